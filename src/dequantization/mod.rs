@@ -1,0 +1,56 @@
+//! Dequantizers: from pixels to the ODE's starting point, with the price of the way.
+//!
+//! For any `q(z0 | x)`, `log P(x) >= E_q[log p(z0) + log P(x | z0) - log q(z0 | x)]`, where `p` is
+//! the model's density at the start level (arXiv 2305.03935, section 4.3 and appendix C).
+
+use crate::level::Level;
+use rand::RngCore;
+use std::fmt::Debug;
+
+/// One draw of `z0` for one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draw {
+    /// The starting point `z0`, in the units of `z` at the start level.
+    pub z: Vec<f64>,
+    /// `log q(z0 | x)` in nats, a density over `z`.
+    pub log_q: f64,
+    /// `log P(x | z0)` in nats: 0 where the support of `q` stays inside the pixels' bins.
+    pub log_decoder: f64,
+}
+
+/// A distribution `q(z0 | x)` at the start level of the ODE.
+///
+/// A row is one whole image, as grey levels `0..levels` in the model's order, so that a learned,
+/// image-conditional `q` fits.
+///
+/// # Laws
+/// - `normalized`: `exp(log_q)` integrates to 1 over `z`;
+/// - `entropy`: [`entropy`](Self::entropy), where it is given, is `-E log q`;
+/// - `bound`: for an exact density, `E[log p + log P(x | z) - log q] <= log P(x)`, and more draws
+///   only tighten the K-sample bound.
+pub trait Dequantizer: Debug + Send + Sync {
+    /// The level at which the ODE starts.
+    fn level(&self) -> Level;
+
+    /// Draws `z0` for one image.
+    fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw;
+
+    /// The entropy `-E log q` of a row of `dims` dimensions in nats, where it has a closed form
+    /// that does not depend on the image.
+    fn entropy(&self, dims: usize) -> Option<f64> {
+        let _ = dims;
+        None
+    }
+}
+
+impl<Q: Dequantizer + ?Sized> Dequantizer for Box<Q> {
+    fn level(&self) -> Level {
+        (**self).level()
+    }
+    fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw {
+        (**self).draw(row, rng)
+    }
+    fn entropy(&self, dims: usize) -> Option<f64> {
+        (**self).entropy(dims)
+    }
+}

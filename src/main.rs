@@ -1,0 +1,3 @@
+//! The command line with the built-in names.
+
+fn main() {}

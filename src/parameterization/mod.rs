@@ -1,0 +1,46 @@
+//! Parameterizations: what the network regresses, `F = a eps + b z`.
+//!
+//! theory: with `F* = E[F | z]`, everything else follows from the pair `(a, b)` of the level.
+
+use crate::level::Level;
+use std::fmt::Debug;
+
+/// The pair `(a, b)` of `F = a eps + b z` at one level.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    /// `a`, the coefficient of the noise `eps`; never 0.
+    pub noise: f64,
+    /// `b`, the coefficient of the state `z`.
+    pub state: f64,
+}
+
+/// What the network regresses.
+///
+/// # Laws
+/// - `round_trip`: noise, data and score recovered from the exact `F` are the exact ones;
+/// - `drift`: the ODE's drift of the exact noise equals the schedule's own;
+/// - `invariance`: the VLB and the ODE's log-density of exact data are those of every other parameterization.
+pub trait Parameterization: Debug + Send + Sync {
+    /// The regression target `F = a eps + b z` at `level`.
+    fn target(&self, level: &Level) -> Affine;
+
+    /// What `z` is multiplied with before the network sees it (EDM's `c_in`).
+    fn input_scale(&self, level: &Level) -> f64 {
+        let _ = level;
+        1.0
+    }
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<P: Parameterization + ?Sized> Parameterization for $pointer {
+            fn target(&self, level: &Level) -> Affine {
+                (**self).target(level)
+            }
+            fn input_scale(&self, level: &Level) -> f64 {
+                (**self).input_scale(level)
+            }
+        }
+    )*};
+}
+forward!(&P, Box<P>, std::sync::Arc<P>);

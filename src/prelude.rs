@@ -1,0 +1,3 @@
+//! The names most programs need.
+
+pub use crate::level::{Gamma, GammaRange, Level};

@@ -1,0 +1,63 @@
+//! Time samplers: how often training visits each gamma.
+
+use crate::level::{Gamma, GammaRange};
+use rand::RngCore;
+use std::fmt::Debug;
+
+/// A density on `[gamma_min, gamma_max]`.
+///
+/// # Laws
+/// - `normalized`: `pdf` integrates to 1 over the range, and is positive inside it;
+/// - `inverse`: `quantile` inverts the cumulative distribution of `pdf`;
+/// - `ends`: `quantile(0)` and `quantile(1)` are the range's ends;
+/// - `unbiased`: weights `1 / pdf` leave a known integral unbiased, whatever was observed.
+pub trait TimeSampler: Debug + Send {
+    /// The range of the density.
+    fn range(&self) -> GammaRange;
+
+    /// The density at `gamma`, per unit of gamma.
+    fn pdf(&self, gamma: Gamma) -> f64;
+
+    /// The gamma below which a fraction `u` of the draws lies, `u` in `[0, 1]`.
+    fn quantile(&self, u: f64) -> Gamma;
+
+    /// `count` numbers in `[0, 1)`, each uniform, that [`TimeSamplerExt::draw`] puts through
+    /// [`quantile`](Self::quantile): independent unless a wrapper such as a stratified one couples them.
+    fn uniforms(&mut self, count: usize, rng: &mut dyn RngCore) -> Vec<f64> {
+        (0..count).map(|_| rand::Rng::r#gen(rng)).collect()
+    }
+
+    /// Tells the sampler the per-row loss measured at `gamma`, in nats per unit of gamma.
+    /// Adaptive samplers learn from it; the others ignore it.
+    fn observe(&mut self, gamma: Gamma, loss: f64) {
+        let _ = (gamma, loss);
+    }
+}
+
+/// What every sampler can do, derived from its density.
+pub trait TimeSamplerExt: TimeSampler {
+    /// `count` levels for one optimizer step (over all of its accumulation steps).
+    fn draw(&mut self, count: usize, rng: &mut dyn RngCore) -> Vec<Gamma> {
+        self.uniforms(count, rng).into_iter().map(|u| self.quantile(u)).collect()
+    }
+}
+
+impl<T: TimeSampler + ?Sized> TimeSamplerExt for T {}
+
+impl<T: TimeSampler + ?Sized> TimeSampler for Box<T> {
+    fn range(&self) -> GammaRange {
+        (**self).range()
+    }
+    fn pdf(&self, gamma: Gamma) -> f64 {
+        (**self).pdf(gamma)
+    }
+    fn quantile(&self, u: f64) -> Gamma {
+        (**self).quantile(u)
+    }
+    fn uniforms(&mut self, count: usize, rng: &mut dyn RngCore) -> Vec<f64> {
+        (**self).uniforms(count, rng)
+    }
+    fn observe(&mut self, gamma: Gamma, loss: f64) {
+        (**self).observe(gamma, loss);
+    }
+}

@@ -1,1 +1,73 @@
-//! To be written.
+//! What networks are computed with: dfdx tensors, forward-mode derivatives, and the operations
+//! that dfdx 0.13 lacks on stable Rust.
+//!
+//! Three layers, each using only the one above it:
+//! - [`Kernels`]: convolution, group norm and attention on tensors, each with its derivative along a
+//!   tangent. The provided methods are compositions of dfdx's public operations ([`portable`]), so any dfdx device
+//!   has them; `Cpu` in `f32` overrides them with fused kernels ([`cpu`]). The portable ones are
+//!   also the oracle that the fused ones are tested against.
+//! - [`Mode`]: what an activation is. [`Plain`] is a tensor; [`Forward<M>`](Forward) is a value and
+//!   its tangent in mode `M`. A network is written once, generic over the mode; its `forward`, its
+//!   `jvp` and its second directional derivative are three instances of that one text.
+//! - [`RowCoefficients`]: the one place where numbers of a schedule, one per row, reach a tensor.
+
+pub mod compose;
+pub mod cpu;
+mod dropout;
+mod dual;
+mod forward;
+mod kernels;
+mod mode;
+mod plain;
+pub mod portable;
+mod rows;
+
+pub use dropout::DropoutKey;
+pub use dual::Dual;
+pub use forward::Forward;
+pub use kernels::{Convolution, GroupNorm, Kernels};
+pub use mode::Mode;
+pub use plain::Plain;
+pub use rows::RowCoefficients;
+
+use dfdx::prelude::{Const, Dtype, Storage};
+
+/// The numbers a network computes with: `f32` or `f64`.
+pub trait Real: Dtype + num_traits::Float + serde::Serialize {
+    /// The number nearest to `x`.
+    fn of(x: f64) -> Self;
+
+    /// This number as `f64`.
+    fn to64(self) -> f64;
+}
+
+impl Real for f32 {
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+    fn to64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    fn of(x: f64) -> Self {
+        x
+    }
+    fn to64(self) -> f64 {
+        self
+    }
+}
+
+/// The shape of a batch of images: rows at run time, height and width at compile time, channels
+/// last.
+pub type ImageBatch<const H: usize, const W: usize, C> = (usize, Const<H>, Const<W>, C);
+
+/// dfdx reports a failed allocation as an error; nothing here can go on without the memory, so it
+/// ends like every other failed allocation of a Rust program does.
+pub(crate) fn allocated<T, D: Storage<E>, E>(result: Result<T, D::Err>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => std::panic::panic_any(format!("tensor allocation failed: {error}")),
+    }
+}

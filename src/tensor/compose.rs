@@ -1,0 +1,30 @@
+//! Nonlinear layers written in elementary operations, for any mode: the oracle of the fused
+//! kernels, and their derivatives of every order.
+
+use super::{GroupNorm, ImageBatch, Kernels, Mode, Real};
+use dfdx::prelude::Dim;
+
+/// Group norm (and swish) of any activation: see [`GroupNorm`].
+pub fn group_norm<M: Mode<E, D>, const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>>(
+    x: M::Of<ImageBatch<H, W, C>>,
+    norm: &GroupNorm<'_, E, D>,
+) -> M::Of<ImageBatch<H, W, C>> {
+    let mean = M::group_mean(M::share(&x), norm.groups);
+    let centred = M::sub(x, mean);
+    let square = M::mul(M::share(&centred), M::share(&centred));
+    let variance = M::group_mean(square, norm.groups);
+    let normalized = M::mul(centred, M::rsqrt(M::offset(variance, norm.epsilon)));
+    let u = M::channel_affine(normalized, norm);
+    if norm.swish { M::swish(u) } else { u }
+}
+
+/// Single-head attention of any activation: `softmax(q k^T / sqrt(channels)) v`.
+pub fn attention<M: Mode<E, D>, E: Real, D: Kernels<E>>(
+    q: M::Of<(usize, usize, usize)>,
+    k: M::Of<(usize, usize, usize)>,
+    v: M::Of<(usize, usize, usize)>,
+) -> M::Of<(usize, usize, usize)> {
+    let channels = M::shape(&q).2 as f64;
+    let scores = M::batch_matmul(M::scale(q, channels.sqrt().recip()), M::transpose(k));
+    M::batch_matmul(M::softmax(scores), v)
+}

@@ -1,0 +1,191 @@
+//! Activations that carry a tangent: forward-mode differentiation over any mode.
+
+use super::{Convolution, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, compose};
+use dfdx::prelude::{Dim, Shape, Tensor};
+use std::marker::PhantomData;
+
+/// The mode whose activations are a value and its tangent in mode `M`.
+///
+/// `Forward<Plain<T>>` gives Jacobian-vector products, `Forward<Forward<Plain<T>>>` second
+/// directional derivatives along two probes. With a tape in `T`, an ordinary backward pass through
+/// the result is exact: dfdx's gradients are not differentiable, so the order of the derivative in
+/// the state is raised here, before the tape.
+///
+/// # Reference
+/// Griewank and Walther, "Evaluating Derivatives" (2008), section 3.1.
+#[derive(Debug)]
+pub struct Forward<M>(PhantomData<M>);
+
+impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
+    type Tape = M::Tape;
+    type Of<S: Shape> = Dual<M::Of<S>>;
+
+    fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S> {
+        Dual::new(M::share(&x.value), M::share(&x.tangent))
+    }
+
+    fn shape<S: Shape>(x: &Self::Of<S>) -> S {
+        M::shape(&x.value)
+    }
+
+    fn reshape<S: Shape, R: Shape>(x: Self::Of<S>, shape: R) -> Self::Of<R> {
+        x.map(|x| M::reshape(x, shape))
+    }
+
+    fn add<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S> {
+        a.zip(b, M::add)
+    }
+
+    fn sub<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S> {
+        a.zip(b, M::sub)
+    }
+
+    fn mul<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S> {
+        let left = M::mul(a.tangent, M::share(&b.value));
+        let right = M::mul(M::share(&a.value), b.tangent);
+        Dual::new(M::mul(a.value, b.value), M::add(left, right))
+    }
+
+    fn scale<S: Shape>(x: Self::Of<S>, factor: f64) -> Self::Of<S> {
+        x.map(|x| M::scale(x, factor))
+    }
+
+    fn offset<S: Shape>(x: Self::Of<S>, term: f64) -> Self::Of<S> {
+        Dual::new(M::offset(x.value, term), x.tangent)
+    }
+
+    fn mask<S: Shape>(x: Self::Of<S>, mask: &Tensor<S, E, D>) -> Self::Of<S> {
+        x.map(|x| M::mask(x, mask))
+    }
+
+    fn sigmoid<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        // s' = s (1 - s)
+        let s = M::sigmoid(x.value);
+        let slope = M::mul(M::share(&s), M::offset(M::scale(M::share(&s), -1.0), 1.0));
+        Dual::new(s, M::mul(slope, x.tangent))
+    }
+
+    fn sin<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        let slope = M::cos(M::share(&x.value));
+        Dual::new(M::sin(x.value), M::mul(slope, x.tangent))
+    }
+
+    fn cos<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        let slope = M::scale(M::sin(M::share(&x.value)), -1.0);
+        Dual::new(M::cos(x.value), M::mul(slope, x.tangent))
+    }
+
+    fn rsqrt<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        // r' = -r^3 / 2
+        let r = M::rsqrt(x.value);
+        let square = M::mul(M::share(&r), M::share(&r));
+        let slope = M::scale(M::mul(square, M::share(&r)), -0.5);
+        Dual::new(r, M::mul(slope, x.tangent))
+    }
+
+    fn group_mean<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        groups: usize,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        x.map(|x| M::group_mean(x, groups))
+    }
+
+    fn channel_affine<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        Dual::new(M::channel_affine(x.value, norm), M::channel_scale(x.tangent, norm))
+    }
+
+    fn channel_scale<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        x.map(|x| M::channel_scale(x, norm))
+    }
+
+    fn softmax(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)> {
+        // dy = y (dx - sum_j y_j dx_j)
+        let y = M::softmax(x.value);
+        let mean = M::row_sum(M::mul(M::share(&y), M::share(&x.tangent)));
+        let tangent = M::mul(M::share(&y), M::sub(x.tangent, mean));
+        Dual::new(y, tangent)
+    }
+
+    fn row_sum(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)> {
+        x.map(M::row_sum)
+    }
+
+    fn batch_matmul(
+        a: Self::Of<(usize, usize, usize)>,
+        b: Self::Of<(usize, usize, usize)>,
+    ) -> Self::Of<(usize, usize, usize)> {
+        let left = M::batch_matmul(a.tangent, M::share(&b.value));
+        let right = M::batch_matmul(M::share(&a.value), b.tangent);
+        Dual::new(M::batch_matmul(a.value, b.value), M::add(left, right))
+    }
+
+    fn transpose(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)> {
+        x.map(M::transpose)
+    }
+
+    fn linear<I: Dim, O: Dim>(
+        x: Self::Of<(usize, I)>,
+        weight: &Tensor<(I, O), E, D>,
+        bias: Option<&Tensor<(O,), E, D>>,
+    ) -> Self::Of<(usize, O)> {
+        Dual::new(M::linear(x.value, weight, bias), M::linear(x.tangent, weight, None))
+    }
+
+    fn shift_rows<I: Dim>(
+        x: Self::Of<(usize, I)>,
+        shift: Tensor<(usize, I), E, D, Self::Tape>,
+    ) -> Self::Of<(usize, I)> {
+        Dual::new(M::shift_rows(x.value, shift), x.tangent)
+    }
+
+    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<Tensor<(usize, O), E, D, Self::Tape>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        let (values, tangents) = inputs.into_iter().map(|x| (x.value, x.tangent)).unzip();
+        let (value, tangent) = residual.map(|r| (r.value, r.tangent)).unzip();
+        let linear = Convolution { bias: None, ..*operator };
+        Dual::new(
+            M::convolution(values, operator, shift, value),
+            M::convolution(tangents, &linear, None, tangent),
+        )
+    }
+
+    fn group_norm<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        M::group_norm_jvp(x, norm)
+    }
+
+    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+        x: Dual<Self::Of<ImageBatch<H, W, C>>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
+        compose::group_norm::<Forward<Self>, H, W, C, E, D>(x, norm)
+    }
+
+    fn attention(
+        q: Self::Of<(usize, usize, usize)>,
+        k: Self::Of<(usize, usize, usize)>,
+        v: Self::Of<(usize, usize, usize)>,
+    ) -> Self::Of<(usize, usize, usize)> {
+        M::attention_jvp(q, k, v)
+    }
+
+    fn attention_jvp(
+        q: Dual<Self::Of<(usize, usize, usize)>>,
+        k: Dual<Self::Of<(usize, usize, usize)>>,
+        v: Dual<Self::Of<(usize, usize, usize)>>,
+    ) -> Dual<Self::Of<(usize, usize, usize)>> {
+        compose::attention::<Forward<Self>, E, D>(q, k, v)
+    }
+}

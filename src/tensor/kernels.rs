@@ -1,0 +1,101 @@
+//! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
+
+use super::{Dual, Forward, ImageBatch, Plain, Real, compose, portable};
+use dfdx::prelude::{Device, Dim, Tape, Tensor};
+
+/// A convolution's parameters, borrowed from a layer.
+///
+/// `y[p, o] = bias[o] + shift[o] + residual[p, o] + sum_{t, c} x[p + t, c] weight[(t, c), o]`, with zeros
+/// outside the image, `t` over the `size x size` taps in row-major order and `c` over the channels
+/// of all inputs side by side. Nothing is ever concatenated.
+///
+/// # Shapes
+/// `weight`: `(size * size * channels, out)`, that is HWIO flattened.
+#[derive(Debug)]
+pub struct Convolution<'a, O: Dim, E: Real, D: Kernels<E>> {
+    /// 1 or 3.
+    pub size: usize,
+    /// The kernel, HWIO flattened to a matrix.
+    pub weight: &'a Tensor<(usize, O), E, D>,
+    /// One number per output channel.
+    pub bias: Option<&'a Tensor<(O,), E, D>>,
+}
+
+/// Group norm's parameters, borrowed from a layer.
+///
+/// `n = (x - mean_g x) / sqrt(var_g x + epsilon)`, `u = scale n + bias`, and `y = u sigmoid(u)` if
+/// `swish`, else `y = u`. Mean and variance are over all positions and a group's channels.
+///
+/// # Reference
+/// Wu and He, "Group Normalization" (arXiv 1803.08494), equations 1, 2 and 7.
+#[derive(Debug)]
+pub struct GroupNorm<'a, E: Real, D: Kernels<E>> {
+    /// One factor per channel; may belong to more channels than `x` has.
+    pub scale: &'a Tensor<(usize,), E, D>,
+    /// One term per channel.
+    pub bias: &'a Tensor<(usize,), E, D>,
+    /// Which entry of `scale` and `bias` belongs to channel 0 of `x`.
+    pub first_channel: usize,
+    /// The number of groups that `x` has.
+    pub groups: usize,
+    /// Added to the variance.
+    pub epsilon: f64,
+    /// Whether swish follows.
+    pub swish: bool,
+}
+
+/// A dfdx device with the operations of the networks.
+///
+/// Every method has a portable way as its provided body, so `impl Kernels<E> for MyDevice {}` is
+/// all that a device needs.
+pub trait Kernels<E: Real>: Device<E> {
+    /// See [`Convolution`].
+    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+        inputs: Vec<Tensor<ImageBatch<H, W, I>, E, Self, T>>,
+        operator: &Convolution<'_, O, E, Self>,
+        shift: Option<Tensor<(usize, O), E, Self, T>>,
+        residual: Option<Tensor<ImageBatch<H, W, O>, E, Self, T>>,
+    ) -> Tensor<ImageBatch<H, W, O>, E, Self, T> {
+        portable::convolution(inputs, operator, shift, residual)
+    }
+
+    /// See [`GroupNorm`].
+    fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<E, Self>>(
+        x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
+        norm: &GroupNorm<'_, E, Self>,
+    ) -> Tensor<ImageBatch<H, W, C>, E, Self, T> {
+        compose::group_norm::<Plain<T>, H, W, C, E, Self>(x, norm)
+    }
+
+    /// [`group_norm`](Kernels::group_norm) and its derivative along a tangent.
+    fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<E, Self>>(
+        x: Dual<Tensor<ImageBatch<H, W, C>, E, Self, T>>,
+        norm: &GroupNorm<'_, E, Self>,
+    ) -> Dual<Tensor<ImageBatch<H, W, C>, E, Self, T>> {
+        compose::group_norm::<Forward<Plain<T>>, H, W, C, E, Self>(x, norm)
+    }
+
+    /// Single-head attention, `softmax(q k^T / sqrt(channels)) v`.
+    fn attention<T: Tape<E, Self>>(
+        q: Tensor<(usize, usize, usize), E, Self, T>,
+        k: Tensor<(usize, usize, usize), E, Self, T>,
+        v: Tensor<(usize, usize, usize), E, Self, T>,
+    ) -> Tensor<(usize, usize, usize), E, Self, T> {
+        compose::attention::<Plain<T>, E, Self>(q, k, v)
+    }
+
+    /// [`attention`](Kernels::attention) and its derivative along tangents of all three.
+    #[allow(clippy::type_complexity)]
+    fn attention_jvp<T: Tape<E, Self>>(
+        q: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
+        k: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
+        v: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
+    ) -> Dual<Tensor<(usize, usize, usize), E, Self, T>> {
+        compose::attention::<Forward<Plain<T>>, E, Self>(q, k, v)
+    }
+}
+
+impl Kernels<f64> for dfdx::prelude::Cpu {}
+
+#[cfg(feature = "cuda")]
+impl<E: Real> Kernels<E> for dfdx::prelude::Cuda where dfdx::prelude::Cuda: Device<E> {}

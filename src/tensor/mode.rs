@@ -1,0 +1,145 @@
+//! What an activation is, and what can be done with it.
+
+use super::{Convolution, Dual, GroupNorm, ImageBatch, Kernels, Real};
+use dfdx::prelude::{Dim, Shape, Tape, Tensor};
+
+/// A kind of activation: a tensor ([`Plain`](super::Plain)), or a value with its tangent
+/// ([`Forward`](super::Forward)).
+///
+/// A network's body is generic over the mode. Parameters are plain tensors: they have no tangent,
+/// but with a tape every mode records how the result depends on them, so that one backward pass
+/// gives the exact parameter gradient of anything computed from a Jacobian-vector product.
+///
+/// Operations take their activations by value, since a value carries its tape; [`share`](Mode::share)
+/// makes a second handle for a branch.
+pub trait Mode<E: Real, D: Kernels<E>> {
+    /// What records the operations: a tape, or nothing.
+    type Tape: Tape<E, D>;
+
+    /// An activation of shape `S`.
+    type Of<S: Shape>;
+
+    /// A second handle on `x` for another branch of the network.
+    fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S>;
+
+    /// The shape of `x`.
+    fn shape<S: Shape>(x: &Self::Of<S>) -> S;
+
+    /// The same numbers under another shape with as many elements.
+    fn reshape<S: Shape, R: Shape>(x: Self::Of<S>, shape: R) -> Self::Of<R>;
+
+    /// `a + b`.
+    fn add<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S>;
+
+    /// `a - b`.
+    fn sub<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S>;
+
+    /// The element-wise product `a b`.
+    fn mul<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S>;
+
+    /// `factor x`.
+    fn scale<S: Shape>(x: Self::Of<S>, factor: f64) -> Self::Of<S>;
+
+    /// `x + term`.
+    fn offset<S: Shape>(x: Self::Of<S>, term: f64) -> Self::Of<S>;
+
+    /// The element-wise product with a constant tensor that gets no gradient.
+    fn mask<S: Shape>(x: Self::Of<S>, mask: &Tensor<S, E, D>) -> Self::Of<S>;
+
+    /// The logistic function.
+    fn sigmoid<S: Shape>(x: Self::Of<S>) -> Self::Of<S>;
+
+    /// `sin x`.
+    fn sin<S: Shape>(x: Self::Of<S>) -> Self::Of<S>;
+
+    /// `cos x`.
+    fn cos<S: Shape>(x: Self::Of<S>) -> Self::Of<S>;
+
+    /// `1 / sqrt(x)`.
+    fn rsqrt<S: Shape>(x: Self::Of<S>) -> Self::Of<S>;
+
+    /// Swish, `x sigmoid(x)`.
+    fn swish<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        let gate = Self::sigmoid(Self::share(&x));
+        Self::mul(x, gate)
+    }
+
+    /// The mean over all positions and the channels of each of `groups` groups, in place of every
+    /// element of the group.
+    fn group_mean<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        groups: usize,
+    ) -> Self::Of<ImageBatch<H, W, C>>;
+
+    /// `x scale + bias` per channel, with the slice of the parameters that starts at
+    /// `norm.first_channel`.
+    fn channel_affine<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>>;
+
+    /// `x scale` per channel: the linear part of [`channel_affine`](Mode::channel_affine).
+    fn channel_scale<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>>;
+
+    /// `softmax` over the last axis.
+    fn softmax(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)>;
+
+    /// The sum over the last axis in place of each of its elements.
+    fn row_sum(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)>;
+
+    /// Batched matrix product `a b`.
+    fn batch_matmul(
+        a: Self::Of<(usize, usize, usize)>,
+        b: Self::Of<(usize, usize, usize)>,
+    ) -> Self::Of<(usize, usize, usize)>;
+
+    /// The last two axes exchanged.
+    fn transpose(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)>;
+
+    /// `x W + b`, `W` of shape `(in, out)`.
+    fn linear<I: Dim, O: Dim>(
+        x: Self::Of<(usize, I)>,
+        weight: &Tensor<(I, O), E, D>,
+        bias: Option<&Tensor<(O,), E, D>>,
+    ) -> Self::Of<(usize, O)>;
+
+    /// Adds one row vector per image, the same at each position. `shift` has no tangent.
+    fn shift_rows<I: Dim>(x: Self::Of<(usize, I)>, shift: Tensor<(usize, I), E, D, Self::Tape>) -> Self::Of<(usize, I)>;
+
+    /// A convolution over the channels of all `inputs` side by side: see [`Convolution`].
+    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<Tensor<(usize, O), E, D, Self::Tape>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>>;
+
+    /// Group norm, with swish after it if `norm.swish`: see [`GroupNorm`].
+    fn group_norm<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>>;
+
+    /// [`group_norm`](Mode::group_norm) of a value and its tangent.
+    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+        x: Dual<Self::Of<ImageBatch<H, W, C>>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Dual<Self::Of<ImageBatch<H, W, C>>>;
+
+    /// `softmax(q k^T / sqrt(channels)) v` over the positions of each image.
+    fn attention(
+        q: Self::Of<(usize, usize, usize)>,
+        k: Self::Of<(usize, usize, usize)>,
+        v: Self::Of<(usize, usize, usize)>,
+    ) -> Self::Of<(usize, usize, usize)>;
+
+    /// [`attention`](Mode::attention) of values and their tangents.
+    fn attention_jvp(
+        q: Dual<Self::Of<(usize, usize, usize)>>,
+        k: Dual<Self::Of<(usize, usize, usize)>>,
+        v: Dual<Self::Of<(usize, usize, usize)>>,
+    ) -> Dual<Self::Of<(usize, usize, usize)>>;
+}

@@ -1,0 +1,182 @@
+//! Activations that are tensors.
+
+use super::{Convolution, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real};
+use dfdx::prelude::*;
+use std::marker::PhantomData;
+
+/// The mode whose activations are dfdx tensors with tape `T`.
+#[derive(Debug)]
+pub struct Plain<T>(PhantomData<T>);
+
+impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
+    type Tape = T;
+    type Of<S: Shape> = Tensor<S, E, D, T>;
+
+    fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S> {
+        x.with_empty_tape()
+    }
+
+    fn shape<S: Shape>(x: &Self::Of<S>) -> S {
+        *x.shape()
+    }
+
+    fn reshape<S: Shape, R: Shape>(x: Self::Of<S>, shape: R) -> Self::Of<R> {
+        x.reshape_like(&shape)
+    }
+
+    fn add<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S> {
+        a + b
+    }
+
+    fn sub<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S> {
+        a - b
+    }
+
+    fn mul<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S> {
+        a * b
+    }
+
+    fn scale<S: Shape>(x: Self::Of<S>, factor: f64) -> Self::Of<S> {
+        x * E::of(factor)
+    }
+
+    fn offset<S: Shape>(x: Self::Of<S>, term: f64) -> Self::Of<S> {
+        x + E::of(term)
+    }
+
+    fn mask<S: Shape>(x: Self::Of<S>, mask: &Tensor<S, E, D>) -> Self::Of<S> {
+        x * mask.clone()
+    }
+
+    fn sigmoid<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        x.sigmoid()
+    }
+
+    fn sin<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        x.sin()
+    }
+
+    fn cos<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        x.cos()
+    }
+
+    fn rsqrt<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        x.sqrt().recip()
+    }
+
+    fn group_mean<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        groups: usize,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        let shape = *x.shape();
+        let split = (shape.0, H * W, groups, shape.3.size() / groups);
+        let mean = x.reshape_like(&split).mean::<(usize, usize), Axes2<1, 3>>();
+        mean.broadcast_like::<_, Axes2<1, 3>>(&split).reshape_like(&shape)
+    }
+
+    fn channel_affine<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        let shape = *x.shape();
+        let y = Self::channel_scale(x, norm);
+        let bias = per_channel::<_, _, _, _, _, T>(norm.bias, norm.first_channel, y.shape());
+        (y + bias).reshape_like(&shape)
+    }
+
+    fn channel_scale<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        let scale = per_channel::<_, _, _, _, _, T>(norm.scale, norm.first_channel, x.shape());
+        x * scale
+    }
+
+    fn softmax(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)> {
+        x.softmax::<Axis<2>>()
+    }
+
+    fn row_sum(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)> {
+        let shape = *x.shape();
+        x.sum::<(usize, usize), Axis<2>>().broadcast_like::<_, Axis<2>>(&shape)
+    }
+
+    fn batch_matmul(
+        a: Self::Of<(usize, usize, usize)>,
+        b: Self::Of<(usize, usize, usize)>,
+    ) -> Self::Of<(usize, usize, usize)> {
+        a.matmul(b)
+    }
+
+    fn transpose(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)> {
+        x.permute::<_, Axes3<0, 2, 1>>()
+    }
+
+    fn linear<I: Dim, O: Dim>(
+        x: Self::Of<(usize, I)>,
+        weight: &Tensor<(I, O), E, D>,
+        bias: Option<&Tensor<(O,), E, D>>,
+    ) -> Self::Of<(usize, O)> {
+        let y = x.matmul(weight.clone());
+        match bias {
+            Some(bias) => {
+                let shape = *y.shape();
+                y + bias.retaped::<T>().broadcast_like::<_, Axis<0>>(&shape)
+            }
+            None => y,
+        }
+    }
+
+    fn shift_rows<I: Dim>(x: Self::Of<(usize, I)>, shift: Tensor<(usize, I), E, D, T>) -> Self::Of<(usize, I)> {
+        x + shift
+    }
+
+    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<Tensor<(usize, O), E, D, T>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        D::convolution(inputs, operator, shift, residual)
+    }
+
+    fn group_norm<const H: usize, const W: usize, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Self::Of<ImageBatch<H, W, C>> {
+        D::group_norm(x, norm)
+    }
+
+    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+        x: Dual<Self::Of<ImageBatch<H, W, C>>>,
+        norm: &GroupNorm<'_, E, D>,
+    ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
+        D::group_norm_jvp(x, norm)
+    }
+
+    fn attention(
+        q: Self::Of<(usize, usize, usize)>,
+        k: Self::Of<(usize, usize, usize)>,
+        v: Self::Of<(usize, usize, usize)>,
+    ) -> Self::Of<(usize, usize, usize)> {
+        D::attention(q, k, v)
+    }
+
+    fn attention_jvp(
+        q: Dual<Self::Of<(usize, usize, usize)>>,
+        k: Dual<Self::Of<(usize, usize, usize)>>,
+        v: Dual<Self::Of<(usize, usize, usize)>>,
+    ) -> Dual<Self::Of<(usize, usize, usize)>> {
+        D::attention_jvp(q, k, v)
+    }
+}
+
+/// The slice of a per-channel parameter that belongs to the channels of `shape`, at every position.
+fn per_channel<const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+    parameter: &Tensor<(usize,), E, D>,
+    first: usize,
+    shape: &ImageBatch<H, W, C>,
+) -> Tensor<ImageBatch<H, W, C>, E, D, T> {
+    let slice = parameter.retaped::<T>().slice((first..first + shape.3.size(),));
+    slice.reshape_like(&(shape.3,)).broadcast_like::<_, Axes3<0, 1, 2>>(shape)
+}

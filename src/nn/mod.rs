@@ -1,1 +1,35 @@
-//! To be written.
+//! Networks: layers with a body generic over the [`Mode`](crate::tensor::Mode), an MLP and the paper's U-Net.
+//!
+//! A network is written once, as a [`ModeNetwork`]; [`Network::forward`], [`Jvp::jvp`] and
+//! [`SecondJvp::second_jvp`] are instances of that text. A network with only a `forward` implements
+//! [`Network`] itself; what needs derivatives in the state asks for [`Jvp`] in its bounds, so a network
+//! without them does not compile there.
+
+mod attention;
+mod convolution;
+mod dense;
+mod fourier;
+mod init;
+mod mlp;
+mod network;
+mod norm;
+mod parameters;
+mod residual;
+mod time_embedding;
+mod unet;
+
+#[cfg(test)]
+mod tests;
+
+pub use attention::AttentionBlock;
+pub use convolution::Conv;
+pub use dense::Dense;
+pub use fourier::FourierFeatures;
+pub use init::Init;
+pub use mlp::{Mlp, MlpConfig};
+pub use network::{Jvp, ModeNetwork, Network, Pass, SecondJvp};
+pub use norm::Norm;
+pub use parameters::{ParameterVisitor, Parameters, Role, count};
+pub use residual::ResidualBlock;
+pub use time_embedding::{TimeEmbedding, sinusoidal};
+pub use unet::{Attention, GroupedWidth, UNet, UNetConfig};

@@ -1,6 +1,6 @@
 //! Activations that carry a tangent: forward-mode differentiation over any mode.
 
-use super::{Convolution, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, compose};
+use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, compose};
 use dfdx::prelude::{Dim, Shape, Tensor};
 use std::marker::PhantomData;
 
@@ -56,6 +56,14 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
 
     fn mask<S: Shape>(x: Self::Of<S>, mask: &Tensor<S, E, D>) -> Self::Of<S> {
         x.map(|x| M::mask(x, mask))
+    }
+
+    fn dropout<S: Shape>(x: Self::Of<S>, key: DropoutKey) -> Self::Of<S> {
+        x.map(|x| M::dropout(x, key))
+    }
+
+    fn join<S: Shape, R: Shape>(x: Self::Of<S>, other: Tensor<R, E, D, Self::Tape>) -> Self::Of<S> {
+        Dual::new(M::join(x.value, other), x.tangent)
     }
 
     fn sigmoid<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {

@@ -1,7 +1,7 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
-use super::{Dual, Forward, ImageBatch, Plain, Real, compose, portable};
-use dfdx::prelude::{Device, Dim, Tape, Tensor};
+use super::{DropoutKey, Dual, Forward, ImageBatch, Plain, Real, compose, portable};
+use dfdx::prelude::{Device, Dim, HasShape, Shape, Tape, Tensor};
 
 /// A convolution's parameters, borrowed from a layer.
 ///
@@ -57,6 +57,15 @@ pub trait Kernels<E: Real>: Device<E> {
         residual: Option<Tensor<ImageBatch<H, W, O>, E, Self, T>>,
     ) -> Tensor<ImageBatch<H, W, O>, E, Self, T> {
         portable::convolution(inputs, operator, shift, residual)
+    }
+
+    /// `x` times the mask of `key`: see [`DropoutKey`].
+    fn dropout<S: Shape, T: Tape<E, Self>>(
+        x: Tensor<S, E, Self, T>,
+        key: DropoutKey,
+    ) -> Tensor<S, E, Self, T> {
+        let mask = key.mask(*x.shape(), x.device());
+        x * mask
     }
 
     /// See [`GroupNorm`].

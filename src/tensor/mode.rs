@@ -1,6 +1,6 @@
 //! What an activation is, and what can be done with it.
 
-use super::{Convolution, Dual, GroupNorm, ImageBatch, Kernels, Real};
+use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Real};
 use dfdx::prelude::{Dim, Shape, Tape, Tensor};
 
 /// A kind of activation: a tensor ([`Plain`](super::Plain)), or a value with its tangent
@@ -45,6 +45,13 @@ pub trait Mode<E: Real, D: Kernels<E>> {
 
     /// The element-wise product with a constant tensor that gets no gradient.
     fn mask<S: Shape>(x: Self::Of<S>, mask: &Tensor<S, E, D>) -> Self::Of<S>;
+
+    /// Dropout with the mask of `key`.
+    fn dropout<S: Shape>(x: Self::Of<S>, key: DropoutKey) -> Self::Of<S>;
+
+    /// `x`, with the tape of `other` joined to its own: for a side branch whose output was shared
+    /// out without its tape.
+    fn join<S: Shape, R: Shape>(x: Self::Of<S>, other: Tensor<R, E, D, Self::Tape>) -> Self::Of<S>;
 
     /// The logistic function.
     fn sigmoid<S: Shape>(x: Self::Of<S>) -> Self::Of<S>;
@@ -107,7 +114,10 @@ pub trait Mode<E: Real, D: Kernels<E>> {
     ) -> Self::Of<(usize, O)>;
 
     /// Adds one row vector per image, the same at each position. `shift` has no tangent.
-    fn shift_rows<I: Dim>(x: Self::Of<(usize, I)>, shift: Tensor<(usize, I), E, D, Self::Tape>) -> Self::Of<(usize, I)>;
+    fn shift_rows<I: Dim>(
+        x: Self::Of<(usize, I)>,
+        shift: Tensor<(usize, I), E, D, Self::Tape>,
+    ) -> Self::Of<(usize, I)>;
 
     /// A convolution over the channels of all `inputs` side by side: see [`Convolution`].
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(

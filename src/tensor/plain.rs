@@ -1,6 +1,6 @@
 //! Activations that are tensors.
 
-use super::{Convolution, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real};
+use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real};
 use dfdx::prelude::*;
 use std::marker::PhantomData;
 
@@ -46,6 +46,15 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
 
     fn mask<S: Shape>(x: Self::Of<S>, mask: &Tensor<S, E, D>) -> Self::Of<S> {
         x * mask.clone()
+    }
+
+    fn dropout<S: Shape>(x: Self::Of<S>, key: DropoutKey) -> Self::Of<S> {
+        D::dropout(x, key)
+    }
+
+    fn join<S: Shape, R: Shape>(x: Self::Of<S>, other: Tensor<R, E, D, T>) -> Self::Of<S> {
+        let (x, tape) = x.split_tape();
+        x.put_tape(tape.merge(other.split_tape().1))
     }
 
     fn sigmoid<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
@@ -127,7 +136,10 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         }
     }
 
-    fn shift_rows<I: Dim>(x: Self::Of<(usize, I)>, shift: Tensor<(usize, I), E, D, T>) -> Self::Of<(usize, I)> {
+    fn shift_rows<I: Dim>(
+        x: Self::Of<(usize, I)>,
+        shift: Tensor<(usize, I), E, D, T>,
+    ) -> Self::Of<(usize, I)> {
         x + shift
     }
 

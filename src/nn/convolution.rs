@@ -1,0 +1,50 @@
+//! Convolutions at constant resolution.
+
+use super::parameters::path;
+use super::{Init, ParameterVisitor, Parameters, Role};
+use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real};
+use dfdx::prelude::{Const, Dim, Tensor};
+use rand::RngCore;
+
+/// A convolution with `SIZE x SIZE` taps (1 or 3), zero padding and `O` output channels.
+///
+/// It takes a list of inputs and convolves over their channels side by side, so that a skip
+/// connection is never concatenated in memory. The equation is [`Convolution`]'s.
+///
+/// # Shapes
+/// Inputs: `(batch, H, W, I)` each; weight: `(SIZE * SIZE * channels, O)`, HWIO flattened; output:
+/// `(batch, H, W, O)`.
+#[derive(Clone, Debug)]
+pub struct Conv<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> {
+    weight: Tensor<(usize, Const<O>), E, D>,
+    bias: Tensor<(Const<O>,), E, D>,
+}
+
+impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Conv<SIZE, O, E, D> {
+    const ODD: () = assert!(SIZE == 1 || SIZE == 3, "a convolution has 1x1 or 3x3 taps");
+
+    /// A convolution over `channels` input channels in all, with a bias of zeros.
+    pub fn new(channels: usize, init: Init, device: &D, rng: &mut dyn RngCore) -> Self {
+        let () = Self::ODD;
+        let fan_in = SIZE * SIZE * channels;
+        Self { weight: init.tensor((fan_in, Const), fan_in, device, rng), bias: device.zeros_like(&(Const,)) }
+    }
+
+    /// The convolution of `inputs`, plus `shift` (one vector per row) and `residual`, in mode `M`.
+    pub fn apply<M: Mode<E, D>, const H: usize, const W: usize, I: Dim>(
+        &self,
+        inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
+        shift: Option<Tensor<(usize, Const<O>), E, D, M::Tape>>,
+        residual: Option<M::Of<ImageBatch<H, W, Const<O>>>>,
+    ) -> M::Of<ImageBatch<H, W, Const<O>>> {
+        let operator = Convolution { size: SIZE, weight: &self.weight, bias: Some(&self.bias) };
+        M::convolution(inputs, &operator, shift, residual)
+    }
+}
+
+impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Parameters<E, D> for Conv<SIZE, O, E, D> {
+    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
+        visitor.parameter(&path(prefix, "kernel"), Role::Weight, &mut self.weight);
+        visitor.parameter(&path(prefix, "bias"), Role::Bias, &mut self.bias);
+    }
+}

@@ -1,0 +1,108 @@
+//! A residual network of dense layers, for points and toys.
+
+use super::parameters::path;
+use super::{Dense, Init, ModeNetwork, ParameterVisitor, Parameters, Pass, TimeEmbedding};
+use crate::error::{Error, Result};
+use crate::tensor::{Kernels, Mode, Plain, Real};
+use dfdx::prelude::{Const, WithEmptyTape};
+use rand::RngCore;
+use serde::{Deserialize, Serialize};
+
+/// The MLP's settings that are not in its type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MlpConfig {
+    /// The number of residual blocks.
+    pub blocks: usize,
+}
+
+impl Default for MlpConfig {
+    fn default() -> Self {
+        Self { blocks: 3 }
+    }
+}
+
+/// `F(z, t) = z + out(swish(h_L))`, `h_0 = in(z)`, `h_{l+1} = h_l + B_l(swish(A_l(swish(h_l)) + P_l e))`,
+/// where `e` embeds the time.
+///
+/// # Shapes
+/// `(batch, N)` to the same.
+#[derive(Clone, Debug)]
+pub struct Mlp<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> {
+    time: TimeEmbedding<E, D>,
+    input: Dense<Const<N>, Const<WIDTH>, E, D>,
+    blocks: Vec<Block<WIDTH, E, D>>,
+    output: Dense<Const<WIDTH>, Const<N>, E, D>,
+    device: D,
+}
+
+#[derive(Clone, Debug)]
+struct Block<const WIDTH: usize, E: Real, D: Kernels<E>> {
+    first: Dense<Const<WIDTH>, Const<WIDTH>, E, D>,
+    projection: Dense<usize, Const<WIDTH>, E, D>,
+    second: Dense<Const<WIDTH>, Const<WIDTH>, E, D>,
+}
+
+impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Mlp<N, WIDTH, E, D> {
+    /// A network with fresh weights.
+    ///
+    /// # Errors
+    /// If `blocks` is 0.
+    pub fn new(config: &MlpConfig, device: &D, rng: &mut dyn RngCore) -> Result<Self> {
+        if config.blocks == 0 {
+            return Err(Error::value("network.blocks", 0, "at least 1"));
+        }
+        Ok(Self {
+            time: TimeEmbedding::new(WIDTH, device, rng),
+            input: Dense::new(Const, Const, Init::Lecun, device, rng),
+            blocks: (0..config.blocks)
+                .map(|_| Block {
+                    first: Dense::new(Const, Const, Init::Lecun, device, rng),
+                    projection: Dense::without_bias(4 * WIDTH, Const, Init::Lecun, device, rng),
+                    second: Dense::new(Const, Const, Init::Zeros, device, rng),
+                })
+                .collect(),
+            output: Dense::new(Const, Const, Init::Zeros, device, rng),
+            device: device.clone(),
+        })
+    }
+}
+
+impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> ModeNetwork<E, D> for Mlp<N, WIDTH, E, D> {
+    type Batch = (usize, Const<N>);
+
+    fn batch(&self, rows: usize) -> Self::Batch {
+        (rows, Const)
+    }
+
+    fn device(&self) -> &D {
+        &self.device
+    }
+
+    fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
+        let time = self.time.apply::<M::Tape>(pass);
+        let mut h = self.input.apply::<M>(M::share(&z));
+        for block in &self.blocks {
+            let shift = block.projection.apply::<Plain<M::Tape>>(time.with_empty_tape());
+            let g = block.first.apply::<M>(M::swish(M::share(&h)));
+            let g = block.second.apply::<M>(M::swish(M::shift_rows(g, shift)));
+            h = M::add(h, g);
+        }
+        let h = M::join(h, time);
+        M::add(z, self.output.apply::<M>(M::swish(h)))
+    }
+}
+
+impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Parameters<E, D> for Mlp<N, WIDTH, E, D> {
+    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
+        self.time.parameters(prefix, visitor);
+        self.input.parameters(&path(prefix, "input"), visitor);
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            let prefix = path(prefix, &format!("block_{i}"));
+            block.first.parameters(&path(&prefix, "dense0"), visitor);
+            block.projection.parameters(&path(&prefix, "cond_proj"), visitor);
+            block.second.parameters(&path(&prefix, "dense1"), visitor);
+        }
+        self.output.parameters(&path(prefix, "output"), visitor);
+    }
+}

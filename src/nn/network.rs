@@ -1,0 +1,158 @@
+//! What a network is to the rest of the framework.
+
+use crate::tensor::{DropoutKey, Dual, Forward, Kernels, Mode, Plain, Real};
+use dfdx::prelude::{Shape, Tape, Tensor};
+use rand::{Rng, RngCore};
+
+/// What a network sees beside the state: one entry per row, on the host.
+pub struct Pass<'a> {
+    /// The network's time `(gamma - gamma_min) / (gamma_max - gamma_min)` of each row.
+    pub times: &'a [f64],
+    /// One number per row for augmented data; 0 where absent.
+    pub conditioning: Option<&'a [f64]>,
+    dropout: Option<&'a mut dyn RngCore>,
+}
+
+impl std::fmt::Debug for Pass<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pass")
+            .field("times", &self.times)
+            .field("conditioning", &self.conditioning)
+            .field("dropout", &self.dropout.is_some())
+            .finish()
+    }
+}
+
+impl<'a> Pass<'a> {
+    /// An evaluation: dropout does nothing.
+    pub fn eval(times: &'a [f64]) -> Self {
+        Self { times, conditioning: None, dropout: None }
+    }
+
+    /// A training pass: each dropout layer takes one key from `rng`.
+    pub fn train(times: &'a [f64], rng: &'a mut dyn RngCore) -> Self {
+        Self { times, conditioning: None, dropout: Some(rng) }
+    }
+
+    /// The same pass with a conditioning number per row.
+    pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
+        Self { conditioning, ..self }
+    }
+
+    /// The key of the next dropout layer, if dropout is at work.
+    pub fn dropout(&mut self, rate: f64) -> Option<DropoutKey> {
+        match &mut self.dropout {
+            Some(rng) if rate > 0.0 => Some(DropoutKey { key: rng.r#gen(), rate }),
+            _ => None,
+        }
+    }
+}
+
+/// A network `F(z, t)` from states to states of the same shape.
+///
+/// # Laws
+/// - `rows`: a row of the output depends on the same row of the input only.
+pub trait Network<E: Real, D: Kernels<E>> {
+    /// The shape of a batch, `(usize, ...)`.
+    type Batch: Shape;
+
+    /// The shape of a batch of `rows` rows.
+    fn batch(&self, rows: usize) -> Self::Batch;
+
+    /// The device that the parameters are on.
+    fn device(&self) -> &D;
+
+    /// `F(z, t)`.
+    fn forward<T: Tape<E, D>>(
+        &self,
+        z: Tensor<Self::Batch, E, D, T>,
+        pass: &mut Pass<'_>,
+    ) -> Tensor<Self::Batch, E, D, T>;
+
+    /// The number of dimensions of a row.
+    fn dims(&self) -> usize {
+        self.batch(1).num_elements()
+    }
+}
+
+/// A network with derivatives along a tangent.
+///
+/// # Laws
+/// - `value`: the value of `jvp` is that of `forward`;
+/// - `jvp`: the tangent is the derivative of `forward` along the probe.
+pub trait Jvp<E: Real, D: Kernels<E>>: Network<E, D> {
+    /// `(F(z), dF/dz v)` from `(z, v)`.
+    fn jvp<T: Tape<E, D>>(
+        &self,
+        z: Dual<Tensor<Self::Batch, E, D, T>>,
+        pass: &mut Pass<'_>,
+    ) -> Dual<Tensor<Self::Batch, E, D, T>>;
+}
+
+/// A network with second derivatives along two probes.
+pub trait SecondJvp<E: Real, D: Kernels<E>>: Jvp<E, D> {
+    /// From `z` with tangents `v` (inner) and `w` (outer): `F`, `F'v`, `F'w` and `F''[v, w] + F' dv/dw`.
+    #[allow(clippy::type_complexity)]
+    fn second_jvp<T: Tape<E, D>>(
+        &self,
+        z: Dual<Dual<Tensor<Self::Batch, E, D, T>>>,
+        pass: &mut Pass<'_>,
+    ) -> Dual<Dual<Tensor<Self::Batch, E, D, T>>>;
+}
+
+/// A network written once for every mode.
+///
+/// The blanket implementations make it a [`Network`], a [`Jvp`] and a [`SecondJvp`].
+pub trait ModeNetwork<E: Real, D: Kernels<E>> {
+    /// The shape of a batch, `(usize, ...)`.
+    type Batch: Shape;
+
+    /// The shape of a batch of `rows` rows.
+    fn batch(&self, rows: usize) -> Self::Batch;
+
+    /// The device that the parameters are on.
+    fn device(&self) -> &D;
+
+    /// `F(z, t)` in mode `M`.
+    fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch>;
+}
+
+impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
+    type Batch = N::Batch;
+
+    fn batch(&self, rows: usize) -> Self::Batch {
+        ModeNetwork::batch(self, rows)
+    }
+
+    fn device(&self) -> &D {
+        ModeNetwork::device(self)
+    }
+
+    fn forward<T: Tape<E, D>>(
+        &self,
+        z: Tensor<Self::Batch, E, D, T>,
+        pass: &mut Pass<'_>,
+    ) -> Tensor<Self::Batch, E, D, T> {
+        self.apply::<Plain<T>>(z, pass)
+    }
+}
+
+impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
+    fn jvp<T: Tape<E, D>>(
+        &self,
+        z: Dual<Tensor<Self::Batch, E, D, T>>,
+        pass: &mut Pass<'_>,
+    ) -> Dual<Tensor<Self::Batch, E, D, T>> {
+        self.apply::<Forward<Plain<T>>>(z, pass)
+    }
+}
+
+impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> SecondJvp<E, D> for N {
+    fn second_jvp<T: Tape<E, D>>(
+        &self,
+        z: Dual<Dual<Tensor<Self::Batch, E, D, T>>>,
+        pass: &mut Pass<'_>,
+    ) -> Dual<Dual<Tensor<Self::Batch, E, D, T>>> {
+        self.apply::<Forward<Forward<Plain<T>>>>(z, pass)
+    }
+}

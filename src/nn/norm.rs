@@ -1,0 +1,61 @@
+//! Group norm over one or several inputs side by side.
+
+use super::parameters::path;
+use super::{ParameterVisitor, Parameters, Role};
+use crate::tensor::{GroupNorm, ImageBatch, Kernels, Mode, Real};
+use dfdx::prelude::{Dim, Tensor};
+
+/// The paper's number of groups.
+pub(crate) const GROUPS: usize = 32;
+
+/// Group norm with 32 groups and, unless [`plain`](Norm::plain), swish after it.
+///
+/// Over several inputs it is the norm of their channels side by side: with as many channels in each,
+/// no group straddles two inputs, so each is normalized by itself with its share of the groups.
+#[derive(Clone, Debug)]
+pub struct Norm<E: Real, D: Kernels<E>> {
+    scale: Tensor<(usize,), E, D>,
+    bias: Tensor<(usize,), E, D>,
+    swish: bool,
+}
+
+impl<E: Real, D: Kernels<E>> Norm<E, D> {
+    /// Group norm over `channels` channels in all, followed by swish.
+    pub fn new(channels: usize, device: &D) -> Self {
+        Self { scale: device.ones_like(&(channels,)), bias: device.zeros_like(&(channels,)), swish: true }
+    }
+
+    /// Group norm alone.
+    pub fn plain(channels: usize, device: &D) -> Self {
+        Self { swish: false, ..Self::new(channels, device) }
+    }
+
+    /// Each of `inputs` normalized, in mode `M`.
+    pub fn apply<M: Mode<E, D>, const H: usize, const W: usize, C: Dim>(
+        &self,
+        inputs: Vec<M::Of<ImageBatch<H, W, C>>>,
+    ) -> Vec<M::Of<ImageBatch<H, W, C>>> {
+        let groups = GROUPS / inputs.len();
+        let mut first_channel = 0;
+        let normalize = |x: M::Of<ImageBatch<H, W, C>>| {
+            let norm = GroupNorm {
+                scale: &self.scale,
+                bias: &self.bias,
+                first_channel,
+                groups,
+                epsilon: 1e-6,
+                swish: self.swish,
+            };
+            first_channel += M::shape(&x).3.size();
+            M::group_norm(x, &norm)
+        };
+        inputs.into_iter().map(normalize).collect()
+    }
+}
+
+impl<E: Real, D: Kernels<E>> Parameters<E, D> for Norm<E, D> {
+    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
+        visitor.parameter(&path(prefix, "scale"), Role::Scale, &mut self.scale);
+        visitor.parameter(&path(prefix, "bias"), Role::Bias, &mut self.bias);
+    }
+}

@@ -1,0 +1,42 @@
+//! Dropout without a mask in memory.
+
+use super::storage::{numbers, numbers_mut, take};
+use super::vectorized;
+use crate::tensor::DropoutKey;
+use dfdx::prelude::*;
+use rayon::prelude::*;
+
+/// Elements per unit of work.
+const UNIT: usize = 1 << 14;
+
+/// See [`DropoutKey`]; the operation with its backward pass.
+pub(super) fn dropout<S: Shape, T: Tape<f32, Cpu>>(
+    x: Tensor<S, f32, Cpu, T>,
+    key: DropoutKey,
+) -> Tensor<S, f32, Cpu, T> {
+    let (x, mut tape) = x.contiguous().split_tape();
+    let device = x.device().clone();
+    let mut y = device.zeros_like(x.shape());
+    add_masked(key, numbers(&x), numbers_mut(&mut y));
+    let (input, output) = (x.ghost(), y.ghost());
+    tape.add_backward_op(move |grads| {
+        let gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
+        add_masked(key, &gy, grads.get_or_alloc_mut(&input)?);
+        Ok(())
+    });
+    y.put_tape(tape)
+}
+
+fn add_masked(key: DropoutKey, x: &[f32], y: &mut [f32]) {
+    y.par_chunks_mut(UNIT).zip(x.par_chunks(UNIT)).enumerate().for_each(|(unit, (y, x))| {
+        vectorized(
+            #[inline(always)]
+            || {
+                let first = (unit * UNIT) as u64;
+                for (i, (y, x)) in y.iter_mut().zip(x).enumerate() {
+                    *y += key.factor(first + i as u64) as f32 * x;
+                }
+            },
+        );
+    });
+}

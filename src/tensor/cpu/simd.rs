@@ -1,0 +1,53 @@
+//! Vector instructions chosen at run time, and the functions that need them.
+
+/// Runs `f` compiled for the widest vector instructions that the processor has.
+///
+/// What `f` calls must be inlined into it to profit.
+#[inline]
+pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(f)
+}
+
+/// `e^x` to about 2 units in the last place, without branches, so that loops over it vectorize.
+///
+/// `x = n ln 2 + r` with `|r| <= ln 2 / 2`; `e^r` by its Taylor polynomial of degree 7 (its remainder is below
+/// 6e-9 relative), scaled by `2^n`. Saturates at `|x| = 87`.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer, left in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 87.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
+    let p = 1.0 / 5040.0;
+    let p = p * r + 1.0 / 720.0;
+    let p = p * r + 1.0 / 120.0;
+    let p = p * r + 1.0 / 24.0;
+    let p = p * r + 1.0 / 6.0;
+    let p = p * r + 0.5;
+    let p = p * r + 1.0;
+    let p = p * r + 1.0;
+    p * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23)
+}
+
+/// The logistic function.
+#[inline(always)]
+pub(super) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_accurate() {
+        for i in -86_000..=86_000 {
+            let x = i as f32 * 1e-3;
+            let (ours, exact) = (f64::from(exp(x)), f64::from(x).exp());
+            assert!((ours / exact - 1.0).abs() < 3e-7, "exp({x}) = {ours}, expected {exact}");
+        }
+        assert!(exp(-1e30) < 1e-37 && exp(1e30).is_finite());
+    }
+}

@@ -11,8 +11,7 @@ pub fn group_norm<M: Mode<E, D>, const H: usize, const W: usize, C: Dim, E: Real
 ) -> M::Of<ImageBatch<H, W, C>> {
     let mean = M::group_mean(M::share(&x), norm.groups);
     let centred = M::sub(x, mean);
-    let square = M::mul(M::share(&centred), M::share(&centred));
-    let variance = M::group_mean(square, norm.groups);
+    let variance = M::group_mean(M::square(M::share(&centred)), norm.groups);
     let normalized = M::mul(centred, M::rsqrt(M::offset(variance, norm.epsilon)));
     let u = M::channel_affine(normalized, norm);
     if norm.swish { M::swish(u) } else { u }

@@ -46,6 +46,11 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(M::mul(a.value, b.value), M::add(left, right))
     }
 
+    fn square<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        let slope = M::scale(M::share(&x.value), 2.0);
+        Dual::new(M::square(x.value), M::mul(slope, x.tangent))
+    }
+
     fn scale<S: Shape>(x: Self::Of<S>, factor: f64) -> Self::Of<S> {
         x.map(|x| M::scale(x, factor))
     }
@@ -86,7 +91,7 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
     fn rsqrt<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
         // r' = -r^3 / 2
         let r = M::rsqrt(x.value);
-        let square = M::mul(M::share(&r), M::share(&r));
+        let square = M::square(M::share(&r));
         let slope = M::scale(M::mul(square, M::share(&r)), -0.5);
         Dual::new(r, M::mul(slope, x.tangent))
     }

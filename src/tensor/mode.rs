@@ -34,8 +34,12 @@ pub trait Mode<E: Real, D: Kernels<E>> {
     /// `a - b`.
     fn sub<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S>;
 
-    /// The element-wise product `a b`.
+    /// The element-wise product `a b`, of two different activations (dfdx refuses the gradient of a
+    /// tensor times itself: see [`square`](Mode::square)).
     fn mul<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S>;
+
+    /// `x^2`, element by element.
+    fn square<S: Shape>(x: Self::Of<S>) -> Self::Of<S>;
 
     /// `factor x`.
     fn scale<S: Shape>(x: Self::Of<S>, factor: f64) -> Self::Of<S>;

@@ -36,6 +36,10 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         a * b
     }
 
+    fn square<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        x.square()
+    }
+
     fn scale<S: Shape>(x: Self::Of<S>, factor: f64) -> Self::Of<S> {
         x * E::of(factor)
     }
@@ -183,12 +187,17 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
     }
 }
 
-/// The slice of a per-channel parameter that belongs to the channels of `shape`, at every position.
+/// The entries of a per-channel parameter that belong to the channels of `shape`, at every position.
+///
+/// `gather` and not `slice`: the backward pass of dfdx 0.13's `slice` overwrites the gradient where it should add
+/// to it, and a layer's parameters are used once for the value and once for each tangent.
 fn per_channel<const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
     parameter: &Tensor<(usize,), E, D>,
     first: usize,
     shape: &ImageBatch<H, W, C>,
 ) -> Tensor<ImageBatch<H, W, C>, E, D, T> {
-    let slice = parameter.retaped::<T>().slice((first..first + shape.3.size(),));
-    slice.reshape_like(&(shape.3,)).broadcast_like::<_, Axes3<0, 1, 2>>(shape)
+    let channels = shape.3.size();
+    let index = parameter.device().tensor_from_vec((first..first + channels).collect(), (channels,));
+    let own = parameter.retaped::<T>().gather(index);
+    own.reshape_like(&(shape.3,)).broadcast_like::<_, Axes3<0, 1, 2>>(shape)
 }

@@ -16,9 +16,6 @@ pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: K
     let taps = operator.size * operator.size;
     let channels: usize = inputs.iter().map(|x| x.shape().3.size()).sum();
     let out = operator.weight.shape().1;
-    // HWIO as (taps, channels, out), so that each input takes its slice of the channels.
-    let weight = operator.weight.retaped::<T>().reshape_like(&(taps, channels, out.size()));
-    let mut weight = Some(weight);
     let mut sum = residual;
     let mut first = 0;
     for x in inputs {
@@ -26,12 +23,10 @@ pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: K
         let own = own.size();
         let positions = rows * H * W;
         let device = x.device().clone();
-        let whole = match &weight {
-            Some(weight) => weight.with_empty_tape(),
-            None => continue,
-        };
-        let slice = whole.slice((0..taps, first..first + own, 0..out.size()));
-        let matrix = slice.reshape_like(&(taps * own, out));
+        // The weight's rows are (tap, channel): each input takes those of its channels.
+        let rows_of_own = (0..taps).flat_map(|tap| tap * channels + first..tap * channels + first + own);
+        let index = device.tensor_from_vec(rows_of_own.collect(), (taps * own,));
+        let matrix = operator.weight.retaped::<T>().gather(index);
         let x = x.reshape_like(&(positions, own));
         let patches = if operator.size == 1 {
             x
@@ -48,7 +43,6 @@ pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: K
         });
         first += own;
     }
-    drop(weight.take());
     let Some(mut y) = sum else {
         std::panic::panic_any("a convolution needs at least one input");
     };

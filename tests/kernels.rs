@@ -1,0 +1,217 @@
+//! The fused `f32` kernels against the portable operations in `f64`: values, gradients, derivatives along a
+//! tangent, and gradients through those.
+
+use dfdx::prelude::*;
+use idode::tensor::*;
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// One random problem, run in either precision from the same draws.
+struct Case<E: Real> {
+    rng: ChaCha8Rng,
+    device: Cpu,
+    inputs: Vec<Gradient<E>>,
+}
+
+/// Reads the gradient of a tensor by its handle.
+type Gradient<E> = Box<dyn Fn(&Gradients<E, Cpu>) -> Vec<E>>;
+
+impl<E: Real> Case<E>
+where
+    Cpu: Kernels<E>,
+{
+    fn new(seed: u64) -> Self {
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), device: Cpu::default(), inputs: Vec::new() }
+    }
+
+    /// A random tensor whose gradient will be compared.
+    fn draw<S: Shape>(&mut self, shape: S) -> Tensor<S, E, Cpu> {
+        let numbers = (0..shape.num_elements()).map(|_| E::of(self.rng.gen_range(-1.0f32..1.0).into()));
+        let tensor = self.device.tensor_from_vec(numbers.collect(), shape);
+        let handle = tensor.clone();
+        self.inputs.push(Box::new(move |grads| grads.get(&handle).as_vec()));
+        tensor
+    }
+
+    /// The outputs, then the gradients of a random linear function of them.
+    fn finish<S: Shape>(mut self, outputs: Vec<Tensor<S, E, Cpu, OwnedTape<E, Cpu>>>) -> Vec<Vec<f64>> {
+        let mut numbers = Vec::new();
+        let mut loss: Option<Tensor<Rank0, E, Cpu, OwnedTape<E, Cpu>>> = None;
+        let inputs = std::mem::take(&mut self.inputs);
+        for output in outputs {
+            numbers.push(output.as_vec());
+            let weights = self.draw(*output.shape());
+            let term = (output * weights).sum::<Rank0, _>();
+            loss = Some(match loss {
+                Some(loss) => loss + term,
+                None => term,
+            });
+        }
+        let grads = loss.expect("at least one output").backward();
+        numbers.extend(inputs.iter().map(|gradient| gradient(&grads)));
+        numbers.into_iter().map(|n| n.into_iter().map(Real::to64).collect()).collect()
+    }
+}
+
+/// The largest difference relative to the largest entry, over all arrays.
+fn worst(fused: &[Vec<f64>], portable: &[Vec<f64>]) -> f64 {
+    assert_eq!(fused.len(), portable.len());
+    let difference = |(fused, portable): (&Vec<f64>, &Vec<f64>)| {
+        assert_eq!(fused.len(), portable.len());
+        let size = portable.iter().fold(1e-3, |m: f64, x| m.max(x.abs()));
+        fused.iter().zip(portable).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs())) / size
+    };
+    fused.iter().zip(portable).map(difference).fold(0.0, f64::max)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    rows: usize,
+    channels: usize,
+    out: usize,
+    inputs: usize,
+    size: usize,
+    seed: u64,
+}
+
+fn sizes() -> impl Strategy<Value = Sizes> {
+    (1usize..5, 1usize..5, 1usize..40, 1usize..3, prop_oneof![Just(1usize), Just(3)], any::<u64>()).prop_map(
+        |(rows, channels, out, inputs, size, seed)| Sizes {
+            rows,
+            channels: 8 * channels,
+            out,
+            inputs,
+            size,
+            seed,
+        },
+    )
+}
+
+fn convolution<E: Real, const H: usize, const W: usize>(s: Sizes) -> Vec<Vec<f64>>
+where
+    Cpu: Kernels<E>,
+{
+    let mut case = Case::<E>::new(s.seed);
+    let weight = case.draw((s.size * s.size * s.channels * s.inputs, s.out));
+    let bias = case.draw((s.out,));
+    let shift = case.draw((s.rows, s.out)).leaky_traced();
+    let residual = case.draw((s.rows, Const::<H>, Const::<W>, s.out)).leaky_traced();
+    let shape = (s.rows, Const::<H>, Const::<W>, s.channels);
+    let inputs = (0..s.inputs).map(|_| case.draw(shape).leaky_traced()).collect();
+    let operator = Convolution { size: s.size, weight: &weight, bias: Some(&bias) };
+    let y = <Cpu as Kernels<E>>::convolution(inputs, &operator, Some(shift), Some(residual));
+    case.finish(vec![y])
+}
+
+fn norm<E: Real, const H: usize, const W: usize>(s: Sizes, swish: bool, jvp: bool) -> Vec<Vec<f64>>
+where
+    Cpu: Kernels<E>,
+{
+    let mut case = Case::<E>::new(s.seed);
+    let first_channel = s.out % 3;
+    let scale = case.draw((first_channel + s.channels,));
+    let bias = case.draw((first_channel + s.channels,));
+    let shape = (s.rows, Const::<H>, Const::<W>, s.channels);
+    let norm = GroupNorm { scale: &scale, bias: &bias, first_channel, groups: 8, epsilon: 1e-3, swish };
+    let x = case.draw(shape).leaky_traced();
+    if jvp {
+        let x = Dual::new(x, case.draw(shape).leaky_traced());
+        let y = <Cpu as Kernels<E>>::group_norm_jvp(x, &norm);
+        case.finish(vec![y.value, y.tangent])
+    } else {
+        case.finish(vec![<Cpu as Kernels<E>>::group_norm(x, &norm)])
+    }
+}
+
+fn attention<E: Real>(s: Sizes, jvp: bool) -> Vec<Vec<f64>>
+where
+    Cpu: Kernels<E>,
+{
+    let mut case = Case::<E>::new(s.seed);
+    let shape = (s.rows, s.out, s.channels);
+    let [q, k, v] = [(); 3].map(|()| case.draw(shape).leaky_traced());
+    if jvp {
+        let [q, k, v] = [q, k, v].map(|x| Dual::new(x, case.draw(shape).leaky_traced()));
+        let y = <Cpu as Kernels<E>>::attention_jvp(q, k, v);
+        case.finish(vec![y.value, y.tangent])
+    } else {
+        case.finish(vec![<Cpu as Kernels<E>>::attention(q, k, v)])
+    }
+}
+
+fn untaped_attention<E: Real>(s: Sizes) -> Vec<Vec<f64>>
+where
+    Cpu: Kernels<E>,
+{
+    let mut case = Case::<E>::new(s.seed);
+    let shape = (s.rows, s.out, s.channels);
+    let [q, k, v] = [(); 3].map(|()| Dual::new(case.draw(shape), case.draw(shape)));
+    let y = <Cpu as Kernels<E>>::attention_jvp(q, k, v);
+    [y.value, y.tangent].map(|y| y.as_vec().into_iter().map(Real::to64).collect()).into()
+}
+
+/// `f32` rounds at 6e-8; sums of up to a few thousand terms and cancellation in the norms leave 1e-4.
+const TOLERANCE: f64 = 1e-4;
+
+macro_rules! agree {
+    ($run:ident::<_ $(, $n:literal)*>($($argument:expr),*)) => {
+        let difference = worst(&$run::<f32 $(, $n)*>($($argument),*), &$run::<f64 $(, $n)*>($($argument),*));
+        prop_assert!(difference < TOLERANCE, "{} differs by {difference}", stringify!($run));
+    };
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutions_agree(s in sizes()) {
+        agree!(convolution::<_, 8, 8>(s));
+        agree!(convolution::<_, 1, 2>(s));
+        agree!(convolution::<_, 5, 33>(s));
+    }
+
+    #[test]
+    fn group_norms_agree(s in sizes(), swish: bool) {
+        agree!(norm::<_, 8, 8>(s, swish, false));
+        agree!(norm::<_, 3, 5>(s, swish, false));
+    }
+
+    #[test]
+    fn group_norm_jvps_agree(s in sizes(), swish: bool) {
+        agree!(norm::<_, 8, 8>(s, swish, true));
+        agree!(norm::<_, 3, 5>(s, swish, true));
+    }
+
+    #[test]
+    fn attentions_agree(s in sizes()) {
+        agree!(attention::<_>(s, false));
+        agree!(attention::<_>(s, true));
+        agree!(untaped_attention::<_>(s));
+    }
+
+    #[test]
+    fn dropout_agrees(rows in 1usize..40, columns in 1usize..2000, seed: u64, rate in 0.0..0.9) {
+        fn run<E: Real>(rows: usize, columns: usize, seed: u64, rate: f64) -> Vec<Vec<f64>>
+        where
+            Cpu: Kernels<E>,
+        {
+            let mut case = Case::<E>::new(seed);
+            let x = case.draw((rows, columns)).leaky_traced();
+            case.finish(vec![<Cpu as Kernels<E>>::dropout(x, DropoutKey { key: seed, rate })])
+        }
+        agree!(run::<_>(rows, columns, seed, rate));
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let s = Sizes { rows: 9, channels: 16, out: 24, inputs: 2, size: 3, seed: 5 };
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        pool.install(|| {
+            (convolution::<f32, 8, 8>(s), norm::<f32, 8, 8>(s, true, true), attention::<f32>(s, false))
+        })
+    };
+    assert!(run(1) == run(3));
+}

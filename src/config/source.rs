@@ -58,6 +58,12 @@ impl Source {
         }
     }
 
+    /// The key of the name of what `key` chooses: itself where it holds the bare name.
+    pub(crate) fn name_key(&self, key: &str) -> String {
+        let name = join(key, "name");
+        if self.path.is_none() || self.lines.contains_key(&name) { name } else { key.to_owned() }
+    }
+
     /// The error that `key` holds `found` where `expected` is allowed.
     pub fn error(&self, key: &str, found: impl ToString, expected: impl Into<String>) -> Error {
         let Some(path) = &self.path else { return Error::value(key, found, expected) };

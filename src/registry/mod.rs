@@ -43,6 +43,9 @@ use crate::time::TimeSampler;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
+/// The state that the built-in programs step: a batch of rows on the host.
+pub type FlowState = crate::solver::HostState;
+
 /// A weight over noise levels.
 pub type Weight = Arc<dyn Fn(Gamma) -> f64 + Send + Sync>;
 
@@ -143,7 +146,8 @@ impl<Y: OdeState> Registry<Y> {
         entry: Entry,
         build: impl Fn(C, &ParameterizationContext<'_>) -> Result<P> + Send + Sync + 'static,
     ) {
-        self.parameterizations.add(name, entry, move |settings, context| Ok(Arc::new(build(settings, context)?)));
+        self.parameterizations
+            .add(name, entry, move |settings, context| Ok(Arc::new(build(settings, context)?)));
     }
 
     /// Adds a time sampler, or replaces the one of that name. `C` holds its settings.

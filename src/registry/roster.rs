@@ -99,9 +99,7 @@ impl<I, O> Roster<I, O> {
         };
         builder(named, &Context { inputs, roster: self, source, key }).map_err(|error| match error {
             Error::Value { name, found, expected } => {
-                let within = name.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
-                let name = if within { name } else { join(key, &name) };
-                source.error(&name, found, expected)
+                source.error(&complete(key, &named.name, name), found, expected)
             }
             other => other,
         })
@@ -110,5 +108,16 @@ impl<I, O> Roster<I, O> {
     fn unknown(&self, found: &str, source: &Source, key: &str) -> Error {
         let found_text = format!("the unknown {} \"{found}\"", self.kind);
         source.error(&source.name_key(key), found_text, one_of(found, &self.names()))
+    }
+}
+
+/// The dotted key of a setting that a builder calls by its bare name, by `type.name`, or, where a
+/// wrapper passes on what it holds, by the whole key.
+fn complete(key: &str, named: &str, setting: String) -> String {
+    let after = |prefix: &str| setting.strip_prefix(prefix)?.strip_prefix('.');
+    match (after(key), after(named)) {
+        (Some(_), _) => setting,
+        (None, Some(rest)) => join(key, rest),
+        (None, None) => join(key, &setting),
     }
 }

@@ -30,7 +30,8 @@ impl MetricsLog {
             }
             write_atomically(path, text.as_bytes())?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::io(path, "write"))?;
+        let file =
+            OpenOptions::new().create(true).append(true).open(path).map_err(Error::io(path, "write"))?;
         Ok(Self { path: path.to_owned(), file })
     }
 

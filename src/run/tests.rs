@@ -12,7 +12,10 @@ fn recipe_comes_back() {
     let root = folder.path().join("deep/run");
     let run = RunFolder::create(&root, &recipe()).unwrap();
     assert_eq!(RunFolder::open(&root).unwrap(), run);
-    assert_eq!(RunFolder::open(&root).unwrap().recipe().gamma_range().unwrap(), recipe().gamma_range().unwrap());
+    assert_eq!(
+        RunFolder::open(&root).unwrap().recipe().gamma_range().unwrap(),
+        recipe().gamma_range().unwrap()
+    );
     let error = RunFolder::create(&root, &recipe()).unwrap_err().to_string();
     assert!(error.ends_with("run folder: found an earlier run, expected a new folder (--out), or --resume to continue that run"), "{error}");
 }

@@ -1,16 +1,44 @@
 //! From a recipe's names to the things themselves.
 
 use super::{DequantizerInputs, ParameterizationInputs, Registry, ScheduleInputs, TimeInputs, Weight};
-use crate::config::{Recipe, Stepping};
+use crate::config::{self, Named, Recipe, Stepping};
 use crate::dequantization::Dequantizer;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::level::GammaRange;
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::schedule::NoiseSchedule;
-use crate::solver::{OdeSolver, OdeState};
+use crate::solver::controller::{Integral, ProportionalIntegral};
+use crate::solver::{self, OdeSolver, OdeState, Tolerances};
 use crate::time::TimeSampler;
 use std::sync::Arc;
+
+/// The steps of a solve as a recipe has them.
+///
+/// # Errors
+/// A number that the solver does not take.
+pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
+    let whole = |name: &str, value: u64| {
+        u32::try_from(value).map_err(|_| Error::value(name, value, "at most 4294967295"))
+    };
+    Ok(match recipe {
+        config::Stepping::Fixed(fixed) => solver::Stepping::steps(whole("steps", fixed.steps)?)?,
+        config::Stepping::Adaptive(adaptive) => solver::Stepping::Adaptive(solver::Adaptive {
+            tolerances: Tolerances {
+                relative: adaptive.relative,
+                absolute: adaptive.absolute,
+                log_density: adaptive.log_density,
+            },
+            controller: match adaptive.controller {
+                config::Controller::Pi => Arc::new(ProportionalIntegral::STANDARD),
+                config::Controller::Integral => Arc::new(Integral::STANDARD),
+                config::Controller::Scipy => Arc::new(Integral::SCIPY),
+            },
+            max_steps: whole("max_steps", adaptive.max_steps)?,
+            ..solver::Adaptive::default()
+        }),
+    })
+}
 
 /// What a recipe's model is made of, the network apart.
 #[derive(Clone, Debug)]
@@ -70,8 +98,8 @@ impl<Y: OdeState> Registry<Y> {
         recipe: &Recipe,
         parts: &Parts,
     ) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
-        let level = parts.schedule.level(parts.range.min());
-        let inputs = DequantizerInputs { level, grid: parts.grid, schedule: parts.schedule.clone() };
+        let Parts { range, grid, .. } = *parts;
+        let inputs = DequantizerInputs { range, grid, schedule: parts.schedule.clone() };
         let names = recipe.evaluation.dequantizers.iter().enumerate();
         names
             .map(|(index, named)| {
@@ -102,7 +130,7 @@ impl<Y: OdeState> Registry<Y> {
     fn solver(
         &self,
         recipe: &Recipe,
-        named: &crate::config::Named,
+        named: &Named,
         stepping: &Stepping,
         key: &str,
     ) -> Result<Box<dyn OdeSolver<Y>>> {

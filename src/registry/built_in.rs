@@ -1,64 +1,111 @@
 //! The built-in names.
 
-use super::{Entry, NoSettings, Registry};
+use super::{DequantizerInputs, Entry, NoSettings, Registry};
 use crate::config::Named;
-use crate::parameterization::{Data, Noise, Score, Velocity};
-use crate::schedule::{StraightPath, SubVariancePreserving, VarianceExploding, VariancePreserving};
+use crate::dequantization::{self, Gaussian, StartConfig, TruncatedNormal, UniformBin};
+use crate::error::{Error, Result};
+use crate::level::{Gamma, Level};
+use crate::parameterization::{self, Data, Noise, Score, Velocity};
+use crate::schedule::{self, StraightPath, SubVariancePreserving, VarianceExploding, VariancePreserving};
 use crate::solver::{ExplicitRk, OdeState, tables};
+use crate::time::{self, Cosine, Importance, LogNormal, LogNormalConfig, Stratified, Uniform};
+use serde::Deserialize;
 
 impl<Y: OdeState> Default for Registry<Y> {
     fn default() -> Self {
         let mut registry = Self::empty();
         schedules(&mut registry);
         parameterizations(&mut registry);
+        time_samplers(&mut registry);
+        dequantizers(&mut registry);
         solvers(&mut registry);
         registry
     }
 }
 
-/// One line a name that has no settings: the name, the value, its formula and its reference.
-macro_rules! table {
-    ($registry:ident.$add:ident: $($name:literal, $value:expr, $formula:literal, $reference:literal;)*) => {$(
-        $registry.$add(
-            $name,
-            Entry { formula: $formula, reference: $reference },
-            |_: NoSettings, _| Ok($value),
-        );
+/// Formula and reference of a name, from the module that has it.
+fn entry(table: &[(&str, &'static str, &'static str)], name: &str) -> Entry {
+    let found = table.iter().find(|row| row.0 == name);
+    let (_, formula, reference) = found.copied().unwrap_or(("", "", ""));
+    Entry { formula, reference }
+}
+
+/// One line a name: the name and its builder.
+macro_rules! add {
+    ($registry:ident.$add:ident, $module:ident: $($name:literal => $build:expr;)*) => {$(
+        $registry.$add($name, entry($module::BUILT_IN, $name), $build);
     )*};
 }
 
 fn schedules<Y: OdeState>(registry: &mut Registry<Y>) {
-    table! { registry.add_schedule:
-        "vp", VariancePreserving,
-            "alpha^2 + sigma^2 = 1: ln alpha = -1/2 ln(1 + e^gamma)",
-            "Ho et al. 2020, arXiv 2006.11239; arXiv 2107.00630, section 3.2";
-        "sp", StraightPath,
-            "alpha + sigma = 1: ln alpha = -ln(1 + e^(gamma/2))",
-            "arXiv 2305.03935; arXiv 2210.02747";
-        "ve", VarianceExploding,
-            "alpha = 1: ln alpha = 0",
-            "Song et al. 2021, arXiv 2011.13456, section 3.4";
-        "sub_vp", SubVariancePreserving,
-            "alpha^2 + sigma = 1: ln alpha = -asinh(e^(gamma/2) / 2)",
-            "Song et al. 2021, arXiv 2011.13456, section 3.4";
+    add! { registry.add_schedule, schedule:
+        "vp" => |_: NoSettings, _| Ok(VariancePreserving);
+        "sp" => |_: NoSettings, _| Ok(StraightPath);
+        "ve" => |_: NoSettings, _| Ok(VarianceExploding);
+        "sub_vp" => |_: NoSettings, _| Ok(SubVariancePreserving);
     }
 }
 
 fn parameterizations<Y: OdeState>(registry: &mut Registry<Y>) {
-    table! { registry.add_parameterization:
-        "velocity", Velocity,
-            "F = (dz/dgamma) / N: a = sigma/(2N), b = p/N, N = hypot(p alpha, (p + 1/2) sigma)",
-            "arXiv 2305.03935; Salimans and Ho 2022, arXiv 2202.00512";
-        "noise", Noise,
-            "F = eps: a = 1, b = 0",
-            "Ho et al. 2020, arXiv 2006.11239, section 3.2";
-        "data", Data,
-            "F = x: a = -sigma/alpha, b = 1/alpha",
-            "arXiv 2107.00630, section 3.3";
-        "score", Score,
-            "F = -eps/sigma: a = -1/sigma, b = 0",
-            "Song et al. 2021, arXiv 2011.13456";
+    add! { registry.add_parameterization, parameterization:
+        "velocity" => |_: NoSettings, _| Ok(Velocity);
+        "noise" => |_: NoSettings, _| Ok(Noise);
+        "data" => |_: NoSettings, _| Ok(Data);
+        "score" => |_: NoSettings, _| Ok(Score);
     }
+}
+
+/// The settings of a wrapper around another time sampler.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Around {
+    inner: Named,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self { inner: Named::new("importance") }
+    }
+}
+
+fn time_samplers<Y: OdeState>(registry: &mut Registry<Y>) {
+    add! { registry.add_time_sampler, time:
+        "uniform" => |_: NoSettings, context| Ok(Uniform::new(context.inputs.range));
+        "importance" => |_: NoSettings, context| {
+            let weight = context.inputs.weight.clone();
+            Importance::for_weight(context.inputs.range, move |gamma| weight(gamma))
+        };
+        "cosine" => |_: NoSettings, context| Ok(Cosine::new(context.inputs.range));
+        "log_normal" => |settings: LogNormalConfig, context| LogNormal::new(context.inputs.range, settings);
+        "stratified" => |settings: Around, context| Ok(Stratified(context.build("inner", &settings.inner)?));
+    }
+}
+
+fn dequantizers<Y: OdeState>(registry: &mut Registry<Y>) {
+    add! { registry.add_dequantizer, dequantization:
+        "uniform" => |settings, context| {
+            let default = UniformBin::default_gamma(context.inputs.grid.levels());
+            Ok(UniformBin::new(context.inputs.grid, start(settings, Some(default), context.inputs)?))
+        };
+        "truncated_normal" => |settings, context| {
+            Ok(TruncatedNormal::new(context.inputs.grid, start(settings, None, context.inputs)?))
+        };
+        "gaussian" => |settings, context| {
+            Ok(Gaussian::new(context.inputs.grid, start(settings, None, context.inputs)?))
+        };
+    }
+}
+
+/// The level at which a dequantizer starts: as set, else `default` where the range holds it, else
+/// the range's least noise.
+fn start(settings: StartConfig, default: Option<Gamma>, inputs: &DequantizerInputs) -> Result<Level> {
+    let default = default.filter(|&gamma| inputs.range.contains(gamma)).unwrap_or(inputs.range.min());
+    let gamma = settings.or(default)?;
+    if !inputs.range.contains(gamma) {
+        let range = format!("a level of the range [{}, {}]", inputs.range.min(), inputs.range.max());
+        return Err(Error::value("gamma", gamma, range));
+    }
+    Ok(inputs.schedule.level(gamma))
 }
 
 fn solvers<Y: OdeState>(registry: &mut Registry<Y>) {

@@ -29,12 +29,12 @@ mod build;
 mod built_in;
 mod roster;
 
-pub use build::Parts;
+pub use build::{Parts, stepping};
 pub use roster::{Context, Entry, NoSettings, Roster};
 
 use crate::dequantization::Dequantizer;
 use crate::error::Result;
-use crate::level::{Gamma, GammaRange, Level};
+use crate::level::{Gamma, GammaRange};
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::schedule::NoiseSchedule;
@@ -83,8 +83,8 @@ impl std::fmt::Debug for TimeInputs {
 /// What the builder of a dequantizer is given.
 #[derive(Clone, Debug)]
 pub struct DequantizerInputs {
-    /// The level at which the ODE starts unless a setting says otherwise.
-    pub level: Level,
+    /// The range of noise levels; the ODE starts at its least noise unless a setting says otherwise.
+    pub range: GammaRange,
     /// The pixels' bins.
     pub grid: PixelGrid,
     /// The schedule, for another start level.

@@ -99,25 +99,27 @@ impl<I, O> Roster<I, O> {
         };
         builder(named, &Context { inputs, roster: self, source, key }).map_err(|error| match error {
             Error::Value { name, found, expected } => {
-                source.error(&complete(key, &named.name, name), found, expected)
+                let own = [named.name.as_str(), self.kind];
+                source.error(&complete(key, &own, name), found, expected)
             }
             other => other,
         })
     }
 
     fn unknown(&self, found: &str, source: &Source, key: &str) -> Error {
-        let found_text = format!("the unknown {} \"{found}\"", self.kind);
-        source.error(&source.name_key(key), found_text, one_of(found, &self.names()))
+        let names = self.names();
+        let expected =
+            if names.is_empty() { "a name: none is registered".to_owned() } else { one_of(found, &names) };
+        source.error(&source.name_key(key), format!("the unknown {} \"{found}\"", self.kind), expected)
     }
 }
 
-/// The dotted key of a setting that a builder calls by its bare name, by `type.name`, or, where a
-/// wrapper passes on what it holds, by the whole key.
-fn complete(key: &str, named: &str, setting: String) -> String {
+/// The dotted key of a setting that a builder calls by its bare name, by `name.setting` or
+/// `kind.setting`, or, where a wrapper passes on what it holds, by the whole key.
+fn complete(key: &str, own: &[&str], setting: String) -> String {
     let after = |prefix: &str| setting.strip_prefix(prefix)?.strip_prefix('.');
-    match (after(key), after(named)) {
-        (Some(_), _) => setting,
-        (None, Some(rest)) => join(key, rest),
-        (None, None) => join(key, &setting),
+    if after(key).is_some() {
+        return setting;
     }
+    join(key, own.iter().find_map(|prefix| after(prefix)).unwrap_or(&setting))
 }

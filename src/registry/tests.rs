@@ -68,14 +68,57 @@ fn every_built_in_builds_from_its_bare_name() {
         registry.check(&recipe(&text, "dormand_prince")).unwrap();
     }
     for name in registry.dequantizers.names() {
-        registry
-            .check(&recipe("schedule = 'sp'\nevaluation.dequantizers = []\nsample.solver", "heun"))
-            .unwrap_err();
-        let named = Named::new(name);
         let mut recipe = Recipe::new(Data::Digits, Network::Mlp(Mlp::default()));
-        recipe.evaluation.dequantizers = vec![named];
+        recipe.evaluation.dequantizers = vec![Named::new(name)];
         registry.check(&recipe).unwrap();
     }
+}
+
+#[test]
+fn every_module_s_names_are_there_with_formula_and_reference() {
+    fn same<I, O>(roster: &Roster<I, O>, table: &[(&str, &str, &str)]) {
+        let mut expected: Vec<_> = table.iter().map(|row| row.0).collect();
+        expected.sort_unstable();
+        assert_eq!(roster.names(), expected);
+        assert!(roster.entries().all(|(_, entry)| !entry.formula.is_empty() && !entry.reference.is_empty()));
+    }
+    let registry = Registry::<FlowState>::default();
+    same(&registry.schedules, crate::schedule::BUILT_IN);
+    same(&registry.parameterizations, crate::parameterization::BUILT_IN);
+    same(&registry.time_samplers, crate::time::BUILT_IN);
+    same(&registry.dequantizers, crate::dequantization::BUILT_IN);
+}
+
+#[test]
+fn dequantizers_start_where_they_should() {
+    let mut recipe = Recipe::new(Data::TwoPixel, Network::Mlp(Mlp::default()));
+    let registry = registry();
+    let starts = |recipe: &Recipe| -> Vec<f64> {
+        let parts = registry.parts(recipe).unwrap();
+        let built = registry.dequantizers(recipe, &parts).unwrap();
+        built.iter().map(|(_, dequantizer)| dequantizer.level().gamma().0).collect()
+    };
+    let least = recipe.gamma_range().unwrap().min().0;
+    let found = starts(&recipe);
+    assert_eq!((found[0], found[2]), (least, least));
+    assert!((found[1] + 11.8).abs() < 1e-4, "{found:?}");
+    recipe.range.gamma_min = Some(-11.0);
+    assert_eq!(starts(&recipe), [-11.0, -11.0, -11.0]);
+    recipe.evaluation.dequantizers = vec![Named::new("gaussian").with("gamma", -10.5)];
+    assert_eq!(starts(&recipe), [-10.5]);
+    recipe.evaluation.dequantizers = vec![Named::new("gaussian").with("gamma", -11.5)];
+    let error = registry.check(&recipe).unwrap_err().to_string();
+    let expected = "evaluation.dequantizers[0].gamma = -11.5: expected a level of the range [-11, 5]";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn stepping_is_the_solver_s() {
+    let Ok(crate::solver::Stepping::Adaptive(adaptive)) = stepping(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).sample.stepping) else {
+        panic!("adaptive by default")
+    };
+    assert_eq!(adaptive.tolerances, crate::solver::Tolerances::default());
+    assert_eq!(adaptive.max_steps, crate::solver::Adaptive::default().max_steps);
 }
 
 #[test]

@@ -1,3 +1,5 @@
 //! The command line with the built-in names.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    idode::cli::run(idode::registry::Registry::default())
+}

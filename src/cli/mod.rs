@@ -1,1 +1,61 @@
-//! To be written.
+//! The command line, for the built-in names and any that a plugin adds.
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     let mut registry = idode::registry::Registry::default();
+//!     idode::cli::run(registry)
+//! }
+//! ```
+
+mod arguments;
+mod bar;
+mod commands;
+pub mod interrupt;
+mod list;
+mod table;
+
+pub use bar::Bar;
+pub use table::table;
+
+use crate::error::Error;
+use crate::registry::Registry;
+use arguments::Arguments;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The exit code of an input that cannot be used.
+const BAD_INPUT: u8 = 2;
+/// The exit code of a run that failed by its own numbers.
+const FAILED: u8 = 1;
+
+/// Runs the command line of this process with the names of `registry`.
+pub fn run(registry: Registry) -> ExitCode {
+    let command = match Arguments::read(std::env::args_os()) {
+        Ok(arguments) => arguments.command,
+        Err(answer) => return answer.give(),
+    };
+    match commands::execute(command, &registry) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(if matches!(error, Error::NonFinite { .. }) { FAILED } else { BAD_INPUT })
+        }
+    }
+}
+
+/// Writes one line to standard error. Nobody is left to tell if that fails.
+fn complain(message: &str) {
+    let line = message.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty());
+    let _ = writeln!(std::io::stderr(), "error: {}", line.collect::<Vec<_>>().join(" "));
+}
+
+/// Writes text to standard output. A reader that has gone away (`| head`) is no error.
+fn print(text: &str) -> crate::error::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("standard output", "write")(error))
+        }
+        _ => Ok(()),
+    }
+}

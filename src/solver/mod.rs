@@ -2,8 +2,72 @@
 //!
 //! Every row has its own time, step, error and status (after torchode, arXiv 2210.12375), so that
 //! a solution does not depend on which rows share its batch.
+//!
+//! # Adding a method
+//! A Runge-Kutta method is a table, and no code:
+//!
+//! 1. Write a `static` [`Tableau`] (in this crate, in `tables.rs`) with the name, the formula, the
+//!    reference, the order, `a`, `b`, `c`, and the embedded solution if there is one. Whether its
+//!    last stage is the next step's first is seen from the table.
+//! 2. Add `const _: () = assert!(TABLE.well_formed());`, and a test that `TABLE.check(1e-14)` is
+//!    `Ok`: that is every order condition of both solutions. (In this crate, add the table to
+//!    [`BUILT_IN`], and both, and the measurement of its order, are done.)
+//! 3. [`ExplicitRk::new(&TABLE)`](ExplicitRk::new) is the solver.
+//!
+//! ```
+//! use idode::solver::{ExplicitRk, HostState, Stepping, Tableau, integrate};
+//!
+//! static RALSTON: Tableau = Tableau {
+//!     name: "ralston",
+//!     formula: "y1 = y + h/4 (k1 + 3 f(t + 2h/3, y + 2h/3 k1))",
+//!     reference: "Ralston, Math. Comp. 16 (1962) 431-437",
+//!     order: 2,
+//!     a: &[&[], &[2.0 / 3.0]],
+//!     b: &[0.25, 0.75],
+//!     c: &[0.0, 2.0 / 3.0],
+//!     embedded: None,
+//! };
+//! const _: () = assert!(RALSTON.well_formed());
+//! # fn main() -> idode::error::Result<()> {
+//! RALSTON.check(1e-14)?;
+//!
+//! // dy/dt = -y, two rows.
+//! let mut decay = |_: &[usize], _: &[f64], y: &HostState| {
+//!     y.map_rows(|_, row, out| { out[0] = -row[0]; 0.0 })
+//! };
+//! let start = HostState::from_rows(&[[1.0], [2.0]]);
+//! let solution = integrate(&ExplicitRk::new(&RALSTON), &mut decay, start, 0.0, 1.0, &Stepping::steps(100)?)?;
+//! assert!((solution.y.values()[1] - 2.0 * (-1.0_f64).exp()).abs() < 2e-5);
+//! assert_eq!(solution.rows[1].evaluations, 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A method that is not Runge-Kutta implements [`OdeSolver`] itself; a step-size rule implements
+//! [`controller::Controller`].
 
 use std::fmt::Debug;
+
+mod batch;
+pub mod conditions;
+pub mod controller;
+mod driver;
+mod explicit_rk;
+mod host_state;
+mod initial_step;
+mod norm;
+mod solution;
+mod stepping;
+mod tableau;
+pub mod tables;
+
+pub use driver::integrate;
+pub use explicit_rk::ExplicitRk;
+pub use host_state::HostState;
+pub use solution::{Failure, RowReport, RowStatus, Solution};
+pub use stepping::{Adaptive, Grid, Stepping};
+pub use tableau::{Embedded, Tableau};
+pub use tables::BUILT_IN;
 
 /// A batch of states, one per row. The solver knows nothing else of what it integrates.
 pub trait OdeState: Clone + Debug {
@@ -16,7 +80,8 @@ pub trait OdeState: Clone + Debug {
     /// The rows with these indices, in this order.
     fn select(&self, rows: &[usize]) -> Self;
 
-    /// Writes row `i` of `from` over row `rows[i]` of `self`.
+    /// Writes row `i` of `from` over row `rows[i]` of `self`. An index that comes more than once
+    /// comes with equal rows.
     fn scatter(&mut self, rows: &[usize], from: &Self);
 
     /// Per row, the size of `error` relative to the tolerances around `before` and `after`:
@@ -25,6 +90,12 @@ pub trait OdeState: Clone + Debug {
 
     /// Per row, whether every number in it is finite.
     fn finite(&self) -> Vec<bool>;
+
+    /// A state of the same shape whose rows are zero (or not finite, where those of `self` are
+    /// not): the start of an error estimate, which is a sum of derivatives without a state.
+    fn zeros_like(&self) -> Self {
+        self.add_scaled(&[(&vec![-1.0; self.rows()], self)])
+    }
 }
 
 /// How much error a step may have.
@@ -41,7 +112,8 @@ pub struct Tolerances {
 /// The right-hand side `dy/dt = f(t, y)`, evaluated on a batch.
 pub trait Field<Y> {
     /// The derivative of each row of `y`. `rows[i]` is the index that row `i` of `y` had when the
-    /// solve began (rows that are done are left out), `t[i]` its time.
+    /// solve began, `t[i]` its time. Rows that are done leave in bulk; until then they stand where
+    /// they ended, and nothing reads their derivatives.
     fn eval(&mut self, rows: &[usize], t: &[f64], y: &Y) -> Y;
 }
 

@@ -1,0 +1,104 @@
+//! What can be typed.
+
+use super::{BAD_INPUT, complain, print};
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Train diffusion ODEs by maximum likelihood and measure them in bits/dim.
+#[derive(Debug, Parser)]
+#[command(name = "idode", version)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Train a recipe, measure its likelihood and draw samples.
+    Train {
+        /// The recipe, a TOML file.
+        recipe: PathBuf,
+        /// The run's folder [default: runs/ and the recipe's name].
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Continue the run in that folder from its last checkpoint.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Measure the likelihood of a trained run on held-out images.
+    Eval {
+        /// The run's folder.
+        run: PathBuf,
+    },
+    /// Draw samples from a trained run.
+    Sample {
+        /// The run's folder.
+        run: PathBuf,
+        /// The number of images [default: as the recipe says].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        count: Option<u64>,
+    },
+    /// List every name that a recipe can use, with its formula and reference.
+    List,
+}
+
+/// What to say instead of running a command.
+pub(super) enum Answer {
+    /// Help, or the version.
+    Help(String),
+    /// What is wrong with the arguments.
+    Complaint(String),
+}
+
+impl Arguments {
+    pub(super) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Self, Answer> {
+        Self::try_parse_from(arguments).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
+                "no command: expected train, eval, sample or list (see idode --help)".into(),
+            ),
+            _ => Answer::Complaint(one_line(&error.to_string())),
+        })
+    }
+}
+
+impl Answer {
+    pub(super) fn give(self) -> ExitCode {
+        match self {
+            Self::Help(text) => match print(&text) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    complain(&error.to_string());
+                    ExitCode::from(BAD_INPUT)
+                }
+            },
+            Self::Complaint(text) => {
+                complain(&text);
+                ExitCode::from(BAD_INPUT)
+            }
+        }
+    }
+}
+
+/// The parser's message and its tip without the usage that follows them.
+fn one_line(message: &str) -> String {
+    let body = message.split("\nUsage:").next().unwrap_or(message);
+    let body = body.split("\nFor more information").next().unwrap_or(body);
+    let body = body.trim_start_matches("error: ");
+    let parts: Vec<&str> = body.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!("{} (see idode --help)", parts.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definition_is_sound() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+}

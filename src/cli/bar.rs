@@ -1,0 +1,111 @@
+//! Progress on a terminal as a bar, elsewhere as a line now and then.
+
+use super::interrupt;
+use crate::progress::{Progress, StepMetrics};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The command line's view of long work, on standard error.
+#[derive(Debug)]
+pub struct Bar {
+    bar: Option<ProgressBar>,
+    phase: String,
+    terminal: bool,
+    last_line: Instant,
+    said: bool,
+}
+
+impl Default for Bar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bar {
+    /// Nothing is shown until a phase begins.
+    pub fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { bar: None, phase: String::new(), terminal, last_line: Instant::now(), said: false }
+    }
+
+    fn update(&mut self, done: u64, text: String) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_message(text);
+        bar.set_position(done);
+        if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let eta = indicatif::HumanDuration(bar.eta());
+            line(&format!(
+                "{} {}/{} ({:.1}/s, eta {eta:#}) {}",
+                self.phase,
+                done,
+                bar.length().unwrap_or(done),
+                bar.per_sec(),
+                bar.message()
+            ));
+        }
+        if interrupt::requested() && !self.said {
+            self.said = true;
+            self.message("finishing the step and writing a checkpoint; Ctrl-C again ends at once");
+        }
+    }
+}
+
+fn line(text: &str) {
+    // Nobody is left to tell if standard error is gone.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+impl Progress for Bar {
+    fn begin(&mut self, phase: &str, unit: &str, done: u64, total: u64) {
+        self.end();
+        let bar = if self.terminal { ProgressBar::new(total) } else { ProgressBar::hidden() };
+        bar.set_length(total);
+        let template =
+            format!("{{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit} {{per_sec}} eta {{eta}} {{msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(phase.to_owned());
+        bar.set_position(done);
+        bar.reset_eta();
+        self.phase = phase.to_owned();
+        self.last_line = Instant::now();
+        self.bar = Some(bar);
+    }
+
+    fn step(&mut self, metrics: &StepMetrics) {
+        self.update(metrics.step, format!("loss {:.4} bits/dim {:.3}", metrics.loss, metrics.bits_per_dim));
+    }
+
+    fn advance(&mut self, done: u64, bits_per_dim: Option<f64>) {
+        self.update(done, bits_per_dim.map_or_else(String::new, |bits| format!("bits/dim {bits:.3}")));
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn message(&mut self, text: &str) {
+        match &self.bar {
+            Some(bar) if self.terminal => bar.println(text),
+            _ => line(text),
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupt::requested()
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

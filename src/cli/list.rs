@@ -1,0 +1,44 @@
+//! `idode list`: every name by kind.
+
+use crate::registry::{Entry, Registry, Roster};
+use std::fmt::Write;
+
+/// Every name of the registry with its formula and reference, a paragraph a kind.
+pub(super) fn list(registry: &Registry) -> String {
+    let mut text = String::new();
+    section(&mut text, &registry.schedules, "[schedule]");
+    section(&mut text, &registry.parameterizations, "[parameterization]");
+    section(&mut text, &registry.time_samplers, "[time]");
+    section(&mut text, &registry.dequantizers, "[evaluation] dequantizers");
+    section(&mut text, &registry.solvers, "[evaluation] and [sample] solver");
+    text
+}
+
+fn section<I, O>(text: &mut String, roster: &Roster<I, O>, place: &str) {
+    let width = roster.names().iter().map(|name| name.len()).max().unwrap_or(0);
+    let gap = if text.is_empty() { "" } else { "\n" };
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{gap}{}s ({place})", roster.kind());
+    for (name, Entry { formula, reference }) in roster.entries() {
+        let _ = writeln!(text, "  {name:width$}  {formula}\n  {:width$}    {reference}", "");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_formula_and_reference_below_each_other() {
+        let registry = Registry::default();
+        let text = list(&registry);
+        let vp =
+            "  vp      alpha^2 + sigma^2 = 1: ln alpha = -1/2 ln(1 + e^gamma)\n            Ho et al. 2020";
+        assert!(text.contains(vp), "{text}");
+        assert!(text.contains("\n\nparameterizations ([parameterization])\n"), "{text}");
+        for (name, entry) in registry.solvers.entries() {
+            assert!(text.contains(&format!("  {name}")) && text.contains(entry.reference), "{name}");
+        }
+        assert!(text.lines().all(|line| line.len() <= 120), "{text}");
+    }
+}

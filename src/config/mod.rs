@@ -1,0 +1,199 @@
+//! Recipes: everything a run needs to be repeated, as one value or one TOML file.
+//!
+//! Every key has a default but `[data]` and `[network]`. Reading is strict: a key that is unknown,
+//! of the wrong type or out of its range is an error that names the file, the line and the key.
+
+mod by_name;
+mod data;
+pub(crate) mod de;
+mod evaluation;
+pub(crate) mod fault;
+mod limits;
+mod named;
+mod network;
+mod source;
+mod stage;
+
+pub use data::{Data, Range};
+pub use evaluation::{
+    Adaptive, Controller, Divergence, Evaluation, Fixed, Hutchinson, Probe, Sample, Stepping,
+};
+pub use named::Named;
+pub use network::{Attention, Mlp, Network, Unet};
+pub use source::Source;
+pub use stage::{Cosine, Decay, Objective, Stage};
+
+use crate::error::{Error, Result};
+use crate::level::GammaRange;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A whole run: data, model, training, evaluation and sampling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The seed of initialisation, data order and training noise: 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// The data set; it has no default.
+    pub data: Data,
+    /// The range of noise levels.
+    #[serde(default)]
+    pub range: Range,
+    /// The noise schedule: `"vp"`.
+    #[serde(default = "schedule")]
+    pub schedule: Named,
+    /// What the network regresses: `"velocity"`.
+    #[serde(default = "parameterization")]
+    pub parameterization: Named,
+    /// How often training visits each noise level: `"stratified"` around `"importance"`.
+    #[serde(default = "time")]
+    pub time: Named,
+    /// The network; it has no default.
+    pub network: Network,
+    /// The stages of training, in order: one of the default kind.
+    #[serde(default = "stages")]
+    pub stage: Vec<Stage>,
+    /// What is written while training.
+    #[serde(default)]
+    pub log: Log,
+    /// How the likelihood is measured.
+    #[serde(default)]
+    pub evaluation: Evaluation,
+    /// How samples are drawn.
+    #[serde(default)]
+    pub sample: Sample,
+    /// Where the recipe was read from, for messages.
+    #[serde(skip)]
+    pub source: Source,
+}
+
+/// What is written while training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Steps from one line of metrics to the next: 10.
+    pub every: u64,
+    /// Steps from one checkpoint to the next: 500. There is one at the end in any case.
+    pub checkpoint_every: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { every: 10, checkpoint_every: 500 }
+    }
+}
+
+fn schedule() -> Named {
+    Named::new("vp")
+}
+
+fn parameterization() -> Named {
+    Named::new("velocity")
+}
+
+fn time() -> Named {
+    Named::new("stratified").with("inner", Named::new("importance"))
+}
+
+fn stages() -> Vec<Stage> {
+    vec![Stage::default()]
+}
+
+impl Recipe {
+    /// The recipe with every default.
+    pub fn new(data: Data, network: Network) -> Self {
+        Self {
+            seed: 0,
+            data,
+            range: Range::default(),
+            schedule: schedule(),
+            parameterization: parameterization(),
+            time: time(),
+            network,
+            stage: stages(),
+            log: Log::default(),
+            evaluation: Evaluation::default(),
+            sample: Sample::default(),
+            source: Source::default(),
+        }
+    }
+
+    /// Reads a recipe from a TOML file and checks its numbers.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a key that is unknown, missing, of the wrong type or out of range.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads a recipe from TOML; `path` is for messages only.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(path: impl AsRef<Path>, text: &str) -> Result<Self> {
+        let (source, table) = Source::parse(path.as_ref(), text)?;
+        let recipe: Self = de::from_table(&table).map_err(|fault| source.fault(fault))?;
+        let recipe = Self { source, ..recipe };
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The recipe as TOML, every key written out.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn to_toml(&self) -> Result<String> {
+        self.check()?;
+        toml::to_string(self).map_err(|error| {
+            Error::value("recipe", error.to_string().replace('\n', " "), "values that TOML can hold")
+        })
+    }
+
+    /// The range of noise levels: as set, else by default for the data's number of grey levels.
+    ///
+    /// # Errors
+    /// Unless `gamma_min < gamma_max`, both within `[-100, 100]`.
+    pub fn gamma_range(&self) -> Result<GammaRange> {
+        self.range.of(self.data.levels(), &self.source)
+    }
+
+    /// The same recipe with the defaults that depend on the data written out.
+    ///
+    /// # Errors
+    /// As [`gamma_range`](Self::gamma_range).
+    pub fn resolved(&self) -> Result<Self> {
+        let range = self.gamma_range()?;
+        let range = Range { gamma_min: Some(range.min().0), gamma_max: Some(range.max().0) };
+        Ok(Self { range, ..self.clone() })
+    }
+
+    /// Checks every number against its limits.
+    ///
+    /// # Errors
+    /// The first that is out of its range.
+    pub fn check(&self) -> Result<()> {
+        self.gamma_range()?;
+        self.check_sections().map_err(|fault| self.source.fault(fault))
+    }
+
+    fn check_sections(&self) -> Result<(), fault::Fault> {
+        limits::seed("seed", self.seed)?;
+        self.network.check().map_err(|fault| fault.under("network"))?;
+        if self.stage.is_empty() {
+            return Err(fault::Fault::new("stage", "no stage", "at least one [[stage]]"));
+        }
+        for (index, stage) in self.stage.iter().enumerate() {
+            stage.check().map_err(|fault| fault.under(&format!("stage[{index}]")))?;
+        }
+        limits::count("log.every", self.log.every)?;
+        limits::count("log.checkpoint_every", self.log.checkpoint_every)?;
+        self.evaluation.check().map_err(|fault| fault.under("evaluation"))?;
+        self.sample.check().map_err(|fault| fault.under("sample"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

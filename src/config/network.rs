@@ -1,0 +1,98 @@
+//! The network of a recipe.
+
+use super::by_name::by_name;
+use super::fault::Fault;
+use super::limits::{count, fraction};
+use serde::{Deserialize, Serialize};
+
+/// The network, by name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Network {
+    /// `"unet"`: the paper's U-Net at constant resolution, for images.
+    Unet(Unet),
+    /// `"mlp"`: a multilayer perceptron, for points and toys.
+    Mlp(Mlp),
+}
+
+/// Settings of the U-Net.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Unet {
+    /// Channels of every residual block: 32.
+    pub width: usize,
+    /// Residual blocks on the way in, and one more on the way out: 2.
+    pub blocks: usize,
+    /// Where self-attention is: `"middle"`.
+    pub attention: Attention,
+    /// The probability with which a hidden unit is dropped in training: 0.
+    pub dropout: f64,
+    /// Exponents `n` of the base-2 Fourier features `sin(2^n pi z)` and `cos(2^n pi z)` that are
+    /// appended to the input: `[6, 7]`, and `[]` for none.
+    pub fourier: Vec<u32>,
+    /// Entries of the conditioning vector (0 for none).
+    pub conditioning: usize,
+}
+
+/// Where the U-Net has self-attention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attention {
+    /// Between the two blocks in the middle.
+    #[default]
+    Middle,
+    /// There, and after every residual block.
+    EveryBlock,
+}
+
+/// Settings of the multilayer perceptron.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mlp {
+    /// Units of a hidden layer: 128.
+    pub width: usize,
+    /// Hidden layers: 3.
+    pub depth: usize,
+}
+
+impl Default for Unet {
+    fn default() -> Self {
+        Self {
+            width: 32,
+            blocks: 2,
+            attention: Attention::default(),
+            dropout: 0.0,
+            fourier: vec![6, 7],
+            conditioning: 0,
+        }
+    }
+}
+
+impl Default for Mlp {
+    fn default() -> Self {
+        Self { width: 128, depth: 3 }
+    }
+}
+
+by_name!(Network { ; Unet(Unet), Mlp(Mlp) });
+
+impl Network {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        match self {
+            Self::Unet(unet) => {
+                count("width", unet.width as u64)?;
+                count("blocks", unet.blocks as u64)?;
+                fraction("dropout", unet.dropout)?;
+                match unet.fourier.iter().position(|&n| n > 16) {
+                    Some(i) => {
+                        Err(Fault::new(format!("fourier[{i}]"), unet.fourier[i].to_string(), "0 to 16"))
+                    }
+                    None => Ok(()),
+                }
+            }
+            Self::Mlp(mlp) => {
+                count("width", mlp.width as u64)?;
+                count("depth", mlp.depth as u64)
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! One stage of training.
+
+use super::by_name::by_name;
+use super::fault::Fault;
+use super::limits::{count, fraction, not_negative, positive};
+use serde::{Deserialize, Serialize};
+
+/// A stage: an objective, its optimizer and its length. Stages run in order, each from where the
+/// one before ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stage {
+    /// What is minimised: `"first_order"`.
+    pub objective: Objective,
+    /// Optimizer steps: 1000.
+    pub steps: u64,
+    /// Images of one accumulation step: 128.
+    pub batch: u64,
+    /// Accumulation steps of one optimizer step: 1.
+    pub accumulation: u64,
+    /// The learning rate after the warm-up: 2e-4.
+    pub learning_rate: f64,
+    /// Steps over which the rate grows linearly from 0: 0.
+    pub warmup: u64,
+    /// What the rate does after the warm-up: `"constant"`.
+    pub decay: Decay,
+    /// AdamW's decay of the first moment: 0.9.
+    pub beta1: f64,
+    /// AdamW's decay of the second moment: 0.99.
+    pub beta2: f64,
+    /// AdamW's epsilon: 1e-8.
+    pub epsilon: f64,
+    /// AdamW's decoupled weight decay, on weights but not on biases and norm scales: 0.01.
+    pub weight_decay: f64,
+    /// The decay of the exponential moving average of the parameters: 0.9999.
+    pub ema: f64,
+    /// The largest global norm of a gradient; without it gradients are not clipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}
+
+/// What a stage minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// The diffusion term of the VLB: `1/(2 a^2) |F - F*|^2` over gamma.
+    #[default]
+    FirstOrder,
+}
+
+/// What the learning rate does after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Decay {
+    /// `"constant"`: nothing.
+    #[default]
+    Constant,
+    /// `"cosine"`: half a cosine down to `final_rate` of its value at the stage's last step.
+    Cosine(Cosine),
+}
+
+/// Settings of the cosine decay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cosine {
+    /// The rate at the end, as a fraction of the learning rate: 0.
+    pub final_rate: f64,
+}
+
+by_name!(Decay { Constant; Cosine(Cosine) });
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self {
+            objective: Objective::default(),
+            steps: 1000,
+            batch: 128,
+            accumulation: 1,
+            learning_rate: 2e-4,
+            warmup: 0,
+            decay: Decay::default(),
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            ema: 0.9999,
+            clip: None,
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        count("steps", self.steps)?;
+        count("batch", self.batch)?;
+        count("accumulation", self.accumulation)?;
+        positive("learning_rate", self.learning_rate)?;
+        if self.warmup > self.steps {
+            let expected = format!("at most the stage's {} steps", self.steps);
+            return Err(Fault::new("warmup", self.warmup.to_string(), expected));
+        }
+        if let Decay::Cosine(Cosine { final_rate }) = self.decay
+            && !(0.0..=1.0).contains(&final_rate)
+        {
+            return Err(Fault::new("decay.final_rate", final_rate.to_string(), "0 to 1"));
+        }
+        fraction("beta1", self.beta1)?;
+        fraction("beta2", self.beta2)?;
+        positive("epsilon", self.epsilon)?;
+        not_negative("weight_decay", self.weight_decay)?;
+        fraction("ema", self.ema)?;
+        self.clip.map_or(Ok(()), |clip| positive("clip", clip))
+    }
+}

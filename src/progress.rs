@@ -1,0 +1,65 @@
+//! What long work tells whoever watches it, and how the watcher asks it to stop.
+
+use serde::{Deserialize, Serialize};
+
+/// One training step in numbers; also a line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepMetrics {
+    /// The stage, counted from 0.
+    pub stage: usize,
+    /// The step, counted from 1 over all stages.
+    pub step: u64,
+    /// The loss that was minimised, in nats per dimension.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub loss: f64,
+    /// The VLB that the step's rows estimate, in bits/dim.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub bits_per_dim: f64,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
+    /// The global norm of the gradient before clipping.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub gradient_norm: f64,
+    /// Seconds of training so far, over all sessions.
+    pub seconds: f64,
+}
+
+/// JSON has no number that is not finite and writes null for it.
+pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// Who watches long work. Every method but [`interrupted`](Self::interrupted) only listens.
+pub trait Progress {
+    /// A phase of `total` units begins ("steps", "images"), of which `done` are done.
+    fn begin(&mut self, phase: &str, unit: &str, done: u64, total: u64);
+
+    /// A training step has ended.
+    fn step(&mut self, metrics: &StepMetrics);
+
+    /// `done` units of a phase other than training have ended, with the mean bits/dim so far.
+    fn advance(&mut self, done: u64, bits_per_dim: Option<f64>);
+
+    /// The phase has ended.
+    fn end(&mut self);
+
+    /// Something that the user should read, in one line.
+    fn message(&mut self, text: &str);
+
+    /// Whether the work should end at the next point where it can be continued from.
+    fn interrupted(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
+    fn step(&mut self, _metrics: &StepMetrics) {}
+    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
+    fn end(&mut self) {}
+    fn message(&mut self, _text: &str) {}
+}

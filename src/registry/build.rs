@@ -1,0 +1,159 @@
+//! From a recipe's names to the things themselves.
+
+use super::{DequantizerInputs, ParameterizationInputs, Registry, ScheduleInputs, TimeInputs, Weight};
+use crate::config::{self, Named, Recipe, Stepping};
+use crate::dequantization::Dequantizer;
+use crate::error::{Error, Result};
+use crate::level::GammaRange;
+use crate::parameterization::Parameterization;
+use crate::pixels::PixelGrid;
+use crate::schedule::NoiseSchedule;
+use crate::solver::controller::{Integral, ProportionalIntegral};
+use crate::solver::{self, OdeSolver, OdeState, Tolerances};
+use crate::time::TimeSampler;
+use std::sync::Arc;
+
+/// The steps of a solve as a recipe has them.
+///
+/// # Errors
+/// A number that the solver does not take.
+pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
+    let whole = |name: &str, value: u64| {
+        u32::try_from(value).map_err(|_| Error::value(name, value, "at most 4294967295"))
+    };
+    Ok(match recipe {
+        config::Stepping::Fixed(fixed) => solver::Stepping::steps(whole("steps", fixed.steps)?)?,
+        config::Stepping::Adaptive(adaptive) => solver::Stepping::Adaptive(solver::Adaptive {
+            tolerances: Tolerances {
+                relative: adaptive.relative,
+                absolute: adaptive.absolute,
+                log_density: adaptive.log_density,
+            },
+            controller: match adaptive.controller {
+                config::Controller::Pi => Arc::new(ProportionalIntegral::STANDARD),
+                config::Controller::Integral => Arc::new(Integral::STANDARD),
+                config::Controller::Scipy => Arc::new(Integral::SCIPY),
+            },
+            max_steps: whole("max_steps", adaptive.max_steps)?,
+            ..solver::Adaptive::default()
+        }),
+    })
+}
+
+/// What a recipe's model is made of, the network apart.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The range of noise levels.
+    pub range: GammaRange,
+    /// The pixels' bins.
+    pub grid: PixelGrid,
+    /// The noise schedule.
+    pub schedule: Arc<dyn NoiseSchedule>,
+    /// What the network regresses.
+    pub parameterization: Arc<dyn Parameterization>,
+}
+
+impl Parts {
+    /// The likelihood weight of `|F - F*|^2`, `1 / (2 a^2)`, in nats per unit of gamma.
+    ///
+    /// # Reference
+    /// arXiv 2305.03935, section 4.2 (variance reduction).
+    pub fn weight(&self) -> Weight {
+        let (schedule, parameterization) = (self.schedule.clone(), self.parameterization.clone());
+        Arc::new(move |gamma| 0.5 / parameterization.target(&schedule.level(gamma)).noise.powi(2))
+    }
+}
+
+impl<Y: OdeState> Registry<Y> {
+    /// The schedule and the parameterization of a recipe.
+    ///
+    /// # Errors
+    /// A name, a setting or a range that cannot be used.
+    pub fn parts(&self, recipe: &Recipe) -> Result<Parts> {
+        let range = recipe.gamma_range()?;
+        let source = &recipe.source;
+        let inputs = ScheduleInputs { range };
+        let schedule = self.schedules.build(&recipe.schedule, &inputs, source, "schedule")?;
+        let inputs = ParameterizationInputs { range, schedule: schedule.clone() };
+        let parameterization =
+            self.parameterizations.build(&recipe.parameterization, &inputs, source, "parameterization")?;
+        Ok(Parts { range, grid: PixelGrid::new(recipe.data.levels())?, schedule, parameterization })
+    }
+
+    /// The time sampler of a recipe.
+    ///
+    /// # Errors
+    /// A name or a setting that cannot be used.
+    pub fn time_sampler(&self, recipe: &Recipe, parts: &Parts) -> Result<Box<dyn TimeSampler>> {
+        let inputs = TimeInputs { range: parts.range, weight: parts.weight() };
+        self.time_samplers.build(&recipe.time, &inputs, &recipe.source, "time")
+    }
+
+    /// The dequantizers of a recipe's evaluation, each with its name.
+    ///
+    /// # Errors
+    /// A name or a setting that cannot be used.
+    pub fn dequantizers(
+        &self,
+        recipe: &Recipe,
+        parts: &Parts,
+    ) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
+        let Parts { range, grid, .. } = *parts;
+        let inputs = DequantizerInputs { range, grid, schedule: parts.schedule.clone() };
+        let names = recipe.evaluation.dequantizers.iter().enumerate();
+        names
+            .map(|(index, named)| {
+                let key = format!("evaluation.dequantizers[{index}]");
+                let built = self.dequantizers.build(named, &inputs, &recipe.source, &key)?;
+                Ok((named.name.clone(), built))
+            })
+            .collect()
+    }
+
+    /// The solver of a recipe's evaluation.
+    ///
+    /// # Errors
+    /// A name or a setting that cannot be used; adaptive steps with a solver that has no error estimate.
+    pub fn evaluation_solver(&self, recipe: &Recipe) -> Result<Box<dyn OdeSolver<Y>>> {
+        let evaluation = &recipe.evaluation;
+        self.solver(recipe, &evaluation.solver, &evaluation.stepping, "evaluation.solver")
+    }
+
+    /// The solver of a recipe's samples.
+    ///
+    /// # Errors
+    /// As [`evaluation_solver`](Self::evaluation_solver).
+    pub fn sample_solver(&self, recipe: &Recipe) -> Result<Box<dyn OdeSolver<Y>>> {
+        self.solver(recipe, &recipe.sample.solver, &recipe.sample.stepping, "sample.solver")
+    }
+
+    fn solver(
+        &self,
+        recipe: &Recipe,
+        named: &Named,
+        stepping: &Stepping,
+        key: &str,
+    ) -> Result<Box<dyn OdeSolver<Y>>> {
+        let solver = self.solvers.build(named, &(), &recipe.source, key)?;
+        if matches!(stepping, Stepping::Adaptive(_)) && solver.error_order().is_none() {
+            let found = format!("\"{}\", which has no error estimate,", named.name);
+            let expected = "a solver with one, or stepping = { name = \"fixed\", steps = ... }";
+            return Err(recipe.source.error(key, found, expected));
+        }
+        Ok(solver)
+    }
+
+    /// Builds everything that a recipe names and drops it: what is wrong shows before any work.
+    ///
+    /// # Errors
+    /// The first name or value that cannot be used.
+    pub fn check(&self, recipe: &Recipe) -> Result<()> {
+        recipe.check()?;
+        let parts = self.parts(recipe)?;
+        self.time_sampler(recipe, &parts)?;
+        self.dequantizers(recipe, &parts)?;
+        self.evaluation_solver(recipe)?;
+        self.sample_solver(recipe)?;
+        Ok(())
+    }
+}

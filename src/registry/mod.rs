@@ -1,0 +1,185 @@
+//! Names for the five traits, so that a recipe can choose by name and a plugin can add its own.
+//!
+//! [`Registry::default`] holds the built-ins. A plugin adds a name with one call:
+//!
+//! ```
+//! use idode::level::Level;
+//! use idode::parameterization::{Affine, Parameterization};
+//! use idode::registry::{Entry, Registry};
+//!
+//! #[derive(Debug, serde::Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Scaled {
+//!     by: f64,
+//! }
+//!
+//! impl Parameterization for Scaled {
+//!     fn target(&self, _: &Level) -> Affine {
+//!         Affine { noise: self.by, state: 0.0 }
+//!     }
+//! }
+//!
+//! let mut registry: Registry = Registry::default();
+//! let entry = Entry { formula: "F = by eps", reference: "this page" };
+//! registry.add_parameterization("scaled", entry, |settings: Scaled, _| Ok(settings));
+//! assert!(registry.parameterizations.names().contains(&"scaled"));
+//! ```
+
+mod build;
+mod built_in;
+mod roster;
+
+pub use build::{Parts, stepping};
+pub use roster::{Context, Entry, NoSettings, Roster};
+
+use crate::dequantization::Dequantizer;
+use crate::error::Result;
+use crate::level::{Gamma, GammaRange};
+use crate::parameterization::Parameterization;
+use crate::pixels::PixelGrid;
+use crate::schedule::NoiseSchedule;
+use crate::solver::{OdeSolver, OdeState};
+use crate::time::TimeSampler;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+/// The state that the built-in programs step: a batch of rows on the host.
+pub type FlowState = crate::solver::HostState;
+
+/// A weight over noise levels.
+pub type Weight = Arc<dyn Fn(Gamma) -> f64 + Send + Sync>;
+
+/// What the builder of a schedule is given.
+#[derive(Clone, Copy, Debug)]
+pub struct ScheduleInputs {
+    /// The range that the schedule is used on.
+    pub range: GammaRange,
+}
+
+/// What the builder of a parameterization is given.
+#[derive(Clone, Debug)]
+pub struct ParameterizationInputs {
+    /// The range of noise levels.
+    pub range: GammaRange,
+    /// The schedule.
+    pub schedule: Arc<dyn NoiseSchedule>,
+}
+
+/// What the builder of a time sampler is given.
+#[derive(Clone)]
+pub struct TimeInputs {
+    /// The range of the density.
+    pub range: GammaRange,
+    /// The likelihood weight of `|F - F*|^2`, `1 / (2 a^2)`, in nats per unit of gamma.
+    pub weight: Weight,
+}
+
+impl std::fmt::Debug for TimeInputs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TimeInputs").field("range", &self.range).finish_non_exhaustive()
+    }
+}
+
+/// What the builder of a dequantizer is given.
+#[derive(Clone, Debug)]
+pub struct DequantizerInputs {
+    /// The range of noise levels; the ODE starts at its least noise unless a setting says otherwise.
+    pub range: GammaRange,
+    /// The pixels' bins.
+    pub grid: PixelGrid,
+    /// The schedule, for another start level.
+    pub schedule: Arc<dyn NoiseSchedule>,
+}
+
+/// Every name of the five traits; `Y` is the state that the solvers step.
+#[derive(Debug)]
+pub struct Registry<Y: OdeState = FlowState> {
+    /// Noise schedules.
+    pub schedules: Roster<ScheduleInputs, Arc<dyn NoiseSchedule>>,
+    /// Parameterizations.
+    pub parameterizations: Roster<ParameterizationInputs, Arc<dyn Parameterization>>,
+    /// Time samplers.
+    pub time_samplers: Roster<TimeInputs, Box<dyn TimeSampler>>,
+    /// Dequantizers.
+    pub dequantizers: Roster<DequantizerInputs, Box<dyn Dequantizer>>,
+    /// ODE solvers.
+    pub solvers: Roster<(), Box<dyn OdeSolver<Y>>>,
+}
+
+/// The context of a schedule's builder.
+pub type ScheduleContext<'a> = Context<'a, ScheduleInputs, Arc<dyn NoiseSchedule>>;
+/// The context of a parameterization's builder.
+pub type ParameterizationContext<'a> = Context<'a, ParameterizationInputs, Arc<dyn Parameterization>>;
+/// The context of a time sampler's builder.
+pub type TimeContext<'a> = Context<'a, TimeInputs, Box<dyn TimeSampler>>;
+/// The context of a dequantizer's builder.
+pub type DequantizerContext<'a> = Context<'a, DequantizerInputs, Box<dyn Dequantizer>>;
+/// The context of a solver's builder.
+pub type SolverContext<'a, Y> = Context<'a, (), Box<dyn OdeSolver<Y>>>;
+
+impl<Y: OdeState> Registry<Y> {
+    /// A registry without any name.
+    pub fn empty() -> Self {
+        Self {
+            schedules: Roster::new("noise schedule"),
+            parameterizations: Roster::new("parameterization"),
+            time_samplers: Roster::new("time sampler"),
+            dequantizers: Roster::new("dequantizer"),
+            solvers: Roster::new("ODE solver"),
+        }
+    }
+
+    /// Adds a noise schedule, or replaces the one of that name. `C` holds its settings.
+    pub fn add_schedule<C: DeserializeOwned, S: NoiseSchedule + 'static>(
+        &mut self,
+        name: &str,
+        entry: Entry,
+        build: impl Fn(C, &ScheduleContext<'_>) -> Result<S> + Send + Sync + 'static,
+    ) {
+        self.schedules.add(name, entry, move |settings, context| Ok(Arc::new(build(settings, context)?)));
+    }
+
+    /// Adds a parameterization, or replaces the one of that name. `C` holds its settings.
+    pub fn add_parameterization<C: DeserializeOwned, P: Parameterization + 'static>(
+        &mut self,
+        name: &str,
+        entry: Entry,
+        build: impl Fn(C, &ParameterizationContext<'_>) -> Result<P> + Send + Sync + 'static,
+    ) {
+        self.parameterizations
+            .add(name, entry, move |settings, context| Ok(Arc::new(build(settings, context)?)));
+    }
+
+    /// Adds a time sampler, or replaces the one of that name. `C` holds its settings.
+    pub fn add_time_sampler<C: DeserializeOwned, T: TimeSampler + 'static>(
+        &mut self,
+        name: &str,
+        entry: Entry,
+        build: impl Fn(C, &TimeContext<'_>) -> Result<T> + Send + Sync + 'static,
+    ) {
+        self.time_samplers.add(name, entry, move |settings, context| Ok(Box::new(build(settings, context)?)));
+    }
+
+    /// Adds a dequantizer, or replaces the one of that name. `C` holds its settings.
+    pub fn add_dequantizer<C: DeserializeOwned, Q: Dequantizer + 'static>(
+        &mut self,
+        name: &str,
+        entry: Entry,
+        build: impl Fn(C, &DequantizerContext<'_>) -> Result<Q> + Send + Sync + 'static,
+    ) {
+        self.dequantizers.add(name, entry, move |settings, context| Ok(Box::new(build(settings, context)?)));
+    }
+
+    /// Adds a solver, or replaces the one of that name. `C` holds its settings.
+    pub fn add_solver<C: DeserializeOwned, M: OdeSolver<Y> + 'static>(
+        &mut self,
+        name: &str,
+        entry: Entry,
+        build: impl Fn(C, &SolverContext<'_, Y>) -> Result<M> + Send + Sync + 'static,
+    ) {
+        self.solvers.add(name, entry, move |settings, context| Ok(Box::new(build(settings, context)?)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

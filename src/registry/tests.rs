@@ -1,0 +1,219 @@
+use super::*;
+use crate::config::{Data, Mlp, Named, Network, Recipe};
+use crate::error::Error;
+use serde::Deserialize;
+
+/// A schedule with a setting, and a wrapper around any other schedule.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shifted {
+    by: f64,
+    inner: Option<Named>,
+}
+
+#[derive(Debug)]
+struct ShiftedSchedule(f64, Arc<dyn NoiseSchedule>);
+
+impl NoiseSchedule for ShiftedSchedule {
+    fn level(&self, gamma: Gamma) -> Level {
+        let level = self.1.level(gamma);
+        Level::new(gamma, level.log_alpha() + self.0, level.dlog_alpha())
+    }
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    let entry = Entry { formula: "ln alpha + by", reference: "none" };
+    registry.add_schedule("shifted", entry, |settings: Shifted, context| {
+        if settings.by.abs() > 1.0 {
+            return Err(Error::value("by", settings.by, "-1 to 1"));
+        }
+        let inner = settings.inner.unwrap_or_else(|| Named::new("vp"));
+        Ok(ShiftedSchedule(settings.by, context.build("inner", &inner)?))
+    });
+    registry
+}
+
+fn built(text: &str) -> Result<Registry, String> {
+    let text = format!("data.name = 'digits'\nnetwork.name = 'mlp'\n{text}");
+    let registry = registry();
+    let check = Recipe::parse("r.toml", &text).and_then(|recipe| registry.check(&recipe));
+    check.map(|()| registry).map_err(|error| error.to_string())
+}
+
+#[test]
+fn defaults_build() {
+    built("").unwrap();
+    registry().check(&Recipe::new(Data::TwoPixel, Network::Mlp(Mlp::default()))).unwrap();
+}
+
+#[test]
+fn every_built_in_builds_from_its_bare_name() {
+    let registry = Registry::<FlowState>::default();
+    let recipe = |key: &str, name: &str| {
+        Recipe::parse("r.toml", &format!("data = 'digits'\nnetwork = 'mlp'\n{key} = '{name}'")).unwrap()
+    };
+    for name in registry.schedules.names() {
+        registry.check(&recipe("schedule", name)).unwrap();
+    }
+    for name in registry.parameterizations.names() {
+        registry.check(&recipe("parameterization", name)).unwrap();
+    }
+    for name in registry.time_samplers.names() {
+        registry.check(&recipe("time", name)).unwrap();
+    }
+    for name in registry.solvers.names() {
+        let text =
+            format!("sample.stepping = {{ name = 'fixed' }}\nsample.solver = '{name}'\nevaluation.solver");
+        registry.check(&recipe(&text, "dormand_prince")).unwrap();
+    }
+    for name in registry.dequantizers.names() {
+        let mut recipe = Recipe::new(Data::Digits, Network::Mlp(Mlp::default()));
+        recipe.evaluation.dequantizers = vec![Named::new(name)];
+        registry.check(&recipe).unwrap();
+    }
+}
+
+#[test]
+fn every_module_s_names_are_there_with_formula_and_reference() {
+    fn same<I, O>(roster: &Roster<I, O>, table: &[(&str, &str, &str)]) {
+        let mut expected: Vec<_> = table.iter().map(|row| row.0).collect();
+        expected.sort_unstable();
+        assert_eq!(roster.names(), expected);
+        assert!(roster.entries().all(|(_, entry)| !entry.formula.is_empty() && !entry.reference.is_empty()));
+    }
+    let registry = Registry::<FlowState>::default();
+    same(&registry.schedules, crate::schedule::BUILT_IN);
+    same(&registry.parameterizations, crate::parameterization::BUILT_IN);
+    same(&registry.time_samplers, crate::time::BUILT_IN);
+    same(&registry.dequantizers, crate::dequantization::BUILT_IN);
+}
+
+#[test]
+fn dequantizers_start_where_they_should() {
+    let mut recipe = Recipe::new(Data::TwoPixel, Network::Mlp(Mlp::default()));
+    let registry = registry();
+    let starts = |recipe: &Recipe| -> Vec<f64> {
+        let parts = registry.parts(recipe).unwrap();
+        let built = registry.dequantizers(recipe, &parts).unwrap();
+        built.iter().map(|(_, dequantizer)| dequantizer.level().gamma().0).collect()
+    };
+    let least = recipe.gamma_range().unwrap().min().0;
+    let found = starts(&recipe);
+    assert_eq!((found[0], found[2]), (least, least));
+    assert!((found[1] + 11.8).abs() < 1e-4, "{found:?}");
+    recipe.range.gamma_min = Some(-11.0);
+    assert_eq!(starts(&recipe), [-11.0, -11.0, -11.0]);
+    recipe.evaluation.dequantizers = vec![Named::new("gaussian").with("gamma", -10.5)];
+    assert_eq!(starts(&recipe), [-10.5]);
+    recipe.evaluation.dequantizers = vec![Named::new("gaussian").with("gamma", -11.5)];
+    let error = registry.check(&recipe).unwrap_err().to_string();
+    let expected = "evaluation.dequantizers[0].gamma = -11.5: expected a level of the range [-11, 5]";
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn stepping_is_the_solver_s() {
+    let Ok(crate::solver::Stepping::Adaptive(adaptive)) = stepping(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).sample.stepping) else {
+        panic!("adaptive by default")
+    };
+    assert_eq!(adaptive.tolerances, crate::solver::Tolerances::default());
+    assert_eq!(adaptive.max_steps, crate::solver::Adaptive::default().max_steps);
+}
+
+#[test]
+fn weight_is_that_of_the_likelihood() {
+    let parts = registry().parts(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default()))).unwrap();
+    for gamma in [-7.0, 0.0, 4.0] {
+        // VP and velocity: a = 1/alpha, alpha^2 = sigmoid(-gamma).
+        let exact = 0.5 / (1.0 + f64::exp(gamma));
+        assert!((parts.weight()(Gamma(gamma)) / exact - 1.0).abs() < 1e-14);
+    }
+}
+
+#[test]
+fn wrong_names_and_settings_are_named() {
+    let cases = [
+        (
+            "schedule = 'vpp'",
+            "line 3, schedule: found the unknown noise schedule \"vpp\", expected \"vp\" (the nearest of shifted, sp, sub_vp, ve, vp)",
+        ),
+        (
+            "[parameterization]\nname = 'velocty'",
+            "line 4, parameterization.name: found the unknown parameterization \"velocty\", expected \"velocity\" (the nearest of",
+        ),
+        (
+            "[schedule]\nname = 'shifted'",
+            "line 3, schedule.by: found nothing, expected this key, which has no default",
+        ),
+        (
+            "[schedule]\nname = 'shifted'\nby = 'a'",
+            "line 5, schedule.by: found string \"a\", expected a number",
+        ),
+        ("[schedule]\nname = 'shifted'\nby = 2", "line 5, schedule.by: found 2, expected -1 to 1"),
+        (
+            "[schedule]\nname = 'shifted'\nbz = 2",
+            "line 5, schedule.bz: found an unknown key, expected \"by\" (the nearest of by, inner)",
+        ),
+        (
+            "[schedule]\nname = 'shifted'\nby = 1\ninner = 'sq'",
+            "line 6, schedule.inner: found the unknown noise schedule \"sq\", expected",
+        ),
+        (
+            "[schedule]\nname = 'shifted'\nby = 1\ninner = { name = 'shifted', by = 3 }",
+            "line 6, schedule.inner.by: found 3, expected -1 to 1",
+        ),
+        (
+            "[schedule]\nname = 'shifted'\nby = 1\ninner = { name = 'vp', by = 3 }",
+            "line 6, schedule.inner.by: found an unknown key, expected no further key",
+        ),
+        (
+            "[schedule]\nname = 'vp'\nbeta = 2",
+            "line 5, schedule.beta: found an unknown key, expected no further key",
+        ),
+        (
+            "[evaluation]\nsolver = 'euler'",
+            "line 4, evaluation.solver: found \"euler\", which has no error estimate, expected a solver with one, or stepping",
+        ),
+        (
+            "[sample]\nsolver = 'dopri'",
+            "line 4, sample.solver: found the unknown ODE solver \"dopri\", expected one of bogacki_shampine, dormand_prince, euler",
+        ),
+        (
+            "[time]\nname = 'stratified'\ninner = 'importanse'",
+            "line 5, time.inner: found the unknown time sampler \"importanse\", expected \"importance\"",
+        ),
+        (
+            "[time]\nname = 'stratified'\ninner = { name = 'log_normal', std = -1 }",
+            "line 5, time.inner.std: found -1, expected a positive number",
+        ),
+        ("[time]\nname = 'log_normal'\nstd = -1", "line 5, time.std: found -1, expected a positive number"),
+        (
+            "[evaluation]\ndequantizers = ['uniform', 'gausian']",
+            "line 4, evaluation.dequantizers[1]: found the unknown dequantizer \"gausian\", expected \"gaussian\"",
+        ),
+    ];
+    for (text, message) in cases {
+        let error = built(text).unwrap_err();
+        assert!(error.starts_with(&format!("r.toml: {message}")), "{text}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
+fn composed_in_rust_errors_name_the_key() {
+    let mut recipe = Recipe::new(Data::Digits, Network::Mlp(Mlp::default()));
+    recipe.schedule =
+        Named::new("shifted").with("by", 0.5).with("inner", Named::new("shifted").with("by", 2.0));
+    let error = registry().check(&recipe).unwrap_err().to_string();
+    assert_eq!(error, "schedule.inner.by = 2: expected -1 to 1");
+}
+
+#[test]
+fn a_later_name_replaces_an_earlier_one() {
+    let mut registry = registry();
+    let entry = Entry { formula: "new", reference: "new" };
+    registry.add_schedule("vp", entry, |_: NoSettings, _| Ok(crate::schedule::StraightPath));
+    assert_eq!(registry.schedules.entries().filter(|(name, _)| *name == "vp").count(), 1);
+    assert!(registry.schedules.entries().any(|(name, found)| name == "vp" && found == entry));
+}

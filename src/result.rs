@@ -1,0 +1,129 @@
+//! What an evaluation found, as `result.json` holds it.
+
+use crate::error::{Error, Result};
+use crate::files::write_atomically;
+use crate::progress::null_is_nan;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The name of the VLB among the estimates.
+pub const VLB: &str = "vlb";
+
+/// The name of the ODE's estimate with a dequantizer: `ode_truncated_normal`, ...
+pub fn ode_name(dequantizer: &str) -> String {
+    format!("ode_{dequantizer}")
+}
+
+/// One estimate of the likelihood.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// [`VLB`], or [`ode_name`] of a dequantizer.
+    pub name: String,
+    /// The mean over images, in bits/dim.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub bits_per_dim: f64,
+    /// The standard error of that mean over images, in bits/dim.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub standard_error: f64,
+    /// The number of images.
+    pub images: u64,
+    /// Evaluations of the network per image.
+    pub evaluations_per_image: f64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// A model so simple that every trained one must beat it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// What it is, in words.
+    pub name: String,
+    /// Its value on the same images, in bits/dim.
+    pub bits_per_dim: f64,
+}
+
+/// The images that were measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// The data set's name.
+    pub name: String,
+    /// The split: "test".
+    pub split: String,
+    /// What tells this data set from every other: count, shape, levels, hash.
+    pub fingerprint: serde_json::Value,
+}
+
+/// The content of `result.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The images.
+    pub data: DataRecord,
+    /// The training step of the parameters.
+    pub step: u64,
+    /// The seed of the evaluation's draws.
+    pub seed: u64,
+    /// The simplest model on the same images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
+    /// The estimates, in the order in which they were made.
+    pub estimates: Vec<Estimate>,
+}
+
+impl Outcome {
+    /// Writes `result.json`, all of it or nothing.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))?;
+        text.push('\n');
+        write_atomically(path, text.as_bytes())
+    }
+
+    /// Reads a `result.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not one.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
+        serde_json::from_str(&text)
+            .map_err(|error| Error::format(path, format!("line {}", error.line()), error, "a result"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_back_equal_under_the_promised_names() {
+        let estimate = Estimate {
+            name: ode_name("truncated_normal"),
+            bits_per_dim: 1.93,
+            standard_error: 0.0125,
+            images: 297,
+            evaluations_per_image: 98.5,
+            seconds: 12.25,
+        };
+        let fingerprint = serde_json::json!({ "count": 297 });
+        let outcome = Outcome {
+            data: DataRecord { name: "digits".into(), split: "test".into(), fingerprint },
+            step: 1400,
+            seed: 0,
+            baseline: Some(Baseline { name: "independent pixels".into(), bits_per_dim: 2.364 }),
+            estimates: vec![estimate],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        outcome.write(&path).unwrap();
+        assert_eq!(Outcome::read(&path).unwrap(), outcome);
+        let value: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(value["data"]["split"], "test");
+        let names: Vec<&String> = value["estimates"][0].as_object().unwrap().keys().collect();
+        let promised =
+            ["bits_per_dim", "evaluations_per_image", "images", "name", "seconds", "standard_error"];
+        assert_eq!(names, promised);
+        assert_eq!(value["estimates"][0]["name"], "ode_truncated_normal");
+    }
+}

@@ -114,7 +114,9 @@ fn dequantizers_start_where_they_should() {
 
 #[test]
 fn stepping_is_the_solver_s() {
-    let Ok(crate::solver::Stepping::Adaptive(adaptive)) = stepping(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).sample.stepping) else {
+    let Ok(crate::solver::Stepping::Adaptive(adaptive)) =
+        stepping(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).sample.stepping)
+    else {
         panic!("adaptive by default")
     };
     assert_eq!(adaptive.tolerances, crate::solver::Tolerances::default());

@@ -1,7 +1,9 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
-use super::{DropoutKey, Dual, Forward, ImageBatch, Plain, Real, compose, portable};
-use dfdx::prelude::{Device, Dim, HasShape, Shape, Tape, Tensor};
+use super::{
+    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, portable, update,
+};
+use dfdx::prelude::{Device, Dim, HasShape, Shape, SumTo, Tape, Tensor};
 
 /// A convolution's parameters, borrowed from a layer.
 ///
@@ -101,6 +103,21 @@ pub trait Kernels<E: Real>: Device<E> {
         v: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
     ) -> Dual<Tensor<(usize, usize, usize), E, Self, T>> {
         compose::attention::<Forward<Plain<T>>, E, Self>(q, k, v)
+    }
+
+    /// One step of AdamW and of the moving average: see [`AdamStep`].
+    fn adamw<S: Shape>(
+        parameter: &mut Tensor<S, E, Self>,
+        gradient: &Tensor<(usize,), E, Self>,
+        moments: &mut Moments<E, Self>,
+        step: &AdamStep,
+    ) {
+        update::adamw(parameter, gradient, moments, step);
+    }
+
+    /// The sum of the squares of all elements.
+    fn sum_of_squares(x: &Tensor<(usize,), E, Self>) -> f64 {
+        x.clone().square().sum::<(), _>().as_vec().first().map_or(0.0, |sum| sum.to64())
     }
 }
 

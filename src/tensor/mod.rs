@@ -21,6 +21,7 @@ mod mode;
 mod plain;
 pub mod portable;
 mod rows;
+mod update;
 
 pub use dropout::DropoutKey;
 pub use dual::Dual;
@@ -29,8 +30,9 @@ pub use kernels::{Convolution, GroupNorm, Kernels};
 pub use mode::Mode;
 pub use plain::Plain;
 pub use rows::RowCoefficients;
+pub use update::{AdamStep, Moments};
 
-use dfdx::prelude::{Const, Dtype, Storage};
+use dfdx::prelude::{Const, Dtype};
 
 /// The numbers a network computes with: `f32` or `f64`.
 pub trait Real: Dtype + num_traits::Float + serde::Serialize {
@@ -62,12 +64,3 @@ impl Real for f64 {
 /// The shape of a batch of images: rows at run time, height and width at compile time, channels
 /// last.
 pub type ImageBatch<const H: usize, const W: usize, C> = (usize, Const<H>, Const<W>, C);
-
-/// dfdx reports a failed allocation as an error; nothing here can go on without the memory, so it
-/// ends like every other failed allocation of a Rust program does.
-pub(crate) fn allocated<T, D: Storage<E>, E>(result: Result<T, D::Err>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => std::panic::panic_any(format!("tensor allocation failed: {error}")),
-    }
-}

@@ -7,6 +7,7 @@ use crate::parameterization::{Parameterization, ParameterizationExt};
 use crate::schedule::NoiseSchedule;
 use rand::{Rng, RngCore};
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
 /// A diffusion: its curve, what its network regresses, the levels it is used on, and its prior.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,8 +18,8 @@ pub struct Diffusion<S, P> {
     prior: Prior,
 }
 
-/// A diffusion whose parts were chosen by name.
-pub type DynDiffusion = Diffusion<Box<dyn NoiseSchedule>, Box<dyn Parameterization>>;
+/// A diffusion whose parts were chosen by name; cheap to clone.
+pub type DynDiffusion = Diffusion<Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
 
 /// Every scalar a batch's row needs at its level.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -215,7 +215,7 @@ mod tests {
     fn chosen_by_name_or_by_type_is_the_same() {
         let typed = straight();
         let named: DynDiffusion =
-            Diffusion::new(Box::new(StraightPath), Box::new(Velocity), GammaRange::for_levels(256));
+            Diffusion::new(Arc::new(StraightPath), Arc::new(Velocity), GammaRange::for_levels(256));
         for gamma in [-13.3, -4.0, 5.0] {
             let c = typed.coefficients(Gamma(gamma));
             assert_eq!(c, named.coefficients(Gamma(gamma)));

@@ -21,12 +21,7 @@ pub enum Destination {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trained {
     /// To the end, evaluated and sampled.
-    Finished {
-        /// The run's folder.
-        run: RunFolder,
-        /// What the evaluation found.
-        outcome: Outcome,
-    },
+    Finished(Outcome),
     /// On request, after a checkpoint.
     Interrupted {
         /// The step of that checkpoint.

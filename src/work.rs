@@ -63,7 +63,7 @@ pub fn train(
     let recipe = recipe.resolved()?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
-    progress.message("training is not part of this build");
+    let _ = progress;
     Err(missing("train"))
 }
 
@@ -73,7 +73,7 @@ pub fn train(
 /// A run without a checkpoint that can be used.
 pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
     registry.check(run.recipe())?;
-    progress.message("evaluation is not part of this build");
+    let _ = progress;
     Err(missing("eval"))
 }
 
@@ -88,8 +88,9 @@ pub fn sample(
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
     registry.check(run.recipe())?;
-    progress.message("sampling is not part of this build");
-    Err(Error::value("sample", format!("{count} images"), "a build with sampling"))
+    let _ = progress;
+    let _ = count;
+    Err(missing("sample"))
 }
 
 fn missing(command: &str) -> Error {

@@ -12,8 +12,8 @@ pub struct IndependentPixels {
     pub standard_error: f64,
 }
 
-/// The likelihood of `test` when each pixel has the level frequencies of `train`, one added to each count
-/// (Laplace's rule), in bits/dim.
+/// The likelihood of `test` when each pixel has the level frequencies of `train`, one half added to each
+/// count (Krichevsky and Trofimov's rule), in bits/dim.
 ///
 /// # Errors
 /// If the two sets differ in shape or levels.
@@ -23,19 +23,19 @@ pub fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Independe
         return Err(Error::value("test images", describe(test), describe(train)));
     }
     let (dims, levels) = (train.shape().dims(), train.grid().levels() as usize);
-    let mut counts = vec![1u32; dims * levels];
+    let mut counts = vec![0.5; dims * levels];
     for image in train.as_slice().chunks_exact(dims) {
         for (pixel, &k) in image.iter().enumerate() {
-            counts[pixel * levels + usize::from(k)] += 1;
+            counts[pixel * levels + usize::from(k)] += 1.0;
         }
     }
-    let total = (train.len() + levels) as f64;
+    let total = train.len() as f64 + 0.5 * levels as f64;
     let bits: Vec<f64> = test
         .as_slice()
         .chunks_exact(dims)
         .map(|image| {
             let cost = |(pixel, &k): (usize, &u16)| {
-                -(f64::from(counts[pixel * levels + usize::from(k)]) / total).log2()
+                -(counts[pixel * levels + usize::from(k)] / total).log2()
             };
             image.iter().enumerate().map(cost).sum::<f64>() / dims as f64
         })

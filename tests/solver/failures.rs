@@ -50,6 +50,24 @@ fn a_field_that_is_nan_from_the_start() {
     assert_eq!(run(|_, _| f64::NAN, &steps(50)), (Failure::NonFinite, 0.0, 1.0, [7, 0, 0]));
 }
 
+/// Nine attempts, each a tenth of the one before, and no more.
+#[test]
+fn a_field_that_is_nan_right_after_the_start() {
+    let bad = |t: f64, y: f64| if t > 0.0 { f64::NAN } else { -y };
+    assert_eq!(run(bad, &adaptive()), (Failure::NonFinite, 0.0, 1.0, [2 + 6 * 9, 0, 9]));
+}
+
+/// A first step below the resolution of t is raised to it: the row grows its steps from there.
+#[test]
+fn a_first_step_that_would_not_move() {
+    let stepping = Stepping::Adaptive(Adaptive { first_step: Some(1e-300), ..settings(1e-6) });
+    let solver = ExplicitRk::new(&tables::DORMAND_PRINCE);
+    let solution = solve(&solver, decay(1.0), start(), (1.0, 2.0), &stepping);
+    // At most a factor 5 a step, from 2e-15 to about 0.1: 20 steps.
+    let row = solution.rows[0];
+    assert!(row.status == RowStatus::Finished && (20..40).contains(&row.accepted), "{row:?}");
+}
+
 /// The row comes as close to the edge as shorter steps take it, with a good state.
 #[test]
 fn a_field_that_is_nan_beyond_an_edge() {

@@ -60,10 +60,10 @@ fn round_trips() {
         close(p.data(level).apply(f, z), X, in_noise * sigma / alpha + 1.0 / alpha, &what);
         close(p.score(level).apply(f, z), -EPS / sigma, in_noise / sigma, &what);
 
-        close(p.from_noise(level).apply(EPS, z), f, size, &what);
-        let back = p.from_data(level);
+        close(p.output_from_noise(level).apply(EPS, z), f, size, &what);
+        let back = p.output_from_data(level);
         close(back.apply(X, z), f, size + (back.value * X).abs() + (z * target.noise / sigma).abs(), &what);
-        close(p.from_score(level).apply(-EPS / sigma, z), f, size, &what);
+        close(p.output_from_score(level).apply(-EPS / sigma, z), f, size, &what);
     });
 }
 

@@ -66,6 +66,16 @@ impl Perturbation {
         self.size
     }
 
+    /// The frequency vectors `w_i` as rows.
+    pub fn frequencies(&self) -> &DMatrix<f64> {
+        &self.frequencies
+    }
+
+    /// The phases.
+    pub fn phases(&self) -> &DVector<f64> {
+        &self.phases
+    }
+
     /// The perturbation at `z`, with its derivatives.
     ///
     /// # Errors

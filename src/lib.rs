@@ -16,6 +16,7 @@ pub mod divergence;
 pub mod error;
 pub mod level;
 pub mod likelihood;
+pub mod math;
 pub mod nn;
 pub mod objective;
 pub mod parameterization;

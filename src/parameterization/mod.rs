@@ -2,8 +2,32 @@
 //!
 //! theory: with `F* = E[F | z]`, everything else follows from the pair `(a, b)` of the level.
 
+mod data;
+mod ext;
+mod noise;
+mod score;
+mod velocity;
+
+pub use data::Data;
+pub use ext::{Conversion, DivergenceCoefficients, ParameterizationExt, Regression, SecondOrder, ThirdOrder};
+pub use noise::Noise;
+pub use score::Score;
+pub use velocity::Velocity;
+
 use crate::level::Level;
 use std::fmt::Debug;
+
+/// The built-in parameterizations: name, formula, reference.
+pub const BUILT_IN: &[(&str, &str, &str)] = &[
+    (
+        "velocity",
+        "F = (p alpha x + (p + 1/2) sigma eps) / N, N = hypot(p alpha, (p + 1/2) sigma)",
+        "arXiv 2305.03935",
+    ),
+    ("noise", "F = eps", "arXiv 2006.11239"),
+    ("data", "F = x = (z - sigma eps) / alpha", "arXiv 2107.00630"),
+    ("score", "F = -eps / sigma", "arXiv 2011.13456"),
+];
 
 /// The pair `(a, b)` of `F = a eps + b z` at one level.
 #[derive(Clone, Copy, Debug, PartialEq)]

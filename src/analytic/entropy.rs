@@ -4,8 +4,8 @@ use crate::analytic::{GaussianMixture, trapezoid_nodes};
 use crate::error::{Error, Result};
 
 /// Standard deviations of each component that the quadrature covers: the density left out is
-/// below 1e-31.
-const REACH: f64 = 12.0;
+/// below 3e-18 of its peak.
+const REACH: f64 = 9.0;
 
 /// Nodes per standard deviation of the narrowest component.
 const NODES_PER_SD: f64 = 16.0;

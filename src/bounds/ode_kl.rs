@@ -32,7 +32,7 @@ pub struct Resolution {
 
 impl Default for Resolution {
     fn default() -> Self {
-        Self { characteristics: 400, steps: 240 }
+        Self { characteristics: 600, steps: 120 }
     }
 }
 
@@ -65,6 +65,11 @@ impl OdeKl {
         self.j_sm + self.j_diff
     }
 
+    /// `KL(q_max || prior) + J_ODE - KL(q_min || p_min)`: 0 but for the resolution, which it measures.
+    pub fn identity_error(&self) -> f64 {
+        self.prior + self.j_ode() - self.data
+    }
+
     /// `sqrt(J_SM J_Fisher)`, the bound on `|J_ODE|`.
     pub fn fisher_bound(&self) -> f64 {
         (self.j_sm * self.j_fisher).sqrt()
@@ -73,6 +78,9 @@ impl OdeKl {
 
 /// A characteristic: `z`, `ln p^ODE(z)` and its derivative `grad ln p^ODE(z)`.
 type State = [f64; 3];
+
+/// The model's noise prediction at a `z` and its first two derivatives.
+type Jet = [f64; 3];
 
 impl OdeKlProblem<'_> {
     /// The terms for the model `eps_hat`, which gives the noise prediction and its first two derivatives
@@ -113,15 +121,21 @@ impl OdeKlProblem<'_> {
             _ if i % 2 == 1 => 4.0,
             _ => 2.0,
         };
-        let mut total = self.moments(&eps_hat, &self.level(0.0), &states, &masses)?;
-        let prior = total.kl;
-        for i in 1..=steps {
-            self.step(&eps_hat, (i - 1) as f64 * width, width, &mut states)?;
-            let here = self.moments(&eps_hat, &self.level(i as f64 * width), &states, &masses)?;
-            total.sm += simpson(i) * here.sm;
-            total.diff += simpson(i) * here.diff;
-            total.fisher += simpson(i) * here.fisher;
+        let mut total = Moments::default();
+        let mut prior = 0.0;
+        for i in 0..=steps {
+            let u = i as f64 * width;
+            let level = self.level(u);
+            let jets = eps_hat(&level, &positions(&states))?;
+            let here = self.moments(&level, &states, &masses, &jets)?;
+            total.add(simpson(i), &here);
             total.kl = here.kl;
+            if i == 0 {
+                prior = here.kl;
+            }
+            if i < steps {
+                self.step(&eps_hat, u, width, &mut states, &jets)?;
+            }
         }
         // Half, from the definition, times Simpson's third of a step.
         let scale = 0.5 * self.range.width() * width / 3.0;
@@ -139,64 +153,63 @@ impl OdeKlProblem<'_> {
         self.schedule.level(Gamma(self.range.max().0 - u * self.range.width()))
     }
 
-    /// One step of the classical fourth-order Runge-Kutta method, down from fraction `u` by `width`.
-    fn step<M>(&self, eps_hat: &M, u: f64, width: f64, states: &mut [State]) -> Result<()>
+    /// One step of the classical fourth-order Runge-Kutta method, down from fraction `u` by `width`;
+    /// `jets` are the model's at the start.
+    fn step<M>(&self, eps_hat: &M, u: f64, width: f64, states: &mut [State], jets: &[Jet]) -> Result<()>
     where
-        M: Fn(&Level, &[f64]) -> Result<Vec<[f64; 3]>>,
+        M: Fn(&Level, &[f64]) -> Result<Vec<Jet>>,
     {
         let h = -width * self.range.width();
         let start = states.to_vec();
-        let mut slopes: Vec<State> = vec![[0.0; 3]; start.len()];
-        for (node, weight) in [(0.0, 1.0 / 6.0), (0.5, 1.0 / 3.0), (0.5, 1.0 / 3.0), (1.0, 1.0 / 6.0)] {
-            let stage: Vec<State> = start
-                .iter()
-                .zip(&slopes)
-                .map(|(y, k)| std::array::from_fn(|j| y[j] + node * h * k[j]))
-                .collect();
-            slopes = self.slopes(eps_hat, &self.level(u + node * width), &stage)?;
-            for (y, k) in states.iter_mut().zip(&slopes) {
-                for (y, k) in y.iter_mut().zip(k) {
-                    *y += weight * h * k;
-                }
-            }
+        let mut slopes = slopes(&self.level(u), &start, jets);
+        add(states, h / 6.0, &slopes);
+        for (node, weight) in [(0.5, 1.0 / 3.0), (0.5, 1.0 / 3.0), (1.0, 1.0 / 6.0)] {
+            let mut stage = start.clone();
+            add(&mut stage, node * h, &slopes);
+            let level = self.level(u + node * width);
+            slopes = self::slopes(&level, &stage, &eps_hat(&level, &positions(&stage))?);
+            add(states, weight * h, &slopes);
         }
         Ok(())
     }
 
-    /// `d state / dgamma`.
-    fn slopes<M>(&self, eps_hat: &M, level: &Level, states: &[State]) -> Result<Vec<State>>
-    where
-        M: Fn(&Level, &[f64]) -> Result<Vec<[f64; 3]>>,
-    {
-        let (p, half_sigma) = (level.dlog_alpha(), 0.5 * level.sigma());
-        let jets = eps_hat(level, &states.iter().map(|s| s[0]).collect::<Vec<_>>())?;
-        let slope = |(&[z, _, score], &[e, e1, e2]): (&State, &[f64; 3])| {
-            let divergence = p + half_sigma * e1;
-            [p * z + half_sigma * e, -divergence, -half_sigma * e2 - divergence * score]
-        };
-        Ok(states.iter().zip(&jets).map(slope).collect())
-    }
-
     /// The integrands at one level, and `KL(q || p^ODE)` there.
-    fn moments<M>(&self, eps_hat: &M, level: &Level, states: &[State], masses: &[f64]) -> Result<Moments>
-    where
-        M: Fn(&Level, &[f64]) -> Result<Vec<[f64; 3]>>,
-    {
+    fn moments(&self, level: &Level, states: &[State], masses: &[f64], jets: &[Jet]) -> Result<Moments> {
         let sigma = level.sigma();
         let marginal = self.data.at(level);
-        let jets = eps_hat(level, &states.iter().map(|s| s[0]).collect::<Vec<_>>())?;
         let mut sums = Moments::default();
-        for ((&[z, log_p, score_p], [e, ..]), mass) in states.iter().zip(&jets).zip(masses) {
+        for ((&[z, log_p, score_p], [eps_hat, ..]), mass) in states.iter().zip(jets).zip(masses) {
             let point = marginal.point(&[z])?;
-            let weight = (mass + point.log_density() - log_p).exp();
-            let error = e + sigma * point.score()[0];
+            let error = eps_hat + sigma * point.score()[0];
             let gap = sigma * (point.score()[0] - score_p);
-            sums.sm += weight * error * error;
-            sums.diff += weight * error * (gap - error);
-            sums.fisher += weight * gap * gap;
-            sums.kl += weight * (point.log_density() - log_p);
+            let log_ratio = point.log_density() - log_p;
+            let here =
+                Moments { sm: error * error, diff: error * (gap - error), fisher: gap * gap, kl: log_ratio };
+            sums.add((mass + log_ratio).exp(), &here);
         }
         Ok(sums)
+    }
+}
+
+/// Where the characteristics are.
+fn positions(states: &[State]) -> Vec<f64> {
+    states.iter().map(|state| state[0]).collect()
+}
+
+/// `d state / dgamma`.
+fn slopes(level: &Level, states: &[State], jets: &[Jet]) -> Vec<State> {
+    let (p, half_sigma) = (level.dlog_alpha(), 0.5 * level.sigma());
+    let slope = |(&[z, _, score], &[e, e1, e2]): (&State, &Jet)| {
+        let divergence = p + half_sigma * e1;
+        [p * z + half_sigma * e, -divergence, -half_sigma * e2 - divergence * score]
+    };
+    states.iter().zip(jets).map(slope).collect()
+}
+
+/// `states += factor slopes`.
+fn add(states: &mut [State], factor: f64, slopes: &[State]) {
+    for (y, k) in states.iter_mut().flatten().zip(slopes.iter().flatten()) {
+        *y += factor * k;
     }
 }
 
@@ -207,4 +220,13 @@ struct Moments {
     diff: f64,
     fisher: f64,
     kl: f64,
+}
+
+impl Moments {
+    fn add(&mut self, weight: f64, other: &Self) {
+        self.sm += weight * other.sm;
+        self.diff += weight * other.diff;
+        self.fisher += weight * other.fisher;
+        self.kl += weight * other.kl;
+    }
 }

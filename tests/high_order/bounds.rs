@@ -5,6 +5,7 @@ use crate::case::{Case, case, config};
 use crate::oracle::expect;
 use idode::analytic::nalgebra::{DMatrix, DVector};
 use idode::bounds::{LowerOrders, second_order, second_order_shift, third_order, third_order_shift};
+use idode::parameterization::ThirdOrder;
 use proptest::prelude::*;
 
 /// Rounding, in units of `a`; as for the laws.
@@ -47,17 +48,16 @@ impl Found {
 
     /// The minimiser of the second-order loss: the conditional mean of `(a + b sigma) I - r r' / a`.
     fn second_optimum(&self, case: &Case) -> DMatrix<f64> {
-        let identity = DMatrix::identity(case.dim(), case.dim()) * case.linear_part();
-        expect(&self.residuals, identity.clone() * 0.0, |r| &identity - r * r.transpose() / case.target.noise)
+        let identity = DMatrix::identity(case.dim(), case.dim()) * case.second.identity;
+        expect(&self.residuals, identity.clone() * 0.0, |r| &identity + r * r.transpose() * case.second.outer)
     }
 
     /// The minimiser of the third-order loss: the conditional mean of `(|r|^2 r - c2 r - 2 C2 r) / a^2`.
     fn third_optimum(&self, case: &Case, estimate: &DMatrix<f64>, trace: f64) -> DVector<f64> {
-        let (a, dim) = (case.target.noise, case.dim());
-        let matrix = (DMatrix::identity(dim, dim) * case.linear_part() - estimate) * a;
-        let scalar = a * (dim as f64 * case.linear_part() - trace);
-        expect(&self.residuals, DVector::zeros(dim), |r| {
-            (r * (r.norm_squared() - scalar) - &matrix * r * 2.0) / a.powi(2)
+        let ThirdOrder { cubic, linear, trace: on_trace, jacobian } = case.third;
+        let on_residual = linear * (case.dim() as f64 + 2.0) + on_trace * trace;
+        expect(&self.residuals, DVector::zeros(case.dim()), |r| {
+            r * (cubic * r.norm_squared() + on_residual) + estimate * r * jacobian
         })
     }
 }

@@ -4,14 +4,18 @@ use crate::oracle::Oracle;
 use idode::analytic::nalgebra::{DMatrix, DVector};
 use idode::analytic::{Gaussian, GaussianMixture, Model, Perturbation};
 use idode::level::{Gamma, Level};
-use idode::parameterization::{Affine, Data, Noise, Parameterization, Score, Velocity};
-use idode::schedule::{NoiseSchedule, StraightPath, SubVp, VarianceExploding, VariancePreserving};
+use idode::parameterization::{
+    Affine, Data, Noise, Parameterization, ParameterizationExt, Score, SecondOrder, ThirdOrder, Velocity,
+};
+use idode::schedule::{
+    NoiseSchedule, StraightPath, SubVariancePreserving, VarianceExploding, VariancePreserving,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
 /// 256 cases, or as many as `PROPTEST_CASES` asks for where that is more.
-pub fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     let asked = ProptestConfig::default().cases;
     ProptestConfig {
         cases: asked.max(256),
@@ -21,38 +25,41 @@ pub fn config() -> ProptestConfig {
 }
 
 /// Every schedule.
-pub fn schedules() -> Vec<Box<dyn NoiseSchedule>> {
-    vec![Box::new(VariancePreserving), Box::new(StraightPath), Box::new(VarianceExploding), Box::new(SubVp)]
+pub(crate) fn schedules() -> Vec<Box<dyn NoiseSchedule>> {
+    vec![
+        Box::new(VariancePreserving),
+        Box::new(StraightPath),
+        Box::new(VarianceExploding),
+        Box::new(SubVariancePreserving),
+    ]
 }
 
 /// Every parameterization.
-pub fn parameterizations() -> Vec<Box<dyn Parameterization>> {
+pub(crate) fn parameterizations() -> Vec<Box<dyn Parameterization>> {
     vec![Box::new(Velocity), Box::new(Noise), Box::new(Data), Box::new(Score)]
 }
 
 /// A mixture, a level, a target, a state, and a network with a known error.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub oracle: Oracle,
-    pub data: GaussianMixture,
-    pub level: Level,
-    pub target: Affine,
-    pub z: DVector<f64>,
-    pub model: Model,
+pub(crate) struct Case {
+    pub(crate) oracle: Oracle,
+    pub(crate) data: GaussianMixture,
+    pub(crate) level: Level,
+    pub(crate) target: Affine,
+    /// The coefficients of the second- and third-order targets.
+    pub(crate) second: SecondOrder,
+    pub(crate) third: ThirdOrder,
+    pub(crate) z: DVector<f64>,
+    pub(crate) model: Model,
     /// Two directions, and numbers for an arbitrary estimate.
-    pub v: DVector<f64>,
-    pub w: DVector<f64>,
-    pub matrix: DMatrix<f64>,
+    pub(crate) v: DVector<f64>,
+    pub(crate) w: DVector<f64>,
+    pub(crate) matrix: DMatrix<f64>,
 }
 
 impl Case {
-    /// `(a + b sigma) I`.
-    pub fn linear_part(&self) -> f64 {
-        self.target.noise + self.target.state * self.level.sigma()
-    }
-
     /// The number of dimensions.
-    pub fn dim(&self) -> usize {
+    pub(crate) fn dim(&self) -> usize {
         self.z.len()
     }
 }
@@ -79,12 +86,15 @@ fn mixture() -> impl Strategy<Value = Oracle> {
 /// Mixtures of 1 to 4 components in 1 to 4 dimensions; every schedule and parameterization; levels in
 /// [-8, 4]; a state within 2.5 standard deviations of a component, coordinate by coordinate; a
 /// perturbation of up to 1 in units of the noise and of frequency up to 3.
-pub fn case() -> impl Strategy<Value = Case> {
+pub(crate) fn case() -> impl Strategy<Value = Case> {
     let numbers = (vec(-2.5..2.5f64, 8), unit(4 + 16), unit(4 + 4 + 16));
     (mixture(), -8.0..4.0f64, 0..4usize, 0..4usize, 0.01..1.0f64, 0.0..3.0f64, numbers).prop_map(
         |(oracle, gamma, schedule, parameterization, size, frequency, (state, delta, rest))| {
             let level = schedules()[schedule].level(Gamma(gamma));
-            let target = parameterizations()[parameterization].target(&level);
+            let parameterization = &parameterizations()[parameterization];
+            let target = parameterization.target(&level);
+            let (second, third) =
+                (parameterization.second_order(&level), parameterization.third_order(&level));
             let (_, mean, covariance) = &oracle.components[0];
             let dim = mean.len();
             let take = |from: &[f64]| DVector::from_column_slice(&from[..dim]);
@@ -99,12 +109,15 @@ pub fn case() -> impl Strategy<Value = Case> {
             }))
             .expect("a mixture");
             let phases = take(&delta) * std::f64::consts::PI;
-            let perturbation =
-                Perturbation::new(size * target.noise.abs(), square(&delta[4..]) * frequency, phases.as_slice())
-                    .expect("a perturbation");
+            let perturbation = Perturbation::new(
+                size * target.noise.abs(),
+                square(&delta[4..]) * frequency,
+                phases.as_slice(),
+            )
+            .expect("a perturbation");
             let model = Model::perturbed(data.clone(), perturbation).expect("of one dimension");
             let (v, w, matrix) = (take(&rest), take(&rest[4..]), square(&rest[8..]));
-            Case { oracle, data, level, target, z, model, v, w, matrix }
+            Case { oracle, data, level, target, second, third, z, model, v, w, matrix }
         },
     )
 }

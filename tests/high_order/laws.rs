@@ -88,11 +88,11 @@ proptest! {
         let jet = point.target(case.target);
         let (a, sigma) = (case.target.noise, case.level.sigma());
         let covariance = point.posterior(case.target).covariance();
-        let law = DMatrix::identity(dim, dim) * case.linear_part() - &covariance / a;
+        let law = DMatrix::identity(dim, dim) * case.second.identity + &covariance * case.second.outer;
         prop_assert!((&jet.jacobian * sigma - &law).norm() <= TOLERANCE * a.abs());
         let nodes = case.oracle.posterior(&case.level, case.z.as_slice(), case.target);
         let mse = expect(&nodes, 0.0, |f| (f - &jet.value).norm_squared());
-        let trace = dim as f64 * case.linear_part() - mse / a;
+        let trace = dim as f64 * case.second.identity + mse * case.second.outer;
         prop_assert!((jet.trace() * sigma - trace).abs() <= TOLERANCE * a.abs());
     }
 

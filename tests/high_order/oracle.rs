@@ -8,20 +8,20 @@ use num_dual::{DualNum, third_partial_derivative_vec};
 
 /// A mixture as it was drawn: weight, mean, covariance.
 #[derive(Clone, Debug)]
-pub struct Oracle {
-    pub components: Vec<(f64, DVector<f64>, DMatrix<f64>)>,
+pub(crate) struct Oracle {
+    pub(crate) components: Vec<(f64, DVector<f64>, DMatrix<f64>)>,
 }
 
 /// `ln q(z)` and its derivatives up to the third.
-pub struct Derivatives {
-    pub value: f64,
-    pub first: DVector<f64>,
-    pub second: DMatrix<f64>,
+pub(crate) struct Derivatives {
+    pub(crate) value: f64,
+    pub(crate) first: DVector<f64>,
+    pub(crate) second: DMatrix<f64>,
     third: Vec<f64>,
 }
 
 impl Derivatives {
-    pub fn third(&self, i: usize, j: usize, k: usize) -> f64 {
+    pub(crate) fn third(&self, i: usize, j: usize, k: usize) -> f64 {
         let dim = self.first.len();
         self.third[(i * dim + j) * dim + k]
     }
@@ -29,17 +29,19 @@ impl Derivatives {
 
 impl Oracle {
     /// `ln q(z)` at a level, on any scalar.
-    pub fn log_density<N: DualNum<Primitive = f64> + Clone>(&self, level: &Level, z: &[N]) -> N {
+    pub(crate) fn log_density<N: DualNum<Primitive = f64> + Clone>(&self, level: &Level, z: &[N]) -> N {
         let (alpha, sigma) = (level.alpha(), level.sigma());
         let logs: Vec<N> = self
             .components
             .iter()
             .map(|(weight, mean, covariance)| {
-                let marginal = covariance * alpha.powi(2) + DMatrix::identity(z.len(), z.len()) * sigma.powi(2);
+                let marginal =
+                    covariance * alpha.powi(2) + DMatrix::identity(z.len(), z.len()) * sigma.powi(2);
                 let factor = marginal.cholesky().expect("positive definite");
                 let precision = factor.inverse();
                 let centred: Vec<N> = z.iter().zip(mean.iter()).map(|(z, m)| z.clone() - alpha * m).collect();
-                let mut sum = N::from((std::f64::consts::TAU).ln() * z.len() as f64 + factor.ln_determinant());
+                let mut sum =
+                    N::from((std::f64::consts::TAU).ln() * z.len() as f64 + factor.ln_determinant());
                 for (i, a) in centred.iter().enumerate() {
                     for (j, b) in centred.iter().enumerate() {
                         sum += a.clone() * b.clone() * precision[(i, j)];
@@ -54,7 +56,7 @@ impl Oracle {
     }
 
     /// `ln q(z)` and its derivatives, by dual numbers.
-    pub fn derivatives(&self, level: &Level, z: &[f64]) -> Derivatives {
+    pub(crate) fn derivatives(&self, level: &Level, z: &[f64]) -> Derivatives {
         let dim = z.len();
         let mut found = Derivatives {
             value: self.log_density(level, z),
@@ -65,7 +67,13 @@ impl Oracle {
         for i in 0..dim {
             for j in 0..dim {
                 for k in 0..dim {
-                    let d = third_partial_derivative_vec(|z: &[num_dual::HyperHyperDual64]| self.log_density(level, z), z, i, j, k);
+                    let d = third_partial_derivative_vec(
+                        |z: &[num_dual::HyperHyperDual64]| self.log_density(level, z),
+                        z,
+                        i,
+                        j,
+                        k,
+                    );
                     found.first[i] = d.1;
                     found.second[(i, j)] = d.4;
                     found.third.push(d.7);
@@ -77,7 +85,7 @@ impl Oracle {
 
     /// `F - F1` on weighted nodes of the posterior of `eps` given `z`, on which every polynomial in `eps`
     /// up to degree 5 has its exact conditional expectation.
-    pub fn posterior(&self, level: &Level, z: &[f64], target: Affine) -> Vec<(f64, DVector<f64>)> {
+    pub(crate) fn posterior(&self, level: &Level, z: &[f64], target: Affine) -> Vec<(f64, DVector<f64>)> {
         let (alpha, sigma) = (level.alpha(), level.sigma());
         let total = self.log_density(level, z);
         let z = DVector::from_column_slice(z);
@@ -93,7 +101,10 @@ impl Oracle {
             let centre = &posterior * (prior * mean + &z * (alpha / sigma.powi(2)));
             let factor = posterior.cholesky().expect("positive definite").l();
             for index in 0..3usize.pow(dim as u32) {
-                let digit = |i: usize| [(-3f64.sqrt(), 1.0 / 6.0), (0.0, 2.0 / 3.0), (3f64.sqrt(), 1.0 / 6.0)][index / 3usize.pow(i as u32) % 3];
+                let digit = |i: usize| {
+                    [(-3f64.sqrt(), 1.0 / 6.0), (0.0, 2.0 / 3.0), (3f64.sqrt(), 1.0 / 6.0)]
+                        [index / 3usize.pow(i as u32) % 3]
+                };
                 let x = &centre + &factor * DVector::from_fn(dim, |i, _| digit(i).0);
                 let eps = (&z - x * alpha) / sigma;
                 let weight = responsibility * (0..dim).map(|i| digit(i).1).product::<f64>();
@@ -105,7 +116,7 @@ impl Oracle {
 }
 
 /// The weighted sum of `f` over the nodes.
-pub fn expect<T>(nodes: &[(f64, DVector<f64>)], zero: T, f: impl Fn(&DVector<f64>) -> T) -> T
+pub(crate) fn expect<T>(nodes: &[(f64, DVector<f64>)], zero: T, f: impl Fn(&DVector<f64>) -> T) -> T
 where
     T: std::ops::Add<Output = T> + std::ops::Mul<f64, Output = T>,
 {

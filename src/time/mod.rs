@@ -1,8 +1,34 @@
 //! Time samplers: how often training visits each gamma.
 
+mod cosine;
+mod importance;
+mod log_normal;
+mod straight_path;
+mod stratified;
+mod tabulated;
+#[cfg(test)]
+mod tests;
+mod uniform;
+
+pub use cosine::Cosine;
+pub use importance::Importance;
+pub use log_normal::{LogNormal, LogNormalConfig};
+pub use stratified::Stratified;
+pub use tabulated::Tabulated;
+pub use uniform::Uniform;
+
 use crate::level::{Gamma, GammaRange};
 use rand::RngCore;
 use std::fmt::Debug;
+
+/// The built-in time samplers: name, formula of the density, reference. `stratified` wraps any.
+pub const BUILT_IN: &[(&str, &str, &str)] = &[
+    ("uniform", "pdf = 1 / (gamma_max - gamma_min)", "arXiv 2107.00630"),
+    ("importance", "pdf proportional to the likelihood's weight 1 / (2 a^2)", "arXiv 2305.03935"),
+    ("cosine", "pdf proportional to 1 / cosh(gamma/2)", "arXiv 2102.09672"),
+    ("log_normal", "gamma/2 ~ N(mean, std^2), cut to the range", "arXiv 2206.00364"),
+    ("stratified", "u_i = frac(u_0 + i/n) through any quantile", "arXiv 2107.00630"),
+];
 
 /// A density on `[gamma_min, gamma_max]`.
 ///
@@ -59,5 +85,16 @@ impl<T: TimeSampler + ?Sized> TimeSampler for Box<T> {
     }
     fn observe(&mut self, gamma: Gamma, loss: f64) {
         (**self).observe(gamma, loss);
+    }
+}
+
+/// `gamma`, kept in the range; exactly the range's ends at `u = 0` and `u = 1`.
+fn within(range: GammaRange, u: f64, gamma: f64) -> Gamma {
+    if u <= 0.0 {
+        range.min()
+    } else if u >= 1.0 {
+        range.max()
+    } else {
+        Gamma(gamma.clamp(range.min().0, range.max().0))
     }
 }

@@ -138,3 +138,36 @@ impl Point<'_> {
         (&self.marginal.data.components[k], &self.marginal.law.components[k])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::level::Gamma;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn draws_are_alpha_x_plus_sigma_eps() -> Result<()> {
+        let data = GaussianMixture::new([
+            (0.4, Gaussian::diagonal(&[1.0, -1.0], &[0.5, 0.1])?),
+            (0.6, Gaussian::isotropic(2, 1.0)?),
+        ])?;
+        let level = Level::new(Gamma(1.0), -0.3, -0.2);
+        for seed in 0..20 {
+            let x = data.sample(&mut ChaCha8Rng::seed_from_u64(seed));
+            let (z, eps) = data.at(&level).sample(&mut ChaCha8Rng::seed_from_u64(seed));
+            assert!((z - x * level.alpha() - eps * level.sigma()).amax() < 1e-15);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_state_of_the_wrong_size_is_refused() -> Result<()> {
+        let marginal =
+            GaussianMixture::from(Gaussian::isotropic(2, 1.0)?).at(&Level::new(Gamma(0.0), -0.3, -0.2));
+        let message = |z: &[f64]| marginal.point(z).map_or_else(|e| e.to_string(), |_| "accepted".into());
+        assert_eq!(message(&[0.0]), "length of z = 1: expected 2");
+        assert_eq!(message(&[0.0, f64::INFINITY]), "z[1] = inf: expected a finite number");
+        Ok(())
+    }
+}

@@ -31,8 +31,9 @@ impl Perturbation {
                 format!("{dim} x {dim}, not empty"),
             ));
         }
-        if !size.is_finite() || !frequencies.iter().all(|f| f.is_finite()) {
-            return Err(Error::value("size or a frequency", "one that is not finite", "finite numbers"));
+        let numbers = [("size", size)].into_iter().chain(frequencies.iter().map(|f| ("frequency", *f)));
+        if let Some((name, found)) = numbers.into_iter().find(|(_, number)| !number.is_finite()) {
+            return Err(Error::value(name, found, "a finite number"));
         }
         Ok(Self { size, frequencies, phases })
     }
@@ -105,5 +106,39 @@ impl Perturbation {
 
     fn angles(&self, z: &[f64]) -> Result<DVector<f64>> {
         Ok(&self.frequencies * row("z", z, self.dim())? + &self.phases)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn value_stability() -> Result<()> {
+        let random = Perturbation::random(2, 0.1, 3.0, &mut ChaCha8Rng::seed_from_u64(5))?;
+        for direction in random.frequencies().row_iter() {
+            assert!((direction.norm() - 3.0).abs() < 1e-14);
+        }
+        let found = random.at(&[0.3, -0.2])?.value;
+        assert!(
+            (&found - DVector::from_column_slice(&[0.09986803934266118, 0.09930298518042378])).amax() < 1e-15,
+            "{:?}",
+            found.as_slice()
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let message = |size, rows, columns, phases: &[f64]| {
+            Perturbation::new(size, DMatrix::zeros(rows, columns), phases)
+                .map_or_else(|e| e.to_string(), |_| "accepted".into())
+        };
+        assert_eq!(message(1.0, 2, 3, &[0.0, 0.0]), "frequencies = 2 x 3: expected 2 x 2, not empty");
+        assert_eq!(message(f64::NAN, 1, 1, &[0.0]), "size = NaN: expected a finite number");
+        assert_eq!(message(1.0, 1, 1, &[f64::NAN]), "phases[0] = NaN: expected a finite number");
+        assert!(message(1.0, 0, 0, &[]).starts_with("frequencies"));
     }
 }

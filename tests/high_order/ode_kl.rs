@@ -170,6 +170,10 @@ fn j_sm_of_a_constant_error_lies_on_either_side() {
         assert!((terms.data - divergence).abs() < 1e-6, "{terms:?}, expected {divergence}");
         assert!((terms.j_ode() - divergence).abs() < 1e-6, "{terms:?}, expected {divergence}");
         assert!((terms.j_sm - j_sm).abs() < 1e-12, "{terms:?}, expected {j_sm}");
+        // The model's density at gamma is N(shift so far, 1): its score is off by that shift.
+        let fisher = |gamma: f64| (error * (angle(max) - angle(gamma))).powi(2) / (1.0 + (-gamma).exp());
+        let j_fisher = 0.5 * idode::math::integrate(min, max, 20, fisher);
+        assert!((terms.j_fisher - j_fisher).abs() < 1e-6, "{terms:?}, expected {j_fisher}");
         assert_eq!(j_sm < divergence, below);
         assert!((j_sm / divergence).ln().abs() > 2f64.ln(), "on its side by a factor of two: {terms:?}");
     }

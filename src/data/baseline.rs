@@ -34,9 +34,7 @@ pub fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Independe
         .as_slice()
         .chunks_exact(dims)
         .map(|image| {
-            let cost = |(pixel, &k): (usize, &u16)| {
-                -(counts[pixel * levels + usize::from(k)] / total).log2()
-            };
+            let cost = |(pixel, &k): (usize, &u16)| -(counts[pixel * levels + usize::from(k)] / total).log2();
             image.iter().enumerate().map(cost).sum::<f64>() / dims as f64
         })
         .collect();

@@ -144,7 +144,7 @@ where
         let eps: Vec<E> = x.iter().map(|_| E::of(rng.sample::<f64, _>(StandardNormal))).collect();
         let x: Vec<E> = x.iter().map(|&x| E::of(x)).collect();
         let pdf: Vec<f64> = gammas.iter().map(|&gamma| self.times.pdf(gamma)).collect();
-        let (x, eps) = (device.tensor_from_vec(x, shape), device.tensor_from_vec(eps, shape));
+        let (x, eps) = (device.upload(&x, shape), device.upload(&eps, shape));
         let problem = Matching::new(&self.diffusion, x, eps, gammas, &pdf)?;
         let times = problem.times();
         let losses = self.objective.losses(&self.network, &problem, &mut Pass::train(&times, rng))?;

@@ -1,5 +1,9 @@
 //! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
 
+mod data;
+mod networks;
+mod training;
+
 use crate::config::Recipe;
 use crate::error::{Error, Result};
 use crate::progress::Progress;

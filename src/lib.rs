@@ -18,6 +18,7 @@ pub mod likelihood;
 pub mod nn;
 pub mod objective;
 pub mod parameterization;
+pub mod picture;
 pub mod pixels;
 pub mod prelude;
 pub mod registry;

@@ -1,6 +1,6 @@
 //! dbg
 use dfdx::prelude::Cpu;
-use idode::data::*;
+use idode::data::*; use idode::pixels::PixelGrid;
 use idode::diffusion::Diffusion;
 use idode::level::GammaRange;
 use idode::nn::*;
@@ -11,7 +11,7 @@ use idode::time::*;
 use idode::train::*;
 use rand::SeedableRng;
 fn main() {
-    let train = digits(Split::Train).unwrap();
+    let train = digits::load(Split::Train).unwrap();
     let dev = Cpu::default();
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
     let config = UNetConfig { blocks: 2, dropout: 0.0, ..Default::default() };
@@ -34,10 +34,10 @@ fn main() {
         },
     };
     let mut trainer = Trainer::new(net, FirstOrder, diffusion, times, settings);
-    let mut order = Order::new(train.len(), 0, 0);
+    let mut order = Shuffle::new(1500, 0).unwrap();
     let start = std::time::Instant::now();
     for k in 1..=steps {
-        let x = train.centres(&order.next_batch(128));
+        let x = PixelGrid::new(17).unwrap().centres(&train.batch(&order.next_batch(128)).unwrap());
         let r = trainer.step(k, k, &x).unwrap();
         if k % 20 == 0 {
             println!(

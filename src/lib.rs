@@ -21,6 +21,7 @@ pub mod math;
 pub mod nn;
 pub mod objective;
 pub mod parameterization;
+pub mod picture;
 pub mod pixels;
 pub mod prelude;
 pub mod progress;

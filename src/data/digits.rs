@@ -1,49 +1,48 @@
-//! Real data that needs no download: 1,797 handwritten digits of 8x8 pixels and 17 grey levels.
+//! The handwritten digits inside the crate: 1,797 images, 8x8x1, 17 grey levels.
 //!
-//! "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI Machine Learning Repository,
-//! CC BY 4.0 (its test part; see `ATTRIBUTION.md` beside the files).
+//! # Reference
+//! E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", test part, UCI Machine
+//! Learning Repository, CC BY 4.0 (see `digits/ATTRIBUTION.md`).
 
-use super::{ImageSet, ImageShape, read_idx};
-use crate::error::Result;
+use crate::data::dataset::ImageSet;
+use crate::data::idx;
+use crate::data::source::{ImageShape, ImageSource, Split};
+use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use std::path::Path;
 
+/// The data set's name in recipes and results.
+pub const NAME: &str = "digits";
+/// The number of grey levels.
+pub const LEVELS: u32 = 17;
+/// The images in file order up to here are the training split, the other 297 the test split.
+pub const TRAIN_IMAGES: usize = 1500;
+
 const IMAGES: &[u8] = include_bytes!("digits/optdigits-8x8-images.idx3-ubyte.gz");
+const LABELS: &[u8] = include_bytes!("digits/optdigits-8x8-labels.idx1-ubyte.gz");
 
-/// The number of images to train on; the others are held out.
-const TRAIN: usize = 1500;
-
-/// A part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
-    /// What a model is trained on.
-    Train,
-    /// What it is measured on.
-    Test,
+/// The shape of every digit, 8x8x1.
+pub fn shape() -> ImageShape {
+    ImageShape::new(8, 8, 1)
 }
 
-impl std::fmt::Display for Split {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Test => "test",
-        })
-    }
-}
-
-/// The first 1,500 digits to train on, or the last 297 to measure.
+/// The digits of one split, with labels: 1,500 for training, 297 for testing.
 ///
 /// # Errors
-/// None that a user can cause: the data is part of the crate.
-pub fn digits(split: Split) -> Result<ImageSet> {
-    let (sizes, bytes) = read_idx(Path::new("optdigits-8x8-images.idx3-ubyte.gz"), IMAGES)?;
-    let shape = ImageShape { height: sizes[1], width: sizes[2], channels: 1 };
-    let levels = bytes.into_iter().map(u16::from).collect();
-    let all = ImageSet::new(shape, PixelGrid::new(17)?, levels)?;
-    match split {
-        Split::Train => all.slice(0, TRAIN),
-        Split::Test => all.slice(TRAIN, all.len()),
-    }
+/// If `split` is neither `Train` nor `Test`.
+pub fn load(split: Split) -> Result<ImageSet> {
+    let (images, labels) = (Path::new("optdigits-8x8-images"), Path::new("optdigits-8x8-labels"));
+    let grid = PixelGrid::new(LEVELS)?;
+    let all = idx::read_from(images, IMAGES)?.into_images(images, NAME, split, grid)?;
+    let classes = idx::read_from(labels, LABELS)?.into_labels(labels)?;
+    let range = match split {
+        Split::Train => 0..TRAIN_IMAGES,
+        Split::Test => TRAIN_IMAGES..all.images(),
+        Split::Validation => return Err(Error::value("split of digits", split, "train or test")),
+    };
+    let d = shape().dims();
+    let pixels = all.pixels()[range.start * d..range.end * d].to_vec();
+    ImageSet::new(NAME, split, shape(), grid, pixels)?.with_labels(classes[range].to_vec())
 }
 
 #[cfg(test)]
@@ -52,11 +51,21 @@ mod tests {
 
     #[test]
     fn the_splits_are_fixed() {
-        let (train, test) = (digits(Split::Train).unwrap(), digits(Split::Test).unwrap());
-        assert_eq!((train.len(), test.len()), (1500, 297));
-        assert_eq!(train.shape().to_string(), "8x8x1");
-        assert_eq!(&train.image(0)[..8], [0, 0, 5, 13, 9, 1, 0, 0]);
-        assert_eq!(test.fingerprint().sha256.len(), 64);
-        assert_ne!(test.fingerprint(), train.fingerprint());
+        let (train, test) = (load(Split::Train).unwrap(), load(Split::Test).unwrap());
+        assert_eq!((train.images(), test.images()), (1500, 297));
+        assert_eq!((train.shape(), train.grid().levels()), (shape(), 17));
+        assert_eq!(train.pixels().iter().max(), Some(&16));
+        // The set starts with 0 to 9 in order; its first image is a zero.
+        assert_eq!(train.labels().unwrap()[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(train.row(0).unwrap()[..8], [0, 0, 5, 13, 9, 1, 0, 0]);
+        assert_eq!(test.labels().unwrap().len(), 297);
+        assert!(load(Split::Validation).is_err());
+    }
+
+    #[test]
+    fn value_stability() {
+        let print = |split| load(split).unwrap().fingerprint().unwrap().sha256;
+        assert_eq!(print(Split::Train), "ee6301bf158c604c728193674edc03a6cc3988014a924e6e067edddcdcbfd740");
+        assert_eq!(print(Split::Test), "2155cbb21b093cdae6d5f69cf8a2ddd7d0a14feeebf8ffe7991092f8e2321fa0");
     }
 }

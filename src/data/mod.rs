@@ -1,15 +1,20 @@
-//! Images with any number of grey levels: sets, their order, and the sets that need no download.
+//! Images as grey levels: the data sets, and the order in which training visits them.
+//!
+//! A data set is an [`ImageSource`]: rows of levels read by index, a fixed [`ImageShape`] and a
+//! [`PixelGrid`](crate::pixels::PixelGrid). [`ImageSet`] holds one in memory. [`Shuffle`] says which
+//! images come next; its whole state is a [`Position`].
 
-mod baseline;
-mod digits;
-mod idx;
-mod images;
-mod order;
-mod two_pixel;
+pub mod baseline;
+pub mod dataset;
+pub mod digits;
+pub mod fingerprint;
+pub mod idx;
+pub mod shuffle;
+pub mod source;
+pub mod two_pixel;
 
-pub use baseline::{IndependentPixels, independent_pixels};
-pub use digits::{Split, digits};
-pub use idx::read_idx;
-pub use images::{Fingerprint, ImageSet, ImageShape};
-pub use order::Order;
+pub use dataset::ImageSet;
+pub use fingerprint::Fingerprint;
+pub use shuffle::{Position, Shuffle, Visit};
+pub use source::{ImageShape, ImageSource, Split};
 pub use two_pixel::TwoPixel;

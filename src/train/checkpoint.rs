@@ -4,6 +4,7 @@
 //! `idode` the [`CheckpointState`] as JSON (one key, so that equal runs write equal bytes).
 
 use super::AdamW;
+use crate::data::Position;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::nn::{ParameterVisitor, Parameters, Role};
@@ -30,8 +31,8 @@ pub struct CheckpointState {
     pub optimizer_step: u64,
     /// The seed of the generator; step `k` draws from its stream `k`.
     pub seed: u64,
-    /// How many images training has taken in their shuffled order.
-    pub position: u64,
+    /// Where training stands in the shuffled order of the images.
+    pub position: Position,
     /// Seconds of training so far.
     #[serde(skip)]
     pub seconds: f64,

@@ -2,7 +2,7 @@
 
 use super::networks::{Trainable, WithNetwork, describe};
 use crate::config::{self, Recipe};
-use crate::data::{ImageSet, Order};
+use crate::data::{ImageSource, Position, Shuffle};
 use crate::error::{Error, Result};
 use crate::objective::FirstOrder;
 use crate::progress::{Progress, StepMetrics};
@@ -25,7 +25,7 @@ pub(super) struct Training<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) registry: &'a Registry,
     pub(super) run: &'a RunFolder,
-    pub(super) images: &'a ImageSet,
+    pub(super) images: &'a dyn ImageSource,
     pub(super) resume: bool,
     pub(super) progress: &'a mut dyn Progress,
 }
@@ -38,7 +38,8 @@ impl WithNetwork for Training<'_> {
         let seconds = fs::read(self.run.metrics()).map_or(0.0, |_| self.seconds(state.step));
         state.seconds = seconds;
         let mut log = MetricsLog::open(&self.run.metrics(), state.step)?;
-        let mut order = Order::new(self.images.len(), self.recipe.seed, state.position);
+        let mut order = Shuffle::resume(self.images.images(), state.position)?;
+        let grid = self.images.grid();
         let total: u64 = self.recipe.stage.iter().map(|stage| stage.steps).sum();
         self.progress.begin("training", "steps", state.step, total);
         let diffusion = self.registry.diffusion(self.recipe)?;
@@ -57,8 +58,8 @@ impl WithNetwork for Training<'_> {
             let started = Instant::now();
             let before = state.seconds;
             while state.stage_step < stage.steps {
-                let indices = order.next_batch((stage.batch * stage.accumulation) as usize);
-                let x = self.images.centres(&indices);
+                let visits = order.next_batch((stage.batch * stage.accumulation) as usize);
+                let x = grid.centres(&self.images.batch(&visits)?);
                 let report = trainer.step(state.stage_step + 1, state.step + 1, &x)?;
                 state.step += 1;
                 state.stage_step += 1;
@@ -121,7 +122,7 @@ impl Training<'_> {
             stage_step: 0,
             optimizer_step: 0,
             seed: self.recipe.seed,
-            position: 0,
+            position: Position { seed: self.recipe.seed, visited: 0 },
             seconds: 0.0,
             time_sampler: None,
         };

@@ -1,0 +1,150 @@
+//! What a data set is to the rest of the crate: rows of levels, read by index.
+
+use crate::data::fingerprint::Fingerprint;
+use crate::data::shuffle::Visit;
+use crate::error::{Error, Result};
+use crate::pixels::PixelGrid;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Height, width and channels of every image of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ImageShape {
+    /// Rows of pixels.
+    pub height: usize,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Values in a pixel: 1 grey, 3 red, green, blue.
+    pub channels: usize,
+}
+
+impl ImageShape {
+    /// An image of `height` x `width` pixels of `channels` values.
+    pub fn new(height: usize, width: usize, channels: usize) -> Self {
+        Self { height, width, channels }
+    }
+
+    /// The number of values `d = height * width * channels`.
+    pub fn dims(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+impl fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.height, self.width, self.channels)
+    }
+}
+
+/// The part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// What the network is fitted to.
+    Train,
+    /// What choices are made on.
+    Validation,
+    /// What is reported.
+    Test,
+}
+
+impl Split {
+    /// The lower-case name: "train", "validation" or "test".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Split {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        [Self::Train, Self::Validation, Self::Test]
+            .into_iter()
+            .find(|split| split.name() == s)
+            .ok_or_else(|| Error::value("split", format!("\"{s}\""), "train, validation or test"))
+    }
+}
+
+/// A data set: images of one shape and one number of levels, read by index.
+///
+/// Whether the levels lie in memory or on disk is the source's own matter; a caller holds one batch.
+///
+/// # Laws
+/// - `read` of a visit gives `shape().dims()` levels, each below `grid().levels()`;
+/// - `read` of the same visit always gives the same levels.
+pub trait ImageSource: fmt::Debug + Send + Sync {
+    /// The data set's name, the same for each of its splits.
+    fn name(&self) -> &str;
+
+    /// Which part of the data set this is.
+    fn split(&self) -> Split;
+
+    /// The shape of every image.
+    fn shape(&self) -> ImageShape;
+
+    /// The grid of levels of every image.
+    fn grid(&self) -> PixelGrid;
+
+    /// The number of images, at least 1.
+    fn images(&self) -> usize;
+
+    /// Appends the levels of each visited image to `rows`, in the order of `visits`.
+    ///
+    /// # Shapes
+    /// `rows` grows by `visits.len() * dims`, each image in row-major (height, width, channels) order.
+    ///
+    /// # Errors
+    /// If an index is outside `0..images()`, or the file below cannot be read.
+    fn read(&self, visits: &[Visit], rows: &mut Vec<u16>) -> Result<()>;
+
+    /// What the set is, in numbers: count, shape, levels and a hash of every level.
+    ///
+    /// # Errors
+    /// If the file below cannot be read.
+    fn fingerprint(&self) -> Result<Fingerprint>;
+
+    /// The levels of each visited image, as one vector.
+    ///
+    /// # Errors
+    /// As [`ImageSource::read`].
+    fn batch(&self, visits: &[Visit]) -> Result<Vec<u16>> {
+        let mut rows = Vec::with_capacity(visits.len() * self.shape().dims());
+        self.read(visits, &mut rows)?;
+        Ok(rows)
+    }
+}
+
+impl<T: ImageSource + ?Sized> ImageSource for Box<T> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+    fn split(&self) -> Split {
+        (**self).split()
+    }
+    fn shape(&self) -> ImageShape {
+        (**self).shape()
+    }
+    fn grid(&self) -> PixelGrid {
+        (**self).grid()
+    }
+    fn images(&self) -> usize {
+        (**self).images()
+    }
+    fn read(&self, visits: &[Visit], rows: &mut Vec<u16>) -> Result<()> {
+        (**self).read(visits, rows)
+    }
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        (**self).fingerprint()
+    }
+}

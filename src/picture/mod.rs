@@ -1,0 +1,68 @@
+//! Pictures of a run: a grid of images, bits/dim over training, and line plots.
+//!
+//! Text is set in an embedded font, so a picture depends on nothing that the system has installed.
+
+mod axis;
+mod canvas;
+mod clip;
+mod curve;
+mod grid;
+mod plot;
+mod ruler;
+mod ticks;
+
+pub use axis::Axis;
+pub use curve::curve;
+pub use grid::grid;
+pub use plot::Plot;
+
+use crate::error::{Error, Result};
+use crate::files::write_atomically;
+use image::{ImageFormat, RgbImage};
+use std::io::Cursor;
+use std::path::Path;
+
+/// A picture, encoded as PNG.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Png(Vec<u8>);
+
+impl Png {
+    /// The file's content.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Writes the file, all of it or nothing.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        write_atomically(path, &self.0)
+    }
+
+    fn encode(picture: &RgbImage) -> Result<Self> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| {
+            let (width, height) = picture.dimensions();
+            Error::value("picture", format!("{width}x{height} ({error})"), "one that PNG can hold")
+        })?;
+        Ok(Self(bytes.into_inner()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_file_is_the_picture() {
+        let picture = RgbImage::from_fn(3, 2, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let png = Png::encode(&picture).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        png.write(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes, png.bytes());
+        assert_eq!(image::load_from_memory(&bytes).unwrap().to_rgb8(), picture);
+    }
+}

@@ -7,6 +7,7 @@ use crate::parameterization::{Parameterization, ParameterizationExt};
 use crate::schedule::NoiseSchedule;
 use rand::{Rng, RngCore};
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
 /// A diffusion: its curve, what its network regresses, the levels it is used on, and its prior.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,8 +18,8 @@ pub struct Diffusion<S, P> {
     prior: Prior,
 }
 
-/// A diffusion whose parts were chosen by name.
-pub type DynDiffusion = Diffusion<Box<dyn NoiseSchedule>, Box<dyn Parameterization>>;
+/// A diffusion whose parts were chosen by name; cheap to clone.
+pub type DynDiffusion = Diffusion<Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
 
 /// Every scalar a batch's row needs at its level.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -214,7 +215,7 @@ mod tests {
     fn chosen_by_name_or_by_type_is_the_same() {
         let typed = straight();
         let named: DynDiffusion =
-            Diffusion::new(Box::new(StraightPath), Box::new(Velocity), GammaRange::for_levels(256));
+            Diffusion::new(Arc::new(StraightPath), Arc::new(Velocity), GammaRange::for_levels(256));
         for gamma in [-13.3, -4.0, 5.0] {
             let c = typed.coefficients(Gamma(gamma));
             assert_eq!(c, named.coefficients(Gamma(gamma)));

@@ -5,6 +5,7 @@
 //! shape and width are known at compile time.
 
 pub mod analytic;
+pub mod bounds;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;

@@ -1,7 +1,7 @@
 //! Scalar functions that stay accurate in their tails. Everything here is `f64` on the host.
 
 use num_dual::DualNum;
-use std::f64::consts::{FRAC_1_SQRT_2, PI, SQRT_2};
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// `ln(2 pi)`.
 pub const LN_2_PI: f64 = 1.837_877_066_409_345_3;
@@ -42,13 +42,7 @@ pub fn normal_quantile(lower: f64, upper: f64) -> f64 {
     if lower > upper {
         return -normal_quantile(upper, lower);
     }
-    let start = -SQRT_2 * statrs::function::erf::erfc_inv(2.0 * lower);
-    if !start.is_finite() {
-        return start;
-    }
-    // One Newton step removes what error the rational approximation has.
-    let density = (-0.5 * start * start).exp() / (2.0 * PI).sqrt();
-    start - (normal_cdf(start) - lower) / density
+    -SQRT_2 * statrs::function::erf::erfc_inv(2.0 * lower)
 }
 
 /// The nodes of 8-point Gauss-Legendre quadrature on `[-1, 1]`, in order.

@@ -109,3 +109,27 @@ impl Drop for Bar {
         self.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_is_known_without_a_terminal() {
+        let mut bar = Bar::new();
+        bar.terminal = false;
+        bar.begin("vlb", "images", 0, 1000);
+        for done in 1..=10 {
+            std::thread::sleep(Duration::from_millis(2));
+            bar.advance(10 * done, Some(2.0));
+        }
+        let inner = bar.bar.clone().unwrap();
+        assert_eq!(
+            (inner.position(), inner.length(), inner.message().as_str()),
+            (100, Some(1000), "bits/dim 2.000")
+        );
+        assert!(inner.per_sec() > 0.0);
+        bar.end();
+        assert!(bar.bar.is_none());
+    }
+}

@@ -33,8 +33,8 @@ fn train(path: &Path, out: Option<PathBuf>, resume: bool, registry: &Registry) -
     interrupt::install()?;
     let mut bar = Bar::new();
     match work::train(&recipe, registry, &destination, &mut bar)? {
-        Trained::Finished { run, outcome } => {
-            print(&format!("{}\n{}\n", table(&outcome), run.root().display()))?;
+        Trained::Finished(outcome) => {
+            print(&format!("{}\n{}\n", table(&outcome), folder.display()))?;
             Ok(ExitCode::SUCCESS)
         }
         Trained::Interrupted { step } => {

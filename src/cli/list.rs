@@ -32,9 +32,9 @@ mod tests {
     fn every_name_has_formula_and_reference_below_each_other() {
         let registry = Registry::default();
         let text = list(&registry);
-        let vp =
-            "  vp      alpha^2 + sigma^2 = 1: ln alpha = -1/2 ln(1 + e^gamma)\n            Ho et al. 2020";
-        assert!(text.contains(vp), "{text}");
+        let sp = "noise schedules ([schedule])\n  sp      ln alpha = -ln(1 + e^(gamma/2))";
+        assert!(text.starts_with(sp), "{text}");
+        assert!(text.contains("\n  vp      ") && text.contains("\n            arXiv 2006.11239\n"), "{text}");
         assert!(text.contains("\n\nparameterizations ([parameterization])\n"), "{text}");
         for (name, entry) in registry.solvers.entries() {
             assert!(text.contains(&format!("  {name}")) && text.contains(entry.reference), "{name}");

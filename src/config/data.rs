@@ -27,7 +27,7 @@ impl Data {
     }
 }
 
-/// The range of noise levels; an end that is left out has its default.
+/// The range of noise levels, within `[-100, 100]`; an end that is left out has its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Range {

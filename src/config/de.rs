@@ -3,7 +3,7 @@
 //! Two things differ from the one in `toml`: every error carries its dotted key, and an enum reads
 //! from a table with `name = "..."` and the variant's settings beside it, or from the bare name.
 
-use super::fault::Fault;
+use super::fault::{Fault, nameless};
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error as _, Unexpected, Visitor};
 use toml::{Table, Value};
@@ -65,7 +65,7 @@ impl<'de> de::Deserializer<'de> for Node<'de> {
                     let wrong = <String as de::Deserialize>::deserialize(Node(other)).err();
                     return Err(wrong.unwrap_or_else(|| Fault::missing_field("")).under("name"));
                 }
-                None => return Err(Fault::missing_field("name")),
+                None => return Err(nameless(table.keys())),
             },
             other => return Node(other).deserialize_any(visitor),
         };

@@ -61,6 +61,14 @@ pub(crate) fn one_of(found: &str, known: &[&str]) -> String {
     }
 }
 
+/// The error of a table without `name`: the key that was meant to be it, if there is one.
+pub(super) fn nameless<'a, E: de::Error>(mut keys: impl Iterator<Item = &'a String>) -> E {
+    match keys.find(|key| nearest(key, ["name"]).is_some()) {
+        Some(key) => E::unknown_field(key, &["name"]),
+        None => E::missing_field("name"),
+    }
+}
+
 /// serde's name of a type, as a user would say it.
 fn plain(expected: &dyn de::Expected) -> String {
     let text = expected.to_string();

@@ -2,6 +2,20 @@
 //!
 //! Every key has a default but `[data]` and `[network]`. Reading is strict: a key that is unknown,
 //! of the wrong type or out of its range is an error that names the file, the line and the key.
+//!
+//! ```
+//! use idode::config::{Data, Network, Recipe, Unet};
+//!
+//! let text = "data.name = 'digits'\nnetwork = { name = 'unet', width = 64 }";
+//! let recipe = Recipe::parse("digits.toml", text)?;
+//! let unet = Unet { width: 64, ..Unet::default() };
+//! assert_eq!(recipe, Recipe::new(Data::Digits, Network::Unet(unet)));
+//!
+//! let error = Recipe::parse("digits.toml", "data.nam = 'digits'").unwrap_err();
+//! let line = r#"digits.toml: line 1, data.nam: found an unknown key, expected "name""#;
+//! assert_eq!(error.to_string(), line);
+//! # Ok::<(), idode::error::Error>(())
+//! ```
 
 mod by_name;
 mod data;

@@ -1,6 +1,7 @@
 //! A thing chosen by name, with settings that only its builder understands.
 
-use serde::de::{self, Error as _, MapAccess, Visitor};
+use super::fault::nameless;
+use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -68,7 +69,7 @@ impl<'de> Deserialize<'de> for Named {
                         settings.insert(key, map.next_value()?);
                     }
                 }
-                Ok(Named { name: name.ok_or_else(|| A::Error::missing_field("name"))?, settings })
+                Ok(Named { name: name.ok_or_else(|| nameless::<A::Error>(settings.keys()))?, settings })
             }
         }
         deserializer.deserialize_any(Reader)

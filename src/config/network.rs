@@ -26,11 +26,9 @@ pub struct Unet {
     pub attention: Attention,
     /// The probability with which a hidden unit is dropped in training: 0.
     pub dropout: f64,
-    /// Exponents `n` of the base-2 Fourier features `sin(2^n pi z)` and `cos(2^n pi z)` that are
+    /// Exponents `k` of the base-2 Fourier features `sin(2^k 2 pi z)` and `cos(2^k 2 pi z)` that are
     /// appended to the input: `[6, 7]`, and `[]` for none.
-    pub fourier: Vec<u32>,
-    /// Entries of the conditioning vector (0 for none).
-    pub conditioning: usize,
+    pub fourier: Vec<i32>,
 }
 
 /// Where the U-Net has self-attention.
@@ -56,14 +54,7 @@ pub struct Mlp {
 
 impl Default for Unet {
     fn default() -> Self {
-        Self {
-            width: 32,
-            blocks: 2,
-            attention: Attention::default(),
-            dropout: 0.0,
-            fourier: vec![6, 7],
-            conditioning: 0,
-        }
+        Self { width: 32, blocks: 2, attention: Attention::default(), dropout: 0.0, fourier: vec![6, 7] }
     }
 }
 
@@ -82,9 +73,9 @@ impl Network {
                 count("width", unet.width as u64)?;
                 count("blocks", unet.blocks as u64)?;
                 fraction("dropout", unet.dropout)?;
-                match unet.fourier.iter().position(|&n| n > 16) {
+                match unet.fourier.iter().position(|k| !(-4..=16).contains(k)) {
                     Some(i) => {
-                        Err(Fault::new(format!("fourier[{i}]"), unet.fourier[i].to_string(), "0 to 16"))
+                        Err(Fault::new(format!("fourier[{i}]"), unet.fourier[i].to_string(), "-4 to 16"))
                     }
                     None => Ok(()),
                 }

@@ -149,7 +149,8 @@ fn unusable_keys_are_named() {
             "[evaluation.divergence]\nname = 'exact'\nprobes = 3",
             "line 5, evaluation.divergence.probes: found an unknown key, expected no further key",
         ),
-        ("[schedule]\nnom = 'vp'", "line 3, schedule.name: found nothing, expected this key"),
+        ("[schedule]\nkind = 'vp'", "line 3, schedule.name: found nothing, expected this key"),
+        ("[schedule]\nnam = 'vp'", "line 4, schedule.nam: found an unknown key, expected \"name\""),
         ("schedule = 3", "line 3, schedule: found integer 3, expected a name, or a table with a name"),
         ("seed = 1\nseed = 2", "line 4: found bad TOML ("),
     ];

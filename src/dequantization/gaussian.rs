@@ -14,7 +14,7 @@ use rand_distr::StandardNormal;
 /// Per dimension `log q = -1/2 ln(2 pi sigma_0^2) - eps^2/2`; entropy `1/2 (1 + ln(2 pi sigma_0^2))`.
 ///
 /// # Reference
-/// arXiv 2305.03935, section 4.3 (variational dequantization); the decoder is
+/// arXiv 2305.03935 (variational dequantization); the decoder is
 /// arXiv 2107.00630, section 3.3.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gaussian {

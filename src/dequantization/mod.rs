@@ -1,7 +1,7 @@
 //! Dequantizers: from pixels to the ODE's starting point, with the price of the way.
 //!
 //! For any `q(z0 | x)`, `log P(x) >= E_q[log p(z0) + log P(x | z0) - log q(z0 | x)]`, where `p` is
-//! the model's density at the start level (arXiv 2305.03935, section 4.3 and appendix C).
+//! the model's density at the start level (arXiv 2305.03935, dequantization).
 
 mod bound;
 mod gaussian;

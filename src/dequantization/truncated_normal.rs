@@ -16,7 +16,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 /// the space of `z`, so there is no decoder term.
 ///
 /// # Reference
-/// arXiv 2305.03935, section 4.3 (truncated-normal dequantization) and appendix C.
+/// arXiv 2305.03935 (truncated-normal dequantization).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TruncatedNormal {
     grid: PixelGrid,

@@ -44,7 +44,7 @@ struct Block<const WIDTH: usize, E: Real, D: Kernels<E>> {
 }
 
 impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Mlp<N, WIDTH, E, D> {
-    /// A network with fresh weights.
+    /// A network with fresh weights. Turns on the device's cache of buffers: every step needs the same ones.
     ///
     /// # Errors
     /// If `blocks` is 0.
@@ -52,6 +52,7 @@ impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Mlp<N, WIDTH, E
         if config.blocks == 0 {
             return Err(Error::value("network.blocks", 0, "at least 1"));
         }
+        device.enable_cache();
         Ok(Self {
             time: TimeEmbedding::new(WIDTH, device, rng),
             input: Dense::new(Const, Const, Init::Lecun, device, rng),

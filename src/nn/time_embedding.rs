@@ -49,7 +49,7 @@ impl<E: Real, D: Kernels<E>> TimeEmbedding<E, D> {
             features.extend(sinusoidal(time, self.width).into_iter().map(E::of));
             features.push(E::of(pass.conditioning.map_or(0.0, |c| c[row])));
         }
-        let x = self.device.tensor_from_vec(features, (rows, self.width + 1)).retaped::<T>();
+        let x = self.device.upload(&features, (rows, self.width + 1)).retaped::<T>();
         let x = <Plain<T> as Mode<E, D>>::swish(self.first.apply::<Plain<T>>(x));
         <Plain<T> as Mode<E, D>>::swish(self.second.apply::<Plain<T>>(x))
     }

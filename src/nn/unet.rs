@@ -121,7 +121,7 @@ impl<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real
 where
     Const<WIDTH>: GroupedWidth,
 {
-    /// A network with fresh weights.
+    /// A network with fresh weights. Turns on the device's cache of buffers: every step needs the same ones.
     ///
     /// # Errors
     /// If `blocks` is 0, `dropout` lies outside `[0, 1)`, or a Fourier exponent outside `[-20, 20]`.
@@ -135,6 +135,7 @@ where
         if let Some(k) = config.fourier.iter().find(|k| k.abs() > 20) {
             return Err(Error::value("network.fourier", k, "exponents from -20 to 20"));
         }
+        device.enable_cache();
         let features = FourierFeatures::new(C, &config.fourier, device);
         Ok(Self {
             time: TimeEmbedding::new(WIDTH, device, rng),

@@ -89,13 +89,13 @@ pub trait ParameterizationExt: Parameterization {
     }
 
     /// Back from the noise: `F = a eps + b z`.
-    fn from_noise(&self, level: &Level) -> Conversion {
+    fn output_from_noise(&self, level: &Level) -> Conversion {
         let target = self.target(level);
         Conversion { value: target.noise, state: target.state }
     }
 
     /// Back from the data: `F = -(a alpha / sigma) x + (a / sigma + b) z`.
-    fn from_data(&self, level: &Level) -> Conversion {
+    fn output_from_data(&self, level: &Level) -> Conversion {
         let target = self.target(level);
         let sigma = level.sigma();
         Conversion {
@@ -105,7 +105,7 @@ pub trait ParameterizationExt: Parameterization {
     }
 
     /// Back from the score: `F = -a sigma score + b z`.
-    fn from_score(&self, level: &Level) -> Conversion {
+    fn output_from_score(&self, level: &Level) -> Conversion {
         let target = self.target(level);
         Conversion { value: -target.noise * level.sigma(), state: target.state }
     }

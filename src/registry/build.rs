@@ -3,11 +3,9 @@
 use super::{DequantizerInputs, ParameterizationInputs, Registry, ScheduleInputs, TimeInputs, Weight};
 use crate::config::{self, Named, Recipe, Stepping};
 use crate::dequantization::Dequantizer;
+use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::error::{Error, Result};
-use crate::level::GammaRange;
-use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
-use crate::schedule::NoiseSchedule;
 use crate::solver::controller::{Integral, ProportionalIntegral};
 use crate::solver::{self, OdeSolver, OdeState, Tolerances};
 use crate::time::TimeSampler;
@@ -40,36 +38,18 @@ pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
     })
 }
 
-/// What a recipe's model is made of, the network apart.
-#[derive(Clone, Debug)]
-pub struct Parts {
-    /// The range of noise levels.
-    pub range: GammaRange,
-    /// The pixels' bins.
-    pub grid: PixelGrid,
-    /// The noise schedule.
-    pub schedule: Arc<dyn NoiseSchedule>,
-    /// What the network regresses.
-    pub parameterization: Arc<dyn Parameterization>,
-}
-
-impl Parts {
-    /// The likelihood weight of `|F - F*|^2`, `1 / (2 a^2)`, in nats per unit of gamma.
-    ///
-    /// # Reference
-    /// arXiv 2305.03935, section 4.2 (variance reduction).
-    pub fn weight(&self) -> Weight {
-        let (schedule, parameterization) = (self.schedule.clone(), self.parameterization.clone());
-        Arc::new(move |gamma| 0.5 / parameterization.target(&schedule.level(gamma)).noise.powi(2))
-    }
+/// The likelihood weight of a diffusion, `1 / (2 a^2)`, in nats per unit of gamma.
+fn weight(diffusion: &DynDiffusion) -> Weight {
+    let diffusion = diffusion.clone();
+    Arc::new(move |gamma| diffusion.coefficients(gamma).weight)
 }
 
 impl<Y: OdeState> Registry<Y> {
-    /// The schedule and the parameterization of a recipe.
+    /// The schedule, the parameterization and the range of a recipe.
     ///
     /// # Errors
     /// A name, a setting or a range that cannot be used.
-    pub fn parts(&self, recipe: &Recipe) -> Result<Parts> {
+    pub fn diffusion(&self, recipe: &Recipe) -> Result<DynDiffusion> {
         let range = recipe.gamma_range()?;
         let source = &recipe.source;
         let inputs = ScheduleInputs { range };
@@ -77,15 +57,15 @@ impl<Y: OdeState> Registry<Y> {
         let inputs = ParameterizationInputs { range, schedule: schedule.clone() };
         let parameterization =
             self.parameterizations.build(&recipe.parameterization, &inputs, source, "parameterization")?;
-        Ok(Parts { range, grid: PixelGrid::new(recipe.data.levels())?, schedule, parameterization })
+        Ok(Diffusion::new(schedule, parameterization, range))
     }
 
     /// The time sampler of a recipe.
     ///
     /// # Errors
     /// A name or a setting that cannot be used.
-    pub fn time_sampler(&self, recipe: &Recipe, parts: &Parts) -> Result<Box<dyn TimeSampler>> {
-        let inputs = TimeInputs { range: parts.range, weight: parts.weight() };
+    pub fn time_sampler(&self, recipe: &Recipe, diffusion: &DynDiffusion) -> Result<Box<dyn TimeSampler>> {
+        let inputs = TimeInputs { range: diffusion.range(), weight: weight(diffusion) };
         self.time_samplers.build(&recipe.time, &inputs, &recipe.source, "time")
     }
 
@@ -96,10 +76,10 @@ impl<Y: OdeState> Registry<Y> {
     pub fn dequantizers(
         &self,
         recipe: &Recipe,
-        parts: &Parts,
+        diffusion: &DynDiffusion,
     ) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
-        let Parts { range, grid, .. } = *parts;
-        let inputs = DequantizerInputs { range, grid, schedule: parts.schedule.clone() };
+        let (range, grid) = (diffusion.range(), PixelGrid::new(recipe.data.levels())?);
+        let inputs = DequantizerInputs { range, grid, schedule: diffusion.schedule().clone() };
         let names = recipe.evaluation.dequantizers.iter().enumerate();
         names
             .map(|(index, named)| {
@@ -136,7 +116,7 @@ impl<Y: OdeState> Registry<Y> {
     ) -> Result<Box<dyn OdeSolver<Y>>> {
         let solver = self.solvers.build(named, &(), &recipe.source, key)?;
         if matches!(stepping, Stepping::Adaptive(_)) && solver.error_order().is_none() {
-            let found = format!("\"{}\", which has no error estimate,", named.name);
+            let found = format!("\"{}\", which has no error estimate", named.name);
             let expected = "a solver with one, or stepping = { name = \"fixed\", steps = ... }";
             return Err(recipe.source.error(key, found, expected));
         }
@@ -149,9 +129,9 @@ impl<Y: OdeState> Registry<Y> {
     /// The first name or value that cannot be used.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
         recipe.check()?;
-        let parts = self.parts(recipe)?;
-        self.time_sampler(recipe, &parts)?;
-        self.dequantizers(recipe, &parts)?;
+        let diffusion = self.diffusion(recipe)?;
+        self.time_sampler(recipe, &diffusion)?;
+        self.dequantizers(recipe, &diffusion)?;
         self.evaluation_solver(recipe)?;
         self.sample_solver(recipe)?;
         Ok(())

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::{Data, Mlp, Named, Network, Recipe};
 use crate::error::Error;
+use crate::level::Level;
 use serde::Deserialize;
 
 /// A schedule with a setting, and a wrapper around any other schedule.
@@ -39,6 +40,31 @@ fn built(text: &str) -> Result<Registry, String> {
     let registry = registry();
     let check = Recipe::parse("r.toml", &text).and_then(|recipe| registry.check(&recipe));
     check.map(|()| registry).map_err(|error| error.to_string())
+}
+
+const RECIPES: [&str; 2] =
+    [include_str!("../../recipes/digits.toml"), include_str!("../../recipes/two_pixel.toml")];
+
+#[test]
+fn recipes_of_the_repository_build() {
+    for text in RECIPES {
+        let recipe = Recipe::parse("r.toml", text).unwrap();
+        registry().check(&recipe).unwrap();
+    }
+}
+
+proptest::proptest! {
+    /// Whatever a slip of the keyboard does to a recipe, the answer is a value or one line.
+    #[test]
+    fn damaged_recipes_get_one_line(which in 0..2usize, at in 0.0..1.0f64, cut in 0..12usize, put in "[ -~\n]{0,6}") {
+        let text = RECIPES[which];
+        let start = (at * text.len() as f64) as usize;
+        let damaged = format!("{}{put}{}", &text[..start], &text[(start + cut).min(text.len())..]);
+        if let Err(error) = Recipe::parse("r.toml", &damaged).and_then(|recipe| registry().check(&recipe)) {
+            let line = error.to_string();
+            proptest::prop_assert!(line.starts_with("r.toml: ") && line.lines().count() == 1, "{line}");
+        }
+    }
 }
 
 #[test]
@@ -94,8 +120,8 @@ fn dequantizers_start_where_they_should() {
     let mut recipe = Recipe::new(Data::TwoPixel, Network::Mlp(Mlp::default()));
     let registry = registry();
     let starts = |recipe: &Recipe| -> Vec<f64> {
-        let parts = registry.parts(recipe).unwrap();
-        let built = registry.dequantizers(recipe, &parts).unwrap();
+        let diffusion = registry.diffusion(recipe).unwrap();
+        let built = registry.dequantizers(recipe, &diffusion).unwrap();
         built.iter().map(|(_, dequantizer)| dequantizer.level().gamma().0).collect()
     };
     let least = recipe.gamma_range().unwrap().min().0;
@@ -114,7 +140,9 @@ fn dequantizers_start_where_they_should() {
 
 #[test]
 fn stepping_is_the_solver_s() {
-    let Ok(crate::solver::Stepping::Adaptive(adaptive)) = stepping(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).sample.stepping) else {
+    let Ok(crate::solver::Stepping::Adaptive(adaptive)) =
+        stepping(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).sample.stepping)
+    else {
         panic!("adaptive by default")
     };
     assert_eq!(adaptive.tolerances, crate::solver::Tolerances::default());
@@ -122,12 +150,18 @@ fn stepping_is_the_solver_s() {
 }
 
 #[test]
-fn weight_is_that_of_the_likelihood() {
-    let parts = registry().parts(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default()))).unwrap();
-    for gamma in [-7.0, 0.0, 4.0] {
-        // VP and velocity: a = 1/alpha, alpha^2 = sigmoid(-gamma).
-        let exact = 0.5 / (1.0 + f64::exp(gamma));
-        assert!((parts.weight()(Gamma(gamma)) / exact - 1.0).abs() < 1e-14);
+fn importance_follows_the_diffusion_s_weight() {
+    let mut recipe = Recipe::new(Data::Digits, Network::Mlp(Mlp::default()));
+    for (schedule, exact) in [
+        ("vp", (|g| 1.0 / (1.0 + f64::exp(g))) as fn(f64) -> f64),
+        ("sp", |g| (1.0 + f64::exp(0.5 * g)).powi(-2)),
+    ] {
+        recipe.schedule = Named::new(schedule);
+        let sampler = registry().time_sampler(&recipe, &registry().diffusion(&recipe).unwrap()).unwrap();
+        let ratio = |g: f64| sampler.pdf(Gamma(g)) / exact(g);
+        for gamma in [-7.0, 0.0, 4.0] {
+            assert!((ratio(gamma) / ratio(1.0) - 1.0).abs() < 1e-13, "{schedule} {gamma}");
+        }
     }
 }
 

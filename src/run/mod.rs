@@ -47,9 +47,16 @@ impl RunFolder {
     /// As [`vacant`](Self::vacant), and if the folder cannot be created or written.
     pub fn create(root: &Path, recipe: &Recipe) -> Result<Self> {
         Self::vacant(root)?;
+        let is_new = !root.exists();
         fs::create_dir_all(root).map_err(Error::io(root, "create"))?;
         let run = Self { root: root.to_owned(), recipe: recipe.clone() };
-        run.write_recipe()?;
+        if let Err(error) = run.write_recipe() {
+            if is_new {
+                // What was created here is taken back; if that fails too, the first error says why.
+                let _ = fs::remove_dir(root);
+            }
+            return Err(error);
+        }
         Ok(run)
     }
 

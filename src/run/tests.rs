@@ -42,6 +42,22 @@ fn only_what_training_reads_must_agree() {
     assert!(error.starts_with("stage[1] = a table: expected nothing, as the run in "), "{error}");
 }
 
+#[test]
+fn folder_that_cannot_be_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "kept").unwrap();
+    let error = RunFolder::create(&file, &recipe()).unwrap_err().to_string();
+    assert!(error.contains("file: cannot use as run folder: "), "{error}");
+    let error = RunFolder::create(&file.join("run"), &recipe()).unwrap_err().to_string();
+    assert!(error.contains("file/run: cannot "), "{error}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+    // A recipe that TOML cannot hold: the new folder is taken back.
+    let unwritable = Recipe { seed: u64::MAX, ..recipe() };
+    assert!(RunFolder::create(&folder.path().join("new"), &unwritable).is_err());
+    assert!(!folder.path().join("new").exists());
+}
+
 fn metrics(step: u64) -> StepMetrics {
     let (loss, bits_per_dim) = (1.0 / step as f64, f64::from(2u8));
     StepMetrics { stage: 0, step, loss, bits_per_dim, learning_rate: 1e-3, gradient_norm: 0.1, seconds: 0.5 }

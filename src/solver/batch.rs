@@ -163,7 +163,7 @@ mod tests {
             assert_eq!(any, done < 10);
             sizes.push(batch.slots.len());
         }
-        assert_eq!(sizes, [11, 11, 11, 11, 6, 6, 6, 3, 3, 2, 2]);
+        assert_eq!(sizes, [11, 11, 11, 11, 6, 6, 6, 3, 2, 1, 1]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A method has order `p` when `sum_i b_i Phi_i(tree) = 1 / density(tree)` for every rooted tree
 //! with at most `p` nodes, where `Phi_i(tree)` is the product over the root's subtrees `s` of
-//! `sum_j a_ij Phi_j(s)`, and the density is the number of nodes times the subtrees' densities.
+//! `sum_j a_ij Phi_j(s)`, which is `c_i` for a leaf, and the density is the number of nodes times the subtrees' densities.
 //!
 //! # Reference
 //! Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, section II.2.
@@ -34,13 +34,16 @@ impl Tree {
     }
 
     /// `Phi_i(tree)` for each stage `i`.
-    fn stage_weights(&self, a: &[&[f64]]) -> Vec<f64> {
-        let mut product = vec![1.0; a.len()];
+    fn stage_weights(&self, a: &[&[f64]], c: &[f64]) -> Vec<f64> {
+        let mut product = vec![1.0; c.len()];
         for subtree in &self.0 {
-            let inner = subtree.stage_weights(a);
-            for (p, row) in product.iter_mut().zip(a) {
-                *p *= row.iter().zip(&inner).map(|(a, x)| a * x).sum::<f64>();
-            }
+            let factors = if subtree.0.is_empty() {
+                c.to_vec()
+            } else {
+                let inner = subtree.stage_weights(a, c);
+                a.iter().map(|row| row.iter().zip(&inner).map(|(a, x)| a * x).sum()).collect()
+            };
+            product.iter_mut().zip(factors).for_each(|(product, factor)| *product *= factor);
         }
         product
     }
@@ -81,12 +84,13 @@ fn forests(pool: &[Tree], left: u32, chosen: &mut Vec<Tree>, found: &mut Vec<Tre
     }
 }
 
-/// The conditions for `order`, with the residuals of the method with stages `a` and weights `b`.
-pub fn residuals(a: &[&[f64]], b: &[f64], order: u32) -> Vec<Condition> {
+/// The conditions for `order`, with the residuals of the method with stages `a` at the times `c`
+/// (the row sums of `a`) and weights `b`.
+pub fn residuals(a: &[&[f64]], b: &[f64], c: &[f64], order: u32) -> Vec<Condition> {
     (1..=order)
         .flat_map(trees)
         .map(|tree| {
-            let phi = tree.stage_weights(a);
+            let phi = tree.stage_weights(a, c);
             let sum: f64 = b.iter().zip(&phi).map(|(b, x)| b * x).sum();
             Condition { residual: sum - 1.0 / tree.density(), tree }
         })
@@ -115,7 +119,7 @@ mod tests {
     fn the_midpoint_method_has_order_two_and_no_more() {
         let a: &[&[f64]] = &[&[], &[0.5]];
         let residuals: Vec<f64> =
-            residuals(a, &[0.0, 1.0], 3).into_iter().map(|c| c.residual.abs()).collect();
+            residuals(a, &[0.0, 1.0], &[0.0, 0.5], 3).into_iter().map(|c| c.residual.abs()).collect();
         assert_eq!(&residuals[..2], [0.0, 0.0]);
         assert!(residuals[2..].iter().all(|r| *r > 0.05));
     }

@@ -1,8 +1,9 @@
 //! Step-size controllers: how much longer the next step is, from the error of this one.
 //!
 //! With `q` the embedded order and `e_n` the error norm of step `n` (1 is just good enough), the
-//! next step is `h_n` times `safety e_n^(-beta1/(q+1)) e_(n-1)^(-beta2/(q+1))`, clipped. A
-//! controller keeps no memory: the driver hands it what it needs of the row's past.
+//! next step is `h_n (s / e_n)^(beta1/(q+1)) (s / e_(n-1))^(beta2/(q+1))`, clipped: steady steps
+//! have the error `s = safety^(q+1)`, whatever the exponents. A controller keeps no memory: the
+//! driver hands it what it needs of the row's past.
 
 use std::fmt::Debug;
 
@@ -34,7 +35,7 @@ impl<C: Controller + ?Sized> Controller for Box<C> {
 /// The safety factor and the range of a controller's answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
-    /// Multiplies the step that would just do.
+    /// The length of a steady step over the one whose error would be just good enough.
     pub safety: f64,
     /// The smallest factor.
     pub shrink: f64,
@@ -49,9 +50,8 @@ impl Limits {
     /// Safety 0.9, factors in [0.2, 10], as scipy's explicit Runge-Kutta methods.
     pub const SCIPY: Self = Self { safety: 0.9, shrink: 0.2, grow: 10.0 };
 
-    /// `safety` times `factor`, clipped.
-    fn apply(&self, factor: f64, retry: bool) -> f64 {
-        (self.safety * factor).max(self.shrink).min(if retry { 1.0 } else { self.grow })
+    fn clip(&self, factor: f64, retry: bool) -> f64 {
+        factor.max(self.shrink).min(if retry { 1.0 } else { self.grow })
     }
 }
 
@@ -76,7 +76,7 @@ impl Integral {
 
 impl Controller for Integral {
     fn factor(&self, attempt: &Attempt) -> f64 {
-        self.limits.apply(attempt.error.powf(exponent(attempt)), attempt.retry)
+        self.limits.clip(self.limits.safety * attempt.error.powf(exponent(attempt)), attempt.retry)
     }
 }
 
@@ -108,15 +108,15 @@ impl ProportionalIntegral {
 
 impl Controller for ProportionalIntegral {
     fn factor(&self, attempt: &Attempt) -> f64 {
-        let exponent = exponent(attempt);
-        let factor = match attempt.previous {
-            Some(previous) if attempt.error <= 1.0 => {
-                attempt.error.powf((self.integral + self.proportional) * exponent)
-                    * previous.max(LEAST_PREVIOUS).powf(-self.proportional * exponent)
-            }
-            _ => attempt.error.powf(exponent),
+        let previous = match attempt.previous {
+            Some(previous) if attempt.error <= 1.0 => previous.max(LEAST_PREVIOUS),
+            _ => return Integral { limits: self.limits }.factor(attempt),
         };
-        self.limits.apply(factor, attempt.retry)
+        let exponent = exponent(attempt);
+        let factor = self.limits.safety.powf(self.integral)
+            * attempt.error.powf((self.integral + self.proportional) * exponent)
+            * previous.powf(-self.proportional * exponent);
+        self.limits.clip(factor, attempt.retry)
     }
 }
 
@@ -157,8 +157,11 @@ mod tests {
                 ..ATTEMPT
             })
         };
-        // Steady errors: 0.9 * 0.5^(-0.3/5). A rising error asks for a shorter step.
-        assert!((factor(0.5) - 0.9 * 0.5_f64.powf(-0.06)).abs() < 1e-15);
+        // An error of 0.9^5 is steady. A rising one asks for a shorter step.
+        let steady = Attempt { error: 0.9_f64.powi(5), previous: Some(0.9_f64.powi(5)), ..ATTEMPT };
+        assert!((ProportionalIntegral::STANDARD.factor(&steady) - 1.0).abs() < 1e-15);
+        assert!((Integral::STANDARD.factor(&steady) - 1.0).abs() < 1e-15);
+        assert!((factor(0.5) - (0.9_f64.powi(5) / 0.5).powf(0.06)).abs() < 1e-15);
         assert!(factor(0.1) < factor(0.5) && factor(0.5) < factor(0.9));
         assert_eq!(factor(0.0), factor(LEAST_PREVIOUS));
     }

@@ -48,3 +48,46 @@ pub(super) fn initial_steps<Y: OdeState>(
     });
     lengths.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::HostState;
+    use super::*;
+
+    const TOLERANCES: Tolerances = Tolerances { relative: 1e-6, absolute: 1e-6, log_density: 1.0 };
+
+    /// The first step of the oscillator from (1, 0), whose field beyond t = 0 is scaled.
+    fn first(to: f64, beyond: f64) -> f64 {
+        let mut field = |_: &[usize], t: &[f64], y: &HostState| {
+            let scale = if t[0] == 0.0 { 1.0 } else { beyond };
+            y.map_rows(|_, y, out| {
+                out.copy_from_slice(&[y[1] * scale, -y[0] * scale]);
+                0.0
+            })
+        };
+        let y = HostState::from_rows(&[[1.0, 0.0]]);
+        let f0 = field.eval(&[0], &[0.0], &y);
+        initial_steps(&mut field, &[0], (0.0, to), (&y, &f0), 4, &TOLERANCES)[0]
+    }
+
+    #[test]
+    fn the_first_step_that_scipy_takes() {
+        // scipy 1.17.1, RK45, rtol = atol = 1e-6, from 0 to 10: t[1]; and the same to -10.
+        assert!((first(10.0, 1.0) - 0.026921732181969554).abs() < 1e-15);
+        assert_eq!(first(-10.0, 1.0), first(10.0, 1.0));
+    }
+
+    #[test]
+    fn never_beyond_the_end() {
+        assert_eq!(first(1e-3, 1.0), 1e-3);
+    }
+
+    /// The trial step is 0.01 times the size of the state over that of the field, here
+    /// (1 / 2e-6) / (1 / 1e-6) = 1/2.
+    #[test]
+    fn a_trial_that_leaves_the_domain_is_where_to_begin() {
+        for beyond in [f64::NAN, f64::INFINITY] {
+            assert!((first(10.0, beyond) - 0.005).abs() < 1e-15);
+        }
+    }
+}

@@ -120,7 +120,9 @@ pub struct Adaptive {
     pub tolerances: Tolerances,
     /// The rule for the next step's length.
     pub controller: Arc<dyn Controller>,
-    /// The length of every row's first step; `None` chooses it by [`super::initial_step`].
+    /// The length of every row's first step; `None` chooses each row's by its field (Hairer,
+    /// Norsett and Wanner, Solving Ordinary Differential Equations I, section II.4), for one more
+    /// evaluation.
     pub first_step: Option<f64>,
     /// A row that has not finished after so many attempts, accepted or rejected, fails.
     pub max_steps: u32,

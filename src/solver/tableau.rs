@@ -117,7 +117,7 @@ impl Tableau {
             .into_iter()
             .chain(embedded.map(|(e, weights)| ("embedded solution", e.order, weights)));
         for (which, order, weights) in solutions {
-            for condition in conditions::residuals(self.a, &weights, order) {
+            for condition in conditions::residuals(self.a, &weights, self.c, order) {
                 if !within(condition.residual, tolerance) {
                     let name = format!("{}: {which}, order condition of {}", self.name, condition.tree);
                     let found = format!("{:e}", condition.residual);

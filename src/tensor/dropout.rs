@@ -30,7 +30,7 @@ impl DropoutKey {
     /// The mask of a whole tensor.
     pub fn mask<S: Shape, E: Real, D: Kernels<E>>(&self, shape: S, device: &D) -> Tensor<S, E, D> {
         let factors: Vec<E> = (0..shape.num_elements() as u64).map(|i| E::of(self.factor(i))).collect();
-        device.tensor_from_vec(factors, shape)
+        device.upload(&factors, shape)
     }
 }
 

@@ -1,7 +1,9 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
-use super::{DropoutKey, Dual, Forward, ImageBatch, Plain, Real, compose, portable};
-use dfdx::prelude::{Device, Dim, HasShape, Shape, Tape, Tensor};
+use super::{
+    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, portable, update,
+};
+use dfdx::prelude::{Cache, Device, Dim, HasShape, Shape, SumTo, Tape, Tensor};
 
 /// A convolution's parameters, borrowed from a layer.
 ///
@@ -48,7 +50,20 @@ pub struct GroupNorm<'a, E: Real, D: Kernels<E>> {
 ///
 /// Every method has a portable way as its provided body, so `impl Kernels<E> for MyDevice {}` is
 /// all that a device needs.
-pub trait Kernels<E: Real>: Device<E> {
+pub trait Kernels<E: Real>: Device<E> + Cache {
+    /// A tensor with these numbers, in a buffer of the device's cache.
+    ///
+    /// dfdx's `tensor_from_vec` brings a buffer of its own, which the cache keeps when the tensor is dropped: done
+    /// once a step, that would grow the cache without end.
+    ///
+    /// # Panics
+    /// If there are fewer or more numbers than the shape has elements.
+    fn upload<S: Shape>(&self, numbers: &[E], shape: S) -> Tensor<S, E, Self> {
+        let mut tensor = self.zeros_like(&shape);
+        tensor.copy_from(numbers);
+        tensor
+    }
+
     /// See [`Convolution`].
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, E, Self, T>>,
@@ -101,6 +116,21 @@ pub trait Kernels<E: Real>: Device<E> {
         v: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
     ) -> Dual<Tensor<(usize, usize, usize), E, Self, T>> {
         compose::attention::<Forward<Plain<T>>, E, Self>(q, k, v)
+    }
+
+    /// One step of AdamW and of the moving average: see [`AdamStep`].
+    fn adamw<S: Shape>(
+        parameter: &mut Tensor<S, E, Self>,
+        gradient: &Tensor<(usize,), E, Self>,
+        moments: &mut Moments<E, Self>,
+        step: &AdamStep,
+    ) {
+        update::adamw(parameter, gradient, moments, step);
+    }
+
+    /// The sum of the squares of all elements.
+    fn sum_of_squares(x: &Tensor<(usize,), E, Self>) -> f64 {
+        x.clone().square().sum::<(), _>().as_vec().first().map_or(0.0, |sum| sum.to64())
     }
 }
 

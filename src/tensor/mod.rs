@@ -21,6 +21,7 @@ mod mode;
 mod plain;
 pub mod portable;
 mod rows;
+mod update;
 
 pub use dropout::DropoutKey;
 pub use dual::Dual;
@@ -29,45 +30,52 @@ pub use kernels::{Convolution, GroupNorm, Kernels};
 pub use mode::Mode;
 pub use plain::Plain;
 pub use rows::RowCoefficients;
+pub use update::{AdamStep, Moments};
 
-use dfdx::prelude::{Const, Dtype, Storage};
+use dfdx::prelude::{Const, Dtype};
 
 /// The numbers a network computes with: `f32` or `f64`.
-pub trait Real: Dtype + num_traits::Float + serde::Serialize {
+pub trait Real: Dtype + num_traits::Float {
     /// The number nearest to `x`.
     fn of(x: f64) -> Self;
 
     /// This number as `f64`.
     fn to64(self) -> f64;
+
+    /// The type's name in a safetensors file.
+    const STORED: safetensors::Dtype;
+
+    /// The numbers as little-endian bytes.
+    fn to_bytes(numbers: &[Self]) -> Vec<u8>;
+
+    /// The numbers that these little-endian bytes hold; a remainder is left out.
+    fn from_bytes(bytes: &[u8]) -> Vec<Self>;
 }
 
-impl Real for f32 {
-    fn of(x: f64) -> Self {
-        x as f32
-    }
-    fn to64(self) -> f64 {
-        f64::from(self)
-    }
+macro_rules! real {
+    ($type:ty, $stored:ident) => {
+        impl Real for $type {
+            fn of(x: f64) -> Self {
+                x as $type
+            }
+            fn to64(self) -> f64 {
+                f64::from(self)
+            }
+            const STORED: safetensors::Dtype = safetensors::Dtype::$stored;
+            fn to_bytes(numbers: &[Self]) -> Vec<u8> {
+                numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+            }
+            fn from_bytes(bytes: &[u8]) -> Vec<Self> {
+                let chunks = bytes.as_chunks::<{ size_of::<$type>() }>().0;
+                chunks.iter().map(|bytes| <$type>::from_le_bytes(*bytes)).collect()
+            }
+        }
+    };
 }
 
-impl Real for f64 {
-    fn of(x: f64) -> Self {
-        x
-    }
-    fn to64(self) -> f64 {
-        self
-    }
-}
+real!(f32, F32);
+real!(f64, F64);
 
 /// The shape of a batch of images: rows at run time, height and width at compile time, channels
 /// last.
 pub type ImageBatch<const H: usize, const W: usize, C> = (usize, Const<H>, Const<W>, C);
-
-/// dfdx reports a failed allocation as an error; nothing here can go on without the memory, so it
-/// ends like every other failed allocation of a Rust program does.
-pub(crate) fn allocated<T, D: Storage<E>, E>(result: Result<T, D::Err>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(error) => std::panic::panic_any(format!("tensor allocation failed: {error}")),
-    }
-}

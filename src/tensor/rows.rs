@@ -40,6 +40,6 @@ impl RowCoefficients {
     /// # Shapes
     /// `(batch,)`.
     pub fn tensor<E: Real, D: Kernels<E>>(&self, device: &D) -> Tensor<(usize,), E, D> {
-        device.tensor_from_vec(self.0.iter().map(|&c| E::of(c)).collect::<Vec<E>>(), (self.0.len(),))
+        device.upload(&self.0.iter().map(|&c| E::of(c)).collect::<Vec<E>>(), (self.0.len(),))
     }
 }

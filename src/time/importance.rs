@@ -19,7 +19,7 @@ use crate::math::{sigmoid, softplus};
 /// - any other weight: a tabulated inverse, see [`Tabulated`].
 ///
 /// # Reference
-/// arXiv 2305.03935, section on importance sampling of the time; the closed forms are ours.
+/// arXiv 2305.03935 (importance sampling of the time); the closed forms are ours.
 #[derive(Clone, Debug)]
 pub struct Importance {
     range: GammaRange,

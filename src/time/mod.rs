@@ -17,6 +17,7 @@ pub use stratified::Stratified;
 pub use tabulated::Tabulated;
 pub use uniform::Uniform;
 
+use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
 use rand::RngCore;
 use std::fmt::Debug;
@@ -58,6 +59,19 @@ pub trait TimeSampler: Debug + Send {
     fn observe(&mut self, gamma: Gamma, loss: f64) {
         let _ = (gamma, loss);
     }
+
+    /// What it has learned, for a checkpoint; `None` for a sampler that learns nothing.
+    fn state(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes up what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// If it is not what this sampler writes.
+    fn restore(&mut self, state: &str) -> Result<()> {
+        Err(Error::value("time sampler's state", state, "none: this sampler learns nothing"))
+    }
 }
 
 /// What every sampler can do, derived from its density.
@@ -85,6 +99,12 @@ impl<T: TimeSampler + ?Sized> TimeSampler for Box<T> {
     }
     fn observe(&mut self, gamma: Gamma, loss: f64) {
         (**self).observe(gamma, loss);
+    }
+    fn state(&self) -> Option<String> {
+        (**self).state()
+    }
+    fn restore(&mut self, state: &str) -> Result<()> {
+        (**self).restore(state)
     }
 }
 

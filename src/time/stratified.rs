@@ -1,6 +1,7 @@
 //! Low-discrepancy draws from any density.
 
 use super::TimeSampler;
+use crate::error::Result;
 use crate::level::{Gamma, GammaRange};
 use rand::{Rng, RngCore};
 
@@ -40,5 +41,13 @@ impl<S: TimeSampler> TimeSampler for Stratified<S> {
 
     fn observe(&mut self, gamma: Gamma, loss: f64) {
         self.0.observe(gamma, loss);
+    }
+
+    fn state(&self) -> Option<String> {
+        self.0.state()
+    }
+
+    fn restore(&mut self, state: &str) -> Result<()> {
+        self.0.restore(state)
     }
 }

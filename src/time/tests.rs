@@ -86,6 +86,17 @@ fn weights_leave_a_known_integral_unbiased() {
 }
 
 #[test]
+fn cosine_is_symmetric_far_out() {
+    // 1 - u is exact, so the two tails must agree to rounding.
+    let s = Cosine::new(range(-60.0, 60.0));
+    for i in 2..50 {
+        let u = 0.5f64.powi(i);
+        let (low, high) = (s.quantile(u).0, s.quantile(1.0 - u).0);
+        assert!((low + high).abs() < 1e-13 * high, "{u}: {low} {high}");
+    }
+}
+
+#[test]
 fn the_inverse_is_chosen_by_the_weight() {
     let r = GammaRange::for_levels(256);
     assert_eq!(importance(r, |g| 7.0 * sigmoid(-g)).inverse(), "variance preserving");

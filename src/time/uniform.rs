@@ -6,7 +6,7 @@ use crate::level::{Gamma, GammaRange};
 /// Uniform: `pdf = 1 / (gamma_max - gamma_min)`.
 ///
 /// # Reference
-/// arXiv 2107.00630, section 4 (a schedule linear in log SNR).
+/// The loss as an integral over log SNR: arXiv 2107.00630, section 5.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Uniform {
     range: GammaRange,

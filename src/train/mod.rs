@@ -1,1 +1,13 @@
-//! To be written.
+//! Training: gradients by name, AdamW with a moving average, and the loop over steps.
+
+mod checkpoint;
+mod gradients;
+mod optimizer;
+mod rate;
+mod trainer;
+
+pub use checkpoint::{Checkpoint, CheckpointState, encode, save};
+pub use gradients::GradientSet;
+pub use optimizer::{AdamW, AdamWSettings};
+pub use rate::{Rate, RateDecay};
+pub use trainer::{StepReport, Trainer, TrainerSettings};

@@ -1,12 +1,12 @@
 //! Rows: each at its own pace, none the wiser about the others; and the error each ends with.
 
 use crate::problems::{
-    GaussianFlow, adaptive_methods, brusselator, by, decay, distance, logistic, oscillator, solve, steps,
-    tolerance, van_der_pol,
+    GaussianFlow, adaptive_methods, by, decay, field, logistic, oscillator, solve, steps, tolerance,
 };
 use idode::solver::controller::{Integral, ProportionalIntegral};
 use idode::solver::{
-    BUILT_IN, ExplicitRk, Field, HostState, OdeState, RowReport, RowStatus, Stepping, integrate, tables,
+    BUILT_IN, ExplicitRk, Field, HostState, OdeState, RowReport, RowStatus, Stepping, Tolerances, integrate,
+    tables,
 };
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ fn starts() -> HostState {
 
 /// Van der Pol with a log-density that gathers the divergence.
 fn with_divergence(mu: impl Fn(usize) -> f64) -> impl Field<HostState> {
-    crate::problems::field(move |row, _, y, out| {
+    field(move |row, _, y, out| {
         let mu = mu(row);
         out.copy_from_slice(&[y[1], mu * (1.0 - y[0] * y[0]) * y[1] - y[0]]);
         mu * (1.0 - y[0] * y[0])
@@ -45,8 +45,8 @@ fn rows() {
             let mirrored = with_divergence(|i| MU[MU.len() - 1 - i]);
             let mirrored = solve(&solver, mirrored, starts().select(&backwards), span, stepping);
             assert_eq!(mirrored.y.select(&backwards), together.y, "{}", table.name);
-            for i in 0..MU.len() {
-                let alone = solve(&solver, with_divergence(|_| MU[i]), starts().select(&[i]), span, stepping);
+            for (i, mu) in MU.into_iter().enumerate() {
+                let alone = solve(&solver, with_divergence(|_| mu), starts().select(&[i]), span, stepping);
                 assert_eq!(alone.y, together.y.select(&[i]), "{}, row {i}", table.name);
                 assert_eq!(alone.rows[0], together.rows[i], "{}, row {i}", table.name);
                 assert_eq!(mirrored.rows[MU.len() - 1 - i], together.rows[i], "{}, row {i}", table.name);
@@ -84,48 +84,96 @@ fn batch_sizes_are_few() {
     assert_eq!(longest, Some(sizes.len() as u32));
 }
 
-/// Errors at the end, as multiples of `absolute + relative |y|`.
-fn worst_ratio(y: &HostState, exact: &[f64], tolerance: f64) -> f64 {
-    let ratios = y.values().iter().zip(exact).map(|(y, e)| (y - e).abs() / (tolerance * (1.0 + e.abs())));
-    ratios.fold(0.0, f64::max)
+/// The largest error, in multiples of `size (1 + |y|)`.
+fn worst_ratio(y: &[f64], exact: &[f64], size: f64) -> f64 {
+    y.iter().zip(exact).map(|(y, exact)| (y - exact).abs() / (size * (1.0 + exact.abs()))).fold(0.0, f64::max)
+}
+
+/// The largest error at the end, in multiples of the tolerance, over five solves each at 1e-4 and
+/// 1e-6.
+///
+/// A controller bounds its estimate of a step's error, not the error of the solve, so this is no
+/// promise but a measurement, pinned as the costs are. (Tsitouras' is the Gaussian flow at 1e-4; its
+/// others, and all of Dormand and Prince's, are below the tolerance.)
+#[test]
+fn the_error_at_the_end_in_tolerances() {
+    let mut worst = Vec::new();
+    for solver in adaptive_methods() {
+        let mut ratios = Vec::new();
+        for size in [1e-4, 1e-6] {
+            let stepping = Stepping::adaptive(tolerance(size));
+            let rows = HostState::from_rows::<1>;
+            let mut check = |y: &[f64], exact: &[f64]| ratios.push(worst_ratio(y, exact, size));
+
+            let e = (-3.0_f64).exp();
+            let y = solve(&solver, decay(3.0), rows(&[[2.0], [-50.0]]), (0.0, 1.0), &stepping).y;
+            check(y.values(), &[2.0 * e, -50.0 * e]);
+            let y = solve(&solver, logistic(), rows(&[[0.1]]), (0.0, 5.0), &stepping).y;
+            check(y.values(), &[1.0 / (1.0 + 9.0 * (-5.0_f64).exp())]);
+            let start = HostState::from_rows(&[[1.0, 0.0]]);
+            let y = solve(&solver, oscillator(), start, (0.0, -1.0), &stepping).y;
+            check(y.values(), &[1.0_f64.cos(), 1.0_f64.sin()]);
+            let flow = GaussianFlow { mean: 0.7, deviation: 0.3 };
+            for (from, to) in [(-13.3, 5.0), (5.0, -13.3)] {
+                let start = rows(&[[0.5], [-1.5]]).with_log_density(vec![0.0; 2]).expect("one a row");
+                let y = solve(&solver, flow.field(), start, (from, to), &stepping).y;
+                let exact = [0.5, -1.5].map(|z| flow.solution(z, from, to));
+                check(y.values(), &exact.map(|(z, _)| z));
+                check(y.log_density().expect("one a row"), &exact.map(|(_, divergence)| divergence));
+            }
+        }
+        worst.push((solver.tableau().name, ratios.into_iter().fold(0.0, f64::max)));
+    }
+    let measured =
+        [("heun", 1.04), ("bogacki_shampine", 3.46), ("dormand_prince", 0.41), ("tsitouras", 1.67)];
+    assert_eq!(worst.len(), measured.len());
+    for (found, pinned) in worst.into_iter().zip(measured) {
+        assert!(found.0 == pinned.0 && (found.1 - pinned.1).abs() < 0.01, "{found:?}, was {pinned:?}");
+    }
+}
+
+/// With its own tolerance the log-density is as good as asked, however loose the state's is.
+#[test]
+fn the_log_density_has_its_own_tolerance() {
+    let solver = ExplicitRk::new(&tables::DORMAND_PRINCE);
+    let flow = GaussianFlow { mean: 0.7, deviation: 0.3 };
+    let run = |log_density| {
+        let start = HostState::from_rows(&[[0.5]]).with_log_density(vec![0.0]).expect("one a row");
+        let stepping = Stepping::adaptive(Tolerances { log_density, ..tolerance(1e-2) });
+        let solution = solve(&solver, flow.field(), start, (-13.3, 5.0), &stepping);
+        let found = solution.y.log_density().expect("one a row")[0];
+        ((found - flow.solution(0.5, -13.3, 5.0).1).abs(), solution.rows[0].accepted)
+    };
+    let ((tight, many), (loose, few)) = (run(1e-8), run(f64::INFINITY));
+    assert!(tight < 1e-8 && loose > 1e-5 && many > few, "{tight:e} in {many}, {loose:e} in {few}");
+}
+
+/// Fixed steps, the same forward and back, for every row at once; the grid may be a list.
+#[test]
+fn a_list_of_times_is_a_grid() {
+    let solver = ExplicitRk::new(&tables::RK4);
+    let times: Vec<f64> = (0..=8).map(|i| f64::from(i) / 8.0).collect();
+    let listed = Stepping::times(times).expect("rising");
+    for span in [(0.0, 1.0), (1.0, 0.0)] {
+        let start = || HostState::from_rows(&[[1.0], [2.0]]);
+        let a = solve(&solver, decay(1.0), start(), span, &listed);
+        assert_eq!(a, solve(&solver, decay(1.0), start(), span, &steps(8)));
+        let row =
+            RowReport { status: RowStatus::Finished, t: span.1, evaluations: 32, accepted: 8, rejected: 0 };
+        assert_eq!(a.rows, [row, row]);
+    }
 }
 
 #[test]
-fn the_error_stays_below_the_tolerance() {
-    for solver in adaptive_methods().filter(|solver| solver.tableau().order > 2) {
-        for size in [1e-4, 1e-6, 1e-8] {
-            let stepping = Stepping::adaptive(tolerance(size));
-            let name = solver.tableau().name;
-            let run = |field: Box<dyn FnMut(&[usize], &[f64], &HostState) -> HostState>,
-                       start: &[[f64; 1]],
-                       to: f64,
-                       exact: &[f64]| {
-                let solution = solve(&solver, field, HostState::from_rows(start), (0.0, to), &stepping);
-                worst_ratio(&solution.y, exact, size)
-            };
-            let _ = run;
-            let y =
-                solve(&solver, decay(3.0), HostState::from_rows(&[[2.0], [-50.0]]), (0.0, 1.0), &stepping).y;
-            let e = (-3.0_f64).exp();
-            let d = worst_ratio(&y, &[2.0 * e, -50.0 * e], size);
-            let y =
-                solve(&solver, oscillator(), HostState::from_rows(&[[1.0, 0.0]]), (0.0, 1.0), &stepping).y;
-            let o = worst_ratio(&y, &[1.0_f64.cos(), -(1.0_f64.sin())], size);
-            let y = solve(&solver, logistic(), HostState::from_rows(&[[0.1]]), (0.0, 5.0), &stepping).y;
-            let l = worst_ratio(&y, &[0.1 * 5.0_f64.exp() / (0.9 + 0.1 * 5.0_f64.exp())], size);
-            println!("{name} {size:e}: decay {d:.3} oscillator {o:.3} logistic {l:.3}");
-            let flow = GaussianFlow { mean: 0.7, deviation: 0.3 };
-            for (from, to) in [(-13.3, 5.0), (5.0, -13.3)] {
-                let start =
-                    HostState::from_rows(&[[0.5], [-1.5]]).with_log_density(vec![0.0; 2]).expect("two");
-                let y = solve(&solver, flow.field(), start, (from, to), &stepping).y;
-                let exact = [flow.solution(0.5, from, to), flow.solution(-1.5, from, to)];
-                let g = worst_ratio(&y, &exact.map(|(z, _)| z), size);
-                let ld = distance(y.log_density().unwrap(), &exact.map(|(_, l)| l)) / size;
-                println!("   flow {from} {g:.3} {ld:.3}");
-            }
-        }
+fn nothing_to_do_costs_nothing() {
+    let solver = ExplicitRk::new(&tables::TSITOURAS);
+    let mut untouched = |_: &[usize], _: &[f64], _: &HostState| -> HostState { unreachable!() };
+    for stepping in [Stepping::default(), steps(3)] {
+        let start = HostState::from_rows(&[[1.0]]);
+        let solution = integrate(&solver, &mut untouched, start.clone(), 2.0, 2.0, &stepping).expect("valid");
+        assert_eq!((solution.y, solution.rows[0].evaluations), (start, 0));
+        let empty = HostState::from_rows::<1>(&[]);
+        let solution = integrate(&solver, &mut untouched, empty, 0.0, 1.0, &stepping).expect("valid");
+        assert!(solution.rows.is_empty() && solution.finished());
     }
-    let _ = (brusselator(), RowStatus::Finished, van_der_pol(|_| 1.0));
-    let _: Option<RowReport> = None;
 }

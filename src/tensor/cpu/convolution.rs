@@ -1,7 +1,7 @@
 //! Convolution as patches times weights, with bias, shift and residual as the product's start.
 
 use super::matrix::{View, multiply};
-use super::patches::{Geometry, patches, scratch};
+use super::patches::{Geometry, patches, pooled, scratch};
 use super::storage::{Buffer, numbers, numbers_mut, take};
 use crate::tensor::{Convolution, ImageBatch};
 use dfdx::prelude::*;
@@ -151,17 +151,18 @@ fn backward_input(
     gx: &mut Buffer,
 ) {
     let taps = geometry.size * geometry.size;
-    let mut turned = vec![0.0; taps * out * channels];
-    for tap in 0..taps {
-        let source = &weight[(tap * total + first) * out..][..channels * out];
-        let target = &mut turned[(taps - 1 - tap) * out * channels..][..out * channels];
-        for c in 0..channels {
-            for o in 0..out {
-                target[o * channels + c] = source[c * out + o];
+    pooled(taps * out * channels, |turned| {
+        for tap in 0..taps {
+            let source = &weight[(tap * total + first) * out..][..channels * out];
+            let target = &mut turned[(taps - 1 - tap) * out * channels..][..out * channels];
+            for c in 0..channels {
+                for o in 0..out {
+                    target[o * channels + c] = source[c * out + o];
+                }
             }
         }
-    }
-    forward(geometry, &[(gy, out)], &turned, channels, gx);
+        forward(geometry, &[(gy, out)], turned, channels, gx);
+    });
 }
 
 /// `gw += patches(inputs)^T gy`.
@@ -170,8 +171,8 @@ fn backward_weight(geometry: &Geometry, inputs: &[(&[f32], usize)], gy: &[f32], 
     let columns = geometry.size * geometry.size * channels;
     let lines = geometry.lines_per_unit();
     let units = geometry.lines().div_ceil(lines);
-    let partial = |part: usize| {
-        let mut sum = vec![0.0; columns * out];
+    let len = columns * out;
+    let partial = |(part, sum): (usize, &mut [f32])| {
         for unit in (part * units / PARTS)..((part + 1) * units / PARTS) {
             let range = unit * lines..((unit + 1) * lines).min(geometry.lines());
             let positions = range.len() * geometry.width;
@@ -179,15 +180,16 @@ fn backward_weight(geometry: &Geometry, inputs: &[(&[f32], usize)], gy: &[f32], 
             scratch(positions * columns, |buffer| {
                 patches(geometry, inputs, range, buffer);
                 let shape = (columns, positions, out);
-                multiply(shape, &mut sum, true, 1.0, View::new(buffer, columns).t(), View::new(gy, out));
+                multiply(shape, sum, true, 1.0, View::new(buffer, columns).t(), View::new(gy, out));
             });
         }
-        sum
     };
-    let sums: Vec<Vec<f32>> = (0..PARTS).into_par_iter().map(partial).collect();
-    for sum in sums {
-        gw.iter_mut().zip(&sum).for_each(|(g, s)| *g += s);
-    }
+    pooled(PARTS * len, |sums| {
+        sums.par_chunks_mut(len).enumerate().for_each(partial);
+        for sum in sums.chunks_exact(len) {
+            gw.iter_mut().zip(sum).for_each(|(g, s)| *g += s);
+        }
+    });
 }
 
 /// Adds to the `i`-th vector of `total` the sum of the vectors of `channels` numbers in the `i`-th

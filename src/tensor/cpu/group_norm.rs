@@ -18,13 +18,22 @@ pub(super) struct Plan<'a> {
     pub(super) bias: &'a [f32],
 }
 
+/// Per-channel numbers of one image, as blocks of `L` channels.
+pub(super) type Blocks<'a, const L: usize> = &'a mut [[f32; L]];
+
 impl Plan<'_> {
+    /// Blocks of `L` channels of a position.
+    #[inline(always)]
+    pub(super) fn blocks<const L: usize>(&self) -> usize {
+        self.channels / L
+    }
+
     /// Per channel, the mean over the channel's group of a per-channel sum over positions.
     #[inline(always)]
-    pub(super) fn group_means(&self, sums: &mut [f32], positions: usize) {
+    pub(super) fn group_means<const L: usize>(&self, sums: Blocks<'_, L>, positions: usize) {
         let own = self.channels / self.groups;
         let count = (positions * own) as f32;
-        for group in sums.chunks_exact_mut(own) {
+        for group in sums.as_flattened_mut().chunks_exact_mut(own) {
             let mean = group.iter().sum::<f32>() / count;
             group.fill(mean);
         }
@@ -32,41 +41,58 @@ impl Plan<'_> {
 
     /// Per channel, its group's mean and `1 / sqrt(variance + epsilon)`, by two passes over the image.
     #[inline(always)]
-    pub(super) fn statistics(&self, x: &[f32], mean: &mut [f32], rstd: &mut [f32]) {
-        let positions = x.len() / self.channels;
-        mean.fill(0.0);
-        rstd.fill(0.0);
-        for x in x.chunks_exact(self.channels) {
-            for (m, x) in mean.iter_mut().zip(x) {
-                *m += x;
+    pub(super) fn statistics<const L: usize>(
+        &self,
+        x: &[[f32; L]],
+        mean: Blocks<'_, L>,
+        rstd: Blocks<'_, L>,
+    ) {
+        let blocks = self.blocks::<L>();
+        let positions = x.len() / blocks;
+        for (b, mean) in mean.iter_mut().enumerate() {
+            let mut sum = [0.0; L];
+            for x in x[b..].iter().step_by(blocks) {
+                for i in 0..L {
+                    sum[i] += x[i];
+                }
             }
+            *mean = sum;
         }
         self.group_means(mean, positions);
-        for x in x.chunks_exact(self.channels) {
-            for ((v, x), m) in rstd.iter_mut().zip(x).zip(&*mean) {
-                *v += (x - m) * (x - m);
+        for (b, (rstd, mean)) in rstd.iter_mut().zip(&*mean).enumerate() {
+            let mut sum = [0.0; L];
+            for x in x[b..].iter().step_by(blocks) {
+                for i in 0..L {
+                    sum[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
+                }
             }
+            *rstd = sum;
         }
         self.group_means(rstd, positions);
-        for v in rstd {
+        for v in rstd.as_flattened_mut() {
             *v = 1.0 / (*v + self.epsilon).sqrt();
         }
     }
 
     #[inline(always)]
-    fn forward(&self, x: &[f32], y: &mut [f32], scratch: &mut [f32]) {
-        let (mean, rest) = scratch.split_at_mut(self.channels);
-        let (rstd, _) = rest.split_at_mut(self.channels);
+    fn forward<const L: usize>(&self, x: &[[f32; L]], y: &mut [[f32; L]], scratch: Blocks<'_, L>) {
+        let blocks = self.blocks::<L>();
+        let (mean, rest) = scratch.split_at_mut(blocks);
+        let (rstd, _) = rest.split_at_mut(blocks);
         self.statistics(x, mean, rstd);
-        // u = x k + t with k = scale rstd and t = bias - mean k.
-        for (((k, t), scale), bias) in rstd.iter_mut().zip(&mut *mean).zip(self.scale).zip(self.bias) {
-            *k *= scale;
-            *t = bias - *t * *k;
-        }
-        for (y, x) in y.chunks_exact_mut(self.channels).zip(x.chunks_exact(self.channels)) {
-            for (((y, x), k), t) in y.iter_mut().zip(x).zip(&*rstd).zip(&*mean) {
-                let u = x * k + t;
-                *y = if self.swish { u * sigmoid(u) } else { u };
+        let (scale, bias) = (self.scale.as_chunks::<L>().0, self.bias.as_chunks::<L>().0);
+        for b in 0..blocks {
+            let (mut k, mut t) = ([0.0; L], [0.0; L]);
+            // u = x k + t with k = scale rstd and t = bias - mean k.
+            for i in 0..L {
+                k[i] = scale[b][i] * rstd[b][i];
+                t[i] = bias[b][i] - mean[b][i] * k[i];
+            }
+            for (y, x) in y[b..].iter_mut().step_by(blocks).zip(x[b..].iter().step_by(blocks)) {
+                for i in 0..L {
+                    let u = x[i] * k[i] + t[i];
+                    y[i] = if self.swish { u * sigmoid(u) } else { u };
+                }
             }
         }
     }
@@ -74,42 +100,90 @@ impl Plan<'_> {
     /// Adds the gradients of one image: `gx`, and this image's part of those of scale and bias in
     /// `own` (scale first). `gy` is used up.
     #[inline(always)]
-    fn backward(&self, x: &[f32], gy: &mut [f32], gx: &mut [f32], own: &mut [f32], scratch: &mut [f32]) {
-        let c = self.channels;
-        let positions = x.len() / c;
-        let (mean, rest) = scratch.split_at_mut(c);
-        let (rstd, rest) = rest.split_at_mut(c);
-        let (mean_gn, mean_gn_n) = rest.split_at_mut(c);
+    fn backward<const L: usize>(
+        &self,
+        x: &[[f32; L]],
+        gy: &mut [[f32; L]],
+        gx: &mut [[f32; L]],
+        own: &mut [[f32; L]],
+        scratch: Blocks<'_, L>,
+    ) {
+        let blocks = self.blocks::<L>();
+        let positions = x.len() / blocks;
+        let (mean, rest) = scratch.split_at_mut(blocks);
+        let (rstd, rest) = rest.split_at_mut(blocks);
+        let (mean_gn, mean_gn_n) = rest.split_at_mut(blocks);
         self.statistics(x, mean, rstd);
-        let (g_scale, g_bias) = own.split_at_mut(c);
-        for (gy, x) in gy.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-            for i in 0..c {
-                let n = (x[i] - mean[i]) * rstd[i];
-                let gu = if self.swish {
-                    let u = n * self.scale[i] + self.bias[i];
-                    let s = sigmoid(u);
-                    gy[i] * s * (1.0 + u * (1.0 - s))
-                } else {
-                    gy[i]
-                };
-                gy[i] = gu;
-                g_bias[i] += gu;
-                g_scale[i] += gu * n;
+        let (scale, bias) = (self.scale.as_chunks::<L>().0, self.bias.as_chunks::<L>().0);
+        let (g_scale, g_bias) = own.split_at_mut(blocks);
+        for b in 0..blocks {
+            let (mean, rstd, scale, bias) = (mean[b], rstd[b], scale[b], bias[b]);
+            let (mut sum, mut sum_n) = ([0.0; L], [0.0; L]);
+            for (gy, x) in gy[b..].iter_mut().step_by(blocks).zip(x[b..].iter().step_by(blocks)) {
+                for i in 0..L {
+                    let n = (x[i] - mean[i]) * rstd[i];
+                    let gu = if self.swish {
+                        let u = n * scale[i] + bias[i];
+                        let s = sigmoid(u);
+                        gy[i] * s * (1.0 + u * (1.0 - s))
+                    } else {
+                        gy[i]
+                    };
+                    gy[i] = gu;
+                    sum[i] += gu;
+                    sum_n[i] += gu * n;
+                }
             }
-        }
-        for i in 0..c {
-            mean_gn[i] = g_bias[i] * self.scale[i];
-            mean_gn_n[i] = g_scale[i] * self.scale[i];
+            for i in 0..L {
+                g_bias[b][i] += sum[i];
+                g_scale[b][i] += sum_n[i];
+                mean_gn[b][i] = sum[i] * scale[i];
+                mean_gn_n[b][i] = sum_n[i] * scale[i];
+            }
         }
         self.group_means(mean_gn, positions);
         self.group_means(mean_gn_n, positions);
-        for ((gx, gu), x) in gx.chunks_exact_mut(c).zip(gy.chunks_exact(c)).zip(x.chunks_exact(c)) {
-            for i in 0..c {
-                let n = (x[i] - mean[i]) * rstd[i];
-                gx[i] += rstd[i] * (gu[i] * self.scale[i] - mean_gn[i] - n * mean_gn_n[i]);
+        for b in 0..blocks {
+            let (mean, rstd, scale) = (mean[b], rstd[b], scale[b]);
+            let (mean_gn, mean_gn_n) = (mean_gn[b], mean_gn_n[b]);
+            let inputs = gy[b..].iter().step_by(blocks).zip(x[b..].iter().step_by(blocks));
+            for (gx, (gu, x)) in gx[b..].iter_mut().step_by(blocks).zip(inputs) {
+                for i in 0..L {
+                    let n = (x[i] - mean[i]) * rstd[i];
+                    gx[i] += rstd[i] * (gu[i] * scale[i] - mean_gn[i] - n * mean_gn_n[i]);
+                }
             }
         }
     }
+}
+
+/// Runs `$run::<L>` with the widest blocks that the channels fill.
+macro_rules! by_lanes {
+    ($channels:expr, $lanes:ident => $run:expr) => {
+        if $channels % 16 == 0 {
+            const $lanes: usize = 16;
+            $run
+        } else if $channels % 8 == 0 {
+            const $lanes: usize = 8;
+            $run
+        } else {
+            const $lanes: usize = 1;
+            $run
+        }
+    };
+}
+pub(super) use by_lanes;
+
+/// A slice as blocks of `L` channels.
+#[inline(always)]
+pub(super) fn lanes<const L: usize>(x: &[f32]) -> &[[f32; L]] {
+    x.as_chunks().0
+}
+
+/// A slice to be written, as blocks of `L` channels.
+#[inline(always)]
+pub(super) fn lanes_mut<const L: usize>(x: &mut [f32]) -> &mut [[f32; L]] {
+    x.as_chunks_mut().0
 }
 
 /// A layer's parameters and settings, kept for the backward pass.
@@ -178,7 +252,7 @@ pub(super) fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cp
         |scratch, (y, x)| {
             vectorized(
                 #[inline(always)]
-                || forward.forward(x, y, scratch),
+                || by_lanes!(channels, L => forward.forward::<L>(lanes(x), lanes_mut(y), lanes_mut(scratch))),
             )
         },
     );
@@ -200,7 +274,15 @@ pub(super) fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cp
                     |scratch, (((gx, gy), x), part)| {
                         vectorized(
                             #[inline(always)]
-                            || backward.backward(x, gy, gx, part, scratch),
+                            || {
+                                by_lanes!(channels, L => backward.backward::<L>(
+                                    lanes(x),
+                                    lanes_mut(gy),
+                                    lanes_mut(gx),
+                                    lanes_mut(part),
+                                    lanes_mut(scratch),
+                                ))
+                            },
                         )
                     },
                 );

@@ -7,7 +7,7 @@
 //! - `gx' = r Q gn'`;
 //! - `gx = r Q (gn - r m(x' n) gn' - r m(gn' n) x') - r m(gn' n') n`.
 
-use super::group_norm::{Kept, Plan};
+use super::group_norm::{Blocks, Kept, Plan, by_lanes, lanes, lanes_mut};
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::vectorized;
@@ -27,37 +27,26 @@ fn activation(u: f32, swish: bool) -> (f32, f32, f32) {
 }
 
 /// Per-channel numbers of one image; each is the mean over the channel's group.
-struct Means<'a> {
-    mean: &'a mut [f32],
-    rstd: &'a mut [f32],
+struct Means<'a, const L: usize> {
+    mean: Blocks<'a, L>,
+    rstd: Blocks<'a, L>,
     /// `m x'`
-    tangent: &'a mut [f32],
+    tangent: Blocks<'a, L>,
     /// `m (n x')`
-    tangent_n: &'a mut [f32],
+    tangent_n: Blocks<'a, L>,
 }
 
-impl<'a> Means<'a> {
-    #[inline(always)]
-    fn of(plan: &Plan<'_>, x: &[f32], dx: &[f32], scratch: &'a mut [f32]) -> (Self, &'a mut [f32]) {
-        let c = plan.channels;
-        let (mean, rest) = scratch.split_at_mut(c);
-        let (rstd, rest) = rest.split_at_mut(c);
-        let (tangent, rest) = rest.split_at_mut(c);
-        let (tangent_n, rest) = rest.split_at_mut(c);
-        plan.statistics(x, mean, rstd);
-        tangent.fill(0.0);
-        tangent_n.fill(0.0);
-        for (x, dx) in x.chunks_exact(c).zip(dx.chunks_exact(c)) {
-            for i in 0..c {
-                tangent[i] += dx[i];
-                tangent_n[i] += dx[i] * (x[i] - mean[i]) * rstd[i];
-            }
-        }
-        plan.group_means(tangent, x.len() / c);
-        plan.group_means(tangent_n, x.len() / c);
-        (Self { mean, rstd, tangent, tangent_n }, rest)
-    }
+/// Those numbers for one block of channels, with the block's parameters.
+struct Block<const L: usize> {
+    mean: [f32; L],
+    rstd: [f32; L],
+    tangent: [f32; L],
+    tangent_n: [f32; L],
+    scale: [f32; L],
+    bias: [f32; L],
+}
 
+impl<const L: usize> Block<L> {
     /// `n` and `n'` of channel `i`.
     #[inline(always)]
     fn normalized(&self, i: usize, x: f32, dx: f32) -> (f32, f32) {
@@ -66,96 +55,150 @@ impl<'a> Means<'a> {
     }
 }
 
+impl<'a, const L: usize> Means<'a, L> {
+    #[inline(always)]
+    fn of(plan: &Plan<'_>, x: &[[f32; L]], dx: &[[f32; L]], scratch: Blocks<'a, L>) -> (Self, Blocks<'a, L>) {
+        let blocks = plan.blocks::<L>();
+        let (mean, rest) = scratch.split_at_mut(blocks);
+        let (rstd, rest) = rest.split_at_mut(blocks);
+        let (tangent, rest) = rest.split_at_mut(blocks);
+        let (tangent_n, rest) = rest.split_at_mut(blocks);
+        plan.statistics(x, mean, rstd);
+        for b in 0..blocks {
+            let (mean, rstd) = (mean[b], rstd[b]);
+            let (mut sum, mut sum_n) = ([0.0; L], [0.0; L]);
+            for (x, dx) in x[b..].iter().step_by(blocks).zip(dx[b..].iter().step_by(blocks)) {
+                for i in 0..L {
+                    sum[i] += dx[i];
+                    sum_n[i] += dx[i] * (x[i] - mean[i]) * rstd[i];
+                }
+            }
+            (tangent[b], tangent_n[b]) = (sum, sum_n);
+        }
+        plan.group_means(tangent, x.len() / blocks);
+        plan.group_means(tangent_n, x.len() / blocks);
+        (Self { mean, rstd, tangent, tangent_n }, rest)
+    }
+
+    #[inline(always)]
+    fn block(&self, plan: &Plan<'_>, b: usize) -> Block<L> {
+        Block {
+            mean: self.mean[b],
+            rstd: self.rstd[b],
+            tangent: self.tangent[b],
+            tangent_n: self.tangent_n[b],
+            scale: plan.scale.as_chunks().0[b],
+            bias: plan.bias.as_chunks().0[b],
+        }
+    }
+}
+
 #[inline(always)]
-fn forward(plan: &Plan<'_>, x: &[f32], dx: &[f32], y: &mut [f32], dy: &mut [f32], scratch: &mut [f32]) {
-    let c = plan.channels;
+fn forward<const L: usize>(
+    plan: &Plan<'_>,
+    (x, dx): (&[[f32; L]], &[[f32; L]]),
+    (y, dy): (&mut [[f32; L]], &mut [[f32; L]]),
+    scratch: Blocks<'_, L>,
+) {
     let (means, _) = Means::of(plan, x, dx, scratch);
-    let inputs = x.chunks_exact(c).zip(dx.chunks_exact(c));
-    for ((y, dy), (x, dx)) in y.chunks_exact_mut(c).zip(dy.chunks_exact_mut(c)).zip(inputs) {
-        for i in 0..c {
-            let (n, dn) = means.normalized(i, x[i], dx[i]);
-            let (f, slope, _) = activation(n * plan.scale[i] + plan.bias[i], plan.swish);
-            y[i] = f;
-            dy[i] = slope * plan.scale[i] * dn;
+    let blocks = plan.blocks::<L>();
+    for b in 0..blocks {
+        let block = means.block(plan, b);
+        let inputs = x[b..].iter().step_by(blocks).zip(dx[b..].iter().step_by(blocks));
+        let outputs = y[b..].iter_mut().step_by(blocks).zip(dy[b..].iter_mut().step_by(blocks));
+        for ((y, dy), (x, dx)) in outputs.zip(inputs) {
+            for i in 0..L {
+                let (n, dn) = block.normalized(i, x[i], dx[i]);
+                let (f, slope, _) = activation(n * block.scale[i] + block.bias[i], plan.swish);
+                y[i] = f;
+                dy[i] = slope * block.scale[i] * dn;
+            }
         }
     }
 }
 
 /// One image's inputs and the gradients of its outputs, which are used up.
-struct Image<'a> {
-    x: &'a [f32],
-    dx: &'a [f32],
-    gy: &'a mut [f32],
-    gdy: &'a mut [f32],
+struct Image<'a, const L: usize> {
+    x: &'a [[f32; L]],
+    dx: &'a [[f32; L]],
+    gy: &'a mut [[f32; L]],
+    gdy: &'a mut [[f32; L]],
 }
 
 #[inline(always)]
-fn backward(
+fn backward<const L: usize>(
     plan: &Plan<'_>,
-    image: Image<'_>,
-    gx: &mut [f32],
-    gdx: &mut [f32],
-    part: &mut [f32],
-    scratch: &mut [f32],
+    image: Image<'_, L>,
+    (gx, gdx): (&mut [[f32; L]], &mut [[f32; L]]),
+    part: &mut [[f32; L]],
+    scratch: Blocks<'_, L>,
 ) {
-    let c = plan.channels;
     let Image { x, dx, gy, gdy } = image;
-    let positions = x.len() / c;
+    let blocks = plan.blocks::<L>();
+    let positions = x.len() / blocks;
     let (means, rest) = Means::of(plan, x, dx, scratch);
-    let (t, rest) = rest.split_at_mut(c); // m gn'
-    let (t_n, rest) = rest.split_at_mut(c); // m (gn' n)
-    let (t_dn, rest) = rest.split_at_mut(c); // m (gn' n')
-    let (h, rest) = rest.split_at_mut(c); // m of the bracket
-    let (h_n, _) = rest.split_at_mut(c); // m (bracket n)
-    for sums in [&mut *t, &mut *t_n, &mut *t_dn, &mut *h, &mut *h_n] {
-        sums.fill(0.0);
-    }
-    let (g_scale, g_bias) = part.split_at_mut(c);
+    let (t, rest) = rest.split_at_mut(blocks); // m gn'
+    let (t_n, rest) = rest.split_at_mut(blocks); // m (gn' n)
+    let (t_dn, rest) = rest.split_at_mut(blocks); // m (gn' n')
+    let (h, rest) = rest.split_at_mut(blocks); // m of the bracket
+    let (h_n, _) = rest.split_at_mut(blocks); // m (bracket n)
+    let (g_scale, g_bias) = part.split_at_mut(blocks);
     // Turns gy into gn and gy' into gn', and sums up.
-    for p in 0..positions {
-        let at = p * c..(p + 1) * c;
-        let (x, dx) = (&x[at.clone()], &dx[at.clone()]);
-        let (gy, gdy) = (&mut gy[at.clone()], &mut gdy[at]);
-        for i in 0..c {
-            let (n, dn) = means.normalized(i, x[i], dx[i]);
-            let (_, slope, curvature) = activation(n * plan.scale[i] + plan.bias[i], plan.swish);
-            let gu = gy[i] * slope + gdy[i] * curvature * plan.scale[i] * dn;
-            let gdu = gdy[i] * slope;
-            g_bias[i] += gu;
-            g_scale[i] += gu * n + gdu * dn;
-            gy[i] = gu * plan.scale[i];
-            gdy[i] = gdu * plan.scale[i];
-            t[i] += gdy[i];
-            t_n[i] += gdy[i] * n;
-            t_dn[i] += gdy[i] * dn;
+    for b in 0..blocks {
+        let block = means.block(plan, b);
+        let mut sums = [[0.0; L]; 5];
+        for p in (b..positions * blocks).step_by(blocks) {
+            let (x, dx, gy, gdy) = (&x[p], &dx[p], &mut gy[p], &mut gdy[p]);
+            for i in 0..L {
+                let (n, dn) = block.normalized(i, x[i], dx[i]);
+                let (_, slope, curvature) = activation(n * block.scale[i] + block.bias[i], plan.swish);
+                let gu = gy[i] * slope + gdy[i] * curvature * block.scale[i] * dn;
+                let gdu = gdy[i] * slope;
+                sums[0][i] += gu;
+                sums[1][i] += gu * n + gdu * dn;
+                gy[i] = gu * block.scale[i];
+                gdy[i] = gdu * block.scale[i];
+                sums[2][i] += gdy[i];
+                sums[3][i] += gdy[i] * n;
+                sums[4][i] += gdy[i] * dn;
+            }
         }
+        for i in 0..L {
+            g_bias[b][i] += sums[0][i];
+            g_scale[b][i] += sums[1][i];
+        }
+        (t[b], t_n[b], t_dn[b]) = (sums[2], sums[3], sums[4]);
     }
     for sums in [&mut *t, &mut *t_n, &mut *t_dn] {
         plan.group_means(sums, positions);
     }
     // Turns gn into the bracket gn - r m(x' n) gn' - r m(gn' n) x', and sums up.
-    for p in 0..positions {
-        let at = p * c..(p + 1) * c;
-        let (x, dx) = (&x[at.clone()], &dx[at.clone()]);
-        let (gn, gdn) = (&mut gy[at.clone()], &gdy[at]);
-        for i in 0..c {
-            let n = (x[i] - means.mean[i]) * means.rstd[i];
-            gn[i] -= means.rstd[i] * (means.tangent_n[i] * gdn[i] + t_n[i] * dx[i]);
-            h[i] += gn[i];
-            h_n[i] += gn[i] * n;
+    for b in 0..blocks {
+        let (block, t_n) = (means.block(plan, b), t_n[b]);
+        let (mut sum, mut sum_n) = ([0.0; L], [0.0; L]);
+        for p in (b..positions * blocks).step_by(blocks) {
+            let (x, dx, gn, gdn) = (&x[p], &dx[p], &mut gy[p], &gdy[p]);
+            for i in 0..L {
+                let n = (x[i] - block.mean[i]) * block.rstd[i];
+                gn[i] -= block.rstd[i] * (block.tangent_n[i] * gdn[i] + t_n[i] * dx[i]);
+                sum[i] += gn[i];
+                sum_n[i] += gn[i] * n;
+            }
         }
+        (h[b], h_n[b]) = (sum, sum_n);
     }
     plan.group_means(h, positions);
     plan.group_means(h_n, positions);
-    for p in 0..positions {
-        let at = p * c..(p + 1) * c;
-        let (x, bracket, gdn) = (&x[at.clone()], &gy[at.clone()], &gdy[at.clone()]);
-        let (gx, gdx) = (&mut gx[at.clone()], &mut gdx[at]);
-        for i in 0..c {
-            let r = means.rstd[i];
-            let n = (x[i] - means.mean[i]) * r;
-            gx[i] += r * (bracket[i] - h[i] - n * h_n[i] - t_dn[i] * n);
-            gdx[i] += r * (gdn[i] - t[i] - n * t_n[i]);
+    for b in 0..blocks {
+        let (block, t, t_n, t_dn, h, h_n) = (means.block(plan, b), t[b], t_n[b], t_dn[b], h[b], h_n[b]);
+        for p in (b..positions * blocks).step_by(blocks) {
+            let (x, bracket, gdn, gx, gdx) = (&x[p], &gy[p], &gdy[p], &mut gx[p], &mut gdx[p]);
+            for i in 0..L {
+                let r = block.rstd[i];
+                let n = (x[i] - block.mean[i]) * r;
+                gx[i] += r * (bracket[i] - h[i] - n * h_n[i] - t_dn[i] * n);
+                gdx[i] += r * (gdn[i] - t[i] - n * t_n[i]);
+            }
         }
     }
 }
@@ -187,7 +230,14 @@ pub(super) fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<f32
             |scratch, ((y, dy), (x, dx))| {
                 vectorized(
                     #[inline(always)]
-                    || forward(&forwards, x, dx, y, dy, scratch),
+                    || {
+                        by_lanes!(channels, L => forward::<L>(
+                            &forwards,
+                            (lanes(x), lanes(dx)),
+                            (lanes_mut(y), lanes_mut(dy)),
+                            lanes_mut(scratch),
+                        ))
+                    },
                 )
             },
         );
@@ -212,7 +262,19 @@ pub(super) fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<f32
                     |scratch, ((((gx, gdx), (gy, gdy)), (x, dx)), part)| {
                         vectorized(
                             #[inline(always)]
-                            || backward(&plan, Image { x, dx, gy, gdy }, gx, gdx, part, scratch),
+                            || {
+                                by_lanes!(channels, L => {
+                                    let (x, dx) = (lanes(x), lanes(dx));
+                                    let (gy, gdy) = (lanes_mut(gy), lanes_mut(gdy));
+                                    backward::<L>(
+                                        &plan,
+                                        Image { x, dx, gy, gdy },
+                                        (lanes_mut(gx), lanes_mut(gdx)),
+                                        lanes_mut(part),
+                                        lanes_mut(scratch),
+                                    )
+                                })
+                            },
                         )
                     },
                 );

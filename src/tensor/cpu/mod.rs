@@ -14,12 +14,14 @@ mod matrix;
 mod patches;
 mod simd;
 mod storage;
+mod update;
 
-use super::{Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Plain, compose};
+use super::{
+    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, compose,
+};
 use dfdx::prelude::{Cpu, Dim, Shape, Tape, Tensor};
 
-pub(crate) use simd::vectorized;
-pub(crate) use storage::{numbers, numbers_mut};
+use simd::vectorized;
 
 type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
 
@@ -68,5 +70,18 @@ impl Kernels<f32> for Cpu {
         } else {
             attention::attention_jvp(q, k, v)
         }
+    }
+
+    fn adamw<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradient: &Tensor<(usize,), f32, Self>,
+        moments: &mut Moments<f32, Self>,
+        step: &AdamStep,
+    ) {
+        update::adamw(parameter, gradient, moments, step);
+    }
+
+    fn sum_of_squares(x: &Tensor<(usize,), f32, Self>) -> f64 {
+        update::sum_of_squares(storage::numbers(x))
     }
 }

@@ -1,6 +1,7 @@
 //! Patches of images as rows of a matrix.
 
 use std::cell::RefCell;
+use std::sync::Mutex;
 
 /// A batch of images as a convolution sees it: several inputs side by side.
 #[derive(Clone, Debug)]
@@ -27,6 +28,19 @@ impl Geometry {
 
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends a buffer of zeros that the process keeps between calls, whatever thread asks.
+pub(super) fn pooled<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
+    static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+    let mut buffer = POOL.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
+    buffer.clear();
+    buffer.resize(len, 0.0);
+    let result = f(&mut buffer);
+    if let Ok(mut pool) = POOL.lock() {
+        pool.push(buffer);
+    }
+    result
 }
 
 /// Lends a buffer of `len` numbers that this thread keeps between calls. Its content is arbitrary.

@@ -11,7 +11,7 @@ pub(super) type Buffer = <Cpu as Storage<f32>>::Vec;
 ///
 /// dfdx's public way to read a tensor is an index or a copy. Callers pass tensors that went through
 /// `contiguous()`, whose buffer holds `num_elements` numbers in order.
-pub(crate) fn numbers<S: Shape, T>(x: &Tensor<S, f32, Cpu, T>) -> &[f32] {
+pub(super) fn numbers<S: Shape, T>(x: &Tensor<S, f32, Cpu, T>) -> &[f32] {
     let len = x.shape().num_elements();
     if len == 0 {
         return &[];
@@ -24,7 +24,7 @@ pub(crate) fn numbers<S: Shape, T>(x: &Tensor<S, f32, Cpu, T>) -> &[f32] {
 }
 
 /// The numbers of a contiguous tensor, to be written; a shared buffer is copied first.
-pub(crate) fn numbers_mut<S: Shape>(x: &mut Tensor<S, f32, Cpu>) -> &mut [f32] {
+pub(super) fn numbers_mut<S: Shape>(x: &mut Tensor<S, f32, Cpu>) -> &mut [f32] {
     let len = x.shape().num_elements();
     if len == 0 {
         return &mut [];

@@ -1,0 +1,54 @@
+//! AdamW and the moving average in one pass over memory.
+
+use super::storage::{numbers, numbers_mut};
+use super::vectorized;
+use crate::tensor::{AdamStep, Moments};
+use dfdx::prelude::*;
+use rayon::prelude::*;
+
+/// Elements per unit of work.
+const UNIT: usize = 1 << 14;
+
+/// See [`AdamStep`].
+pub(super) fn adamw<S: Shape>(
+    parameter: &mut Tensor<S, f32, Cpu>,
+    gradient: &Tensor<(usize,), f32, Cpu>,
+    moments: &mut Moments<f32, Cpu>,
+    step: &AdamStep,
+) {
+    let [beta1, beta2, epsilon, decay, rate, ema_decay, gradient_scale] =
+        [step.beta1, step.beta2, step.epsilon, step.decay, step.rate, step.ema_decay, step.gradient_scale]
+            .map(|x| x as f32);
+    let correction1 = (1.0 / step.correction1) as f32;
+    let correction2 = (1.0 / step.correction2) as f32;
+    let state = numbers_mut(&mut moments.first)
+        .par_chunks_mut(UNIT)
+        .zip(numbers_mut(&mut moments.second).par_chunks_mut(UNIT))
+        .zip(numbers_mut(&mut moments.ema).par_chunks_mut(UNIT));
+    numbers_mut(parameter).par_chunks_mut(UNIT).zip(numbers(gradient).par_chunks(UNIT)).zip(state).for_each(
+        |((p, g), ((m, v), e))| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    for ((p, g), ((m, v), e)) in p.iter_mut().zip(g).zip(m.iter_mut().zip(v).zip(e)) {
+                        let g = g * gradient_scale;
+                        *m = beta1 * *m + (1.0 - beta1) * g;
+                        *v = beta2 * *v + (1.0 - beta2) * g * g;
+                        let direction = *m * correction1 / ((*v * correction2).sqrt() + epsilon) + decay * *p;
+                        *p -= rate * direction;
+                        *e = ema_decay * *e + (1.0 - ema_decay) * *p;
+                    }
+                },
+            );
+        },
+    );
+}
+
+/// The sum of the squares in `f64`, in a fixed order.
+pub(super) fn sum_of_squares(x: &[f32]) -> f64 {
+    x.par_chunks(UNIT)
+        .map(|x| x.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>())
+        .collect::<Vec<f64>>()
+        .into_iter()
+        .sum()
+}

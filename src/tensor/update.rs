@@ -1,0 +1,71 @@
+//! One optimizer step of one parameter: AdamW and the moving average in a single pass.
+
+use super::{Kernels, Real};
+use dfdx::prelude::*;
+
+/// What an optimizer keeps for each parameter.
+///
+/// # Shapes
+/// Each `(n,)` for a parameter of `n` numbers.
+#[derive(Clone, Debug)]
+pub struct Moments<E: Real, D: Kernels<E>> {
+    /// The moving average of the gradient.
+    pub first: Tensor<(usize,), E, D>,
+    /// The moving average of the squared gradient.
+    pub second: Tensor<(usize,), E, D>,
+    /// The moving average of the parameter.
+    pub ema: Tensor<(usize,), E, D>,
+}
+
+/// The scalars of one step of AdamW for one parameter.
+///
+/// With gradient `g`, scaled by `gradient_scale`: `m = beta1 m + (1 - beta1) g`,
+/// `v = beta2 v + (1 - beta2) g^2`,
+/// `p = p - rate (m / correction1 / (sqrt(v / correction2) + epsilon) + decay p)`, `ema = ema_decay ema + (1 - ema_decay) p`.
+///
+/// # Reference
+/// Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (arXiv 1711.05101), algorithm 2.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// The learning rate of this step.
+    pub rate: f64,
+    /// The decay of the first moment.
+    pub beta1: f64,
+    /// The decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// The decoupled weight decay; 0 for parameters that are not decayed.
+    pub decay: f64,
+    /// `1 - beta1^step`.
+    pub correction1: f64,
+    /// `1 - beta2^step`.
+    pub correction2: f64,
+    /// The decay of the moving average of the parameters.
+    pub ema_decay: f64,
+    /// What the gradient is multiplied with (clipping).
+    pub gradient_scale: f64,
+}
+
+/// The step from dfdx's public operations, for any device.
+pub(super) fn adamw<S: Shape, E: Real, D: Kernels<E>>(
+    parameter: &mut Tensor<S, E, D>,
+    gradient: &Tensor<(usize,), E, D>,
+    moments: &mut Moments<E, D>,
+    step: &AdamStep,
+) {
+    let shape = *parameter.shape();
+    let of = E::of;
+    let g = gradient.clone() * of(step.gradient_scale);
+    let p = parameter.clone().reshape_like(gradient.shape());
+    let average = |old: &Tensor<(usize,), E, D>, new: Tensor<(usize,), E, D>, decay: f64| {
+        old.clone() * of(decay) + new * of(1.0 - decay)
+    };
+    moments.first = average(&moments.first, g.clone(), step.beta1);
+    moments.second = average(&moments.second, g.square(), step.beta2);
+    let root = (moments.second.clone() / of(step.correction2)).sqrt() + of(step.epsilon);
+    let direction = moments.first.clone() / of(step.correction1) / root + p.clone() * of(step.decay);
+    let p = p - direction * of(step.rate);
+    moments.ema = average(&moments.ema, p.clone(), step.ema_decay);
+    *parameter = p.reshape_like(&shape);
+}

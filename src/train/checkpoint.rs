@@ -1,0 +1,207 @@
+//! Checkpoints: everything that training needs to go on, in one safetensors file.
+//!
+//! Tensors `parameters/NAME`, `ema/NAME`, `moment1/NAME` and `moment2/NAME` for each parameter, and under the metadata key
+//! `idode` the [`CheckpointState`] as JSON (one key, so that equal runs write equal bytes).
+
+use super::AdamW;
+use crate::error::{Error, Result};
+use crate::files::write_atomically;
+use crate::nn::{ParameterVisitor, Parameters, Role};
+use crate::tensor::{Kernels, Moments, Real};
+use dfdx::prelude::*;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Where training stands, beside the tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointState {
+    /// What the network is: its kind, image shape, width and blocks.
+    pub network: String,
+    /// Optimizer steps over all stages.
+    pub step: u64,
+    /// The stage, counted from 0.
+    pub stage: usize,
+    /// Optimizer steps within the stage.
+    pub stage_step: u64,
+    /// Updates since the optimizer's moments were last zero.
+    pub optimizer_step: u64,
+    /// The seed of the generator; step `k` draws from its stream `k`.
+    pub seed: u64,
+    /// How many images training has taken in their shuffled order.
+    pub position: u64,
+    /// Seconds of training so far.
+    #[serde(skip)]
+    pub seconds: f64,
+    /// What an adaptive time sampler has learned.
+    pub time_sampler: Option<String>,
+}
+
+/// The metadata key of the state.
+const KEY: &str = "idode";
+
+/// Serializes a network and its optimizer.
+pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
+    network: &N,
+    optimizer: &AdamW<E, D>,
+    state: &CheckpointState,
+) -> Vec<u8> {
+    struct Collect<E>(Vec<(String, Vec<usize>, Vec<E>)>);
+    impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<E> {
+        fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
+            self.0.push((name.to_owned(), tensor.shape().concrete().into(), tensor.as_vec()));
+        }
+    }
+    let mut parameters = Collect(Vec::new());
+    network.clone().parameters("", &mut parameters);
+    let mut entries = Vec::new();
+    for ((name, shape, values), (_, moments)) in parameters.0.iter().zip(optimizer.moments()) {
+        let parts = [
+            ("parameters", values.clone()),
+            ("ema", moments.ema.as_vec()),
+            ("moment1", moments.first.as_vec()),
+            ("moment2", moments.second.as_vec()),
+        ];
+        for (part, values) in parts {
+            entries.push((format!("{part}/{name}"), shape.clone(), E::to_bytes(&values)));
+        }
+    }
+    let views = entries.iter().filter_map(|(name, shape, bytes)| {
+        TensorView::new(E::STORED, shape.clone(), bytes).ok().map(|view| (name.as_str(), view))
+    });
+    let state = serde_json::to_string(state).unwrap_or_default();
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), state)]))).unwrap_or_default()
+}
+
+/// Writes a checkpoint: all of it or nothing.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
+    path: &Path,
+    network: &N,
+    optimizer: &AdamW<E, D>,
+    state: &CheckpointState,
+) -> Result<()> {
+    write_atomically(path, &encode(network, optimizer, state))
+}
+
+/// A checkpoint in memory.
+#[derive(Debug)]
+pub struct Checkpoint<'a> {
+    path: &'a Path,
+    file: SafeTensors<'a>,
+    state: CheckpointState,
+}
+
+impl<'a> Checkpoint<'a> {
+    /// Reads the header of a checkpoint from the content of the file `path`.
+    ///
+    /// # Errors
+    /// If it is truncated, damaged, or another kind of file.
+    pub fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        let damaged = |error: safetensors::SafeTensorError| {
+            Error::format(path, "checkpoint", one_line(&error.to_string()), "a whole safetensors file")
+        };
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let state = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).ok_or_else(|| {
+            Error::format(path, "metadata", "no key \"idode\"", "a checkpoint that idode train has written")
+        })?;
+        let state = serde_json::from_str(state).map_err(|error| {
+            Error::format(path, "metadata key \"idode\"", error, "the state of a checkpoint")
+        })?;
+        Ok(Self { path, file, state })
+    }
+
+    /// Where training stands.
+    pub fn state(&self) -> &CheckpointState {
+        &self.state
+    }
+
+    /// Checks that the checkpoint is of the network that `expected` describes.
+    ///
+    /// # Errors
+    /// If it is of another.
+    pub fn check_network(&self, expected: &str) -> Result<()> {
+        if self.state.network != expected {
+            return Err(Error::format(self.path, "network", &self.state.network, expected));
+        }
+        Ok(())
+    }
+
+    /// Writes the tensors of one part (`parameters` or `ema`) over a network's parameters.
+    ///
+    /// # Errors
+    /// If a tensor is missing, or of another shape or type; the network is then unchanged.
+    pub fn load<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
+        &self,
+        part: &str,
+        network: &mut N,
+    ) -> Result<()> {
+        struct Read<'a, 'b> {
+            checkpoint: &'a Checkpoint<'b>,
+            part: &'a str,
+            error: Option<Error>,
+        }
+        impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Read<'_, '_> {
+            fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
+                let shape: Vec<usize> = tensor.shape().concrete().into();
+                match self.checkpoint.tensor::<E>(&format!("{}/{name}", self.part), &shape) {
+                    Ok(values) => *tensor = tensor.device().tensor_from_vec(values, *tensor.shape()),
+                    Err(error) => {
+                        self.error.get_or_insert(error);
+                    }
+                }
+            }
+        }
+        let mut loaded = network.clone();
+        let mut read = Read { checkpoint: self, part, error: None };
+        loaded.parameters("", &mut read);
+        match read.error {
+            Some(error) => Err(error),
+            None => {
+                *network = loaded;
+                Ok(())
+            }
+        }
+    }
+
+    /// The optimizer's state for a network.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn optimizer<E: Real, D: Kernels<E>, N: Parameters<E, D>>(&self, network: &N) -> Result<AdamW<E, D>> {
+        let parts = ["ema", "moment1", "moment2"].map(|part| {
+            let mut copy = network.clone();
+            self.load(part, &mut copy).map(|()| AdamW::new(&copy))
+        });
+        let [ema, first, second] = parts;
+        let (ema, first, second) = (ema?, first?, second?);
+        let moments = ema.moments().iter().zip(first.moments()).zip(second.moments());
+        let moments = moments.map(|(((name, ema), (_, first)), (_, second))| {
+            let moments =
+                Moments { first: first.ema.clone(), second: second.ema.clone(), ema: ema.ema.clone() };
+            (name.clone(), moments)
+        });
+        Ok(AdamW::restored(self.state.optimizer_step, moments.collect()))
+    }
+
+    fn tensor<E: Real>(&self, name: &str, shape: &[usize]) -> Result<Vec<E>> {
+        let what = format!("tensor {name}");
+        let Ok(view) = self.file.tensor(name) else {
+            return Err(Error::format(self.path, what, "nothing", format!("shape {shape:?}")));
+        };
+        if view.shape() != shape || view.dtype() != E::STORED {
+            let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
+            return Err(Error::format(self.path, what, found, format!("{:?} of shape {shape:?}", E::STORED)));
+        }
+        Ok(E::from_bytes(view.data()))
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,140 @@
+//! The networks that the binary holds: a fixed list of image shapes and widths, since both are in the type.
+
+use crate::config::{self, Recipe};
+use crate::data::ImageShape;
+use crate::error::{Error, Result};
+use crate::nn::{Attention, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
+use dfdx::prelude::Cpu;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// A network that a recipe can be run with.
+pub(super) trait Trainable:
+    Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static
+{
+}
+impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static> Trainable for N {}
+
+/// What is done with the network of a recipe, whatever its type.
+pub(super) trait WithNetwork {
+    type Output;
+    fn run<N: Trainable>(self, network: N) -> Result<Self::Output>;
+}
+
+/// Builds the network of a recipe for images of `shape`, with fresh weights, and hands it to `work`.
+///
+/// # Errors
+/// If the binary holds no such network, and whatever `work` says.
+pub(super) fn with_network<F: WithNetwork>(recipe: &Recipe, shape: ImageShape, work: F) -> Result<F::Output> {
+    // Stream -1 of the generator: training step k has stream k.
+    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+    rng.set_stream(u64::MAX);
+    match &recipe.network {
+        config::Network::Unet(settings) => unet(recipe, settings, shape, &mut rng, work),
+        config::Network::Mlp(settings) => mlp(recipe, settings, shape, &mut rng, work),
+    }
+}
+
+/// One line that tells two networks apart, for checkpoints.
+pub(super) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
+    match &recipe.network {
+        config::Network::Unet(unet) => {
+            let attention = match unet.attention {
+                config::Attention::Middle => "the middle",
+                config::Attention::EveryBlock => "every block",
+            };
+            let (width, blocks) = (unet.width, unet.blocks);
+            format!(
+                "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, fourier {:?}",
+                unet.fourier
+            )
+        }
+        config::Network::Mlp(mlp) => format!("mlp for {shape}, width {}, depth {}", mlp.width, mlp.depth),
+    }
+}
+
+macro_rules! unets {
+    ($($height:literal x $width:literal x $channels:literal: $($inner:literal),+;)+) => {
+        /// Every image shape and the widths that a U-Net for it is compiled with.
+        const UNETS: &[(ImageShape, &[usize])] = &[
+            $((ImageShape { height: $height, width: $width, channels: $channels }, &[$($inner),+]),)+
+        ];
+
+        fn unet<F: WithNetwork>(
+            recipe: &Recipe,
+            settings: &config::Unet,
+            shape: ImageShape,
+            rng: &mut ChaCha8Rng,
+            work: F,
+        ) -> Result<F::Output> {
+            let config = UNetConfig {
+                blocks: settings.blocks,
+                attention: match settings.attention {
+                    config::Attention::Middle => Attention::Middle,
+                    config::Attention::EveryBlock => Attention::EveryBlock,
+                },
+                dropout: settings.dropout,
+                fourier: settings.fourier.clone(),
+            };
+            let device = Cpu::default();
+            match (shape.height, shape.width, shape.channels, settings.width) {
+                $($(($height, $width, $channels, $inner) => {
+                    work.run(UNet::<$height, $width, $channels, $inner, f32, Cpu>::new(&config, &device, rng)?)
+                })+)+
+                _ => Err(missing_unet(recipe, settings.width, shape)),
+            }
+        }
+    };
+}
+
+unets! {
+    8 x 8 x 1: 32, 64;
+    8 x 8 x 3: 32, 64;
+    32 x 32 x 3: 32, 64, 128, 256;
+}
+
+fn missing_unet(recipe: &Recipe, width: usize, shape: ImageShape) -> Error {
+    let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    match UNETS.iter().find(|(compiled, _)| *compiled == shape) {
+        Some((_, widths)) => {
+            let expected = format!("a width that is compiled for images of {shape}: {}", list(widths));
+            recipe.source.error("network.width", width, expected)
+        }
+        None => {
+            let shapes: Vec<String> = UNETS.iter().map(|(shape, _)| shape.to_string()).collect();
+            let expected = format!(
+                "a network for images of {shape}: \"mlp\" fits two numbers, \"unet\" is compiled for {}",
+                shapes.join(", ")
+            );
+            recipe.source.error("network.name", "\"unet\"", expected)
+        }
+    }
+}
+
+/// The widths that an MLP for two numbers is compiled with.
+const MLPS: &[usize] = &[32, 64, 128];
+
+fn mlp<F: WithNetwork>(
+    recipe: &Recipe,
+    settings: &config::Mlp,
+    shape: ImageShape,
+    rng: &mut ChaCha8Rng,
+    work: F,
+) -> Result<F::Output> {
+    let config = MlpConfig { blocks: settings.depth };
+    let device = Cpu::default();
+    match (shape.dims(), settings.width) {
+        (2, 32) => work.run(Mlp::<2, 32, f32, Cpu>::new(&config, &device, rng)?),
+        (2, 64) => work.run(Mlp::<2, 64, f32, Cpu>::new(&config, &device, rng)?),
+        (2, 128) => work.run(Mlp::<2, 128, f32, Cpu>::new(&config, &device, rng)?),
+        (2, width) => {
+            let widths: Vec<String> = MLPS.iter().map(usize::to_string).collect();
+            let expected = format!("a width that is compiled: {}", widths.join(", "));
+            Err(recipe.source.error("network.width", width, expected))
+        }
+        _ => {
+            let expected = format!("a network for images of {shape}: \"mlp\" is compiled for two numbers");
+            Err(recipe.source.error("network.name", "\"mlp\"", expected))
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The training stages of a recipe, from a fresh network or from a checkpoint.
+
+use super::networks::{Trainable, WithNetwork, describe};
+use crate::config::{self, Recipe};
+use crate::data::{ImageSet, Order};
+use crate::error::{Error, Result};
+use crate::objective::FirstOrder;
+use crate::progress::{Progress, StepMetrics};
+use crate::registry::Registry;
+use crate::run::{MetricsLog, RunFolder};
+use crate::train::{
+    AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, Trainer, TrainerSettings, save,
+};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The file of the last checkpoint.
+pub(super) fn last(run: &RunFolder) -> PathBuf {
+    run.checkpoints().join("last.safetensors")
+}
+
+/// Trains; gives the step at which it was interrupted, if it was.
+pub(super) struct Training<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) registry: &'a Registry,
+    pub(super) run: &'a RunFolder,
+    pub(super) images: &'a ImageSet,
+    pub(super) resume: bool,
+    pub(super) progress: &'a mut dyn Progress,
+}
+
+impl WithNetwork for Training<'_> {
+    type Output = Option<u64>;
+
+    fn run<N: Trainable>(mut self, network: N) -> Result<Option<u64>> {
+        let (mut network, mut optimizer, mut state) = self.start(network)?;
+        let seconds = fs::read(self.run.metrics()).map_or(0.0, |_| self.seconds(state.step));
+        state.seconds = seconds;
+        let mut log = MetricsLog::open(&self.run.metrics(), state.step)?;
+        let mut order = Order::new(self.images.len(), self.recipe.seed, state.position);
+        let total: u64 = self.recipe.stage.iter().map(|stage| stage.steps).sum();
+        self.progress.begin("training", "steps", state.step, total);
+        let diffusion = self.registry.diffusion(self.recipe)?;
+        for (index, stage) in self.recipe.stage.iter().enumerate().skip(state.stage) {
+            let mut times = self.registry.time_sampler(self.recipe, &diffusion)?;
+            if let Some(learned) = &state.time_sampler {
+                times.restore(learned)?;
+            }
+            if index > state.stage {
+                (state.stage, state.stage_step) = (index, 0);
+                optimizer.restart();
+            }
+            let settings = settings(self.recipe, stage);
+            let mut trainer = Trainer::new(network, FirstOrder, diffusion.clone(), times, settings);
+            trainer.optimizer = optimizer;
+            let started = Instant::now();
+            let before = state.seconds;
+            while state.stage_step < stage.steps {
+                let indices = order.next_batch((stage.batch * stage.accumulation) as usize);
+                let x = self.images.centres(&indices);
+                let report = trainer.step(state.stage_step + 1, state.step + 1, &x)?;
+                state.step += 1;
+                state.stage_step += 1;
+                state.position = order.position();
+                state.optimizer_step = trainer.optimizer.steps();
+                state.time_sampler = trainer.times.state();
+                state.seconds = before + started.elapsed().as_secs_f64();
+                let loss = report.loss / self.images.shape().dims() as f64;
+                let metrics = StepMetrics {
+                    stage: index,
+                    step: state.step,
+                    loss,
+                    bits_per_dim: loss / std::f64::consts::LN_2,
+                    learning_rate: report.rate,
+                    gradient_norm: report.gradient_norm,
+                    seconds: state.seconds,
+                };
+                self.progress.step(&metrics);
+                let stop = self.progress.interrupted();
+                let done = state.stage_step == stage.steps;
+                if state.step.is_multiple_of(self.recipe.log.every) || done || stop {
+                    log.append(&metrics)?;
+                }
+                if state.step.is_multiple_of(self.recipe.log.checkpoint_every) || done || stop {
+                    save(&last(self.run), &trainer.network, &trainer.optimizer, &state)?;
+                }
+                if stop && state.step < total {
+                    self.progress.end();
+                    return Ok(Some(state.step));
+                }
+            }
+            (network, optimizer) = (trainer.network, trainer.optimizer);
+        }
+        self.progress.end();
+        Ok(None)
+    }
+}
+
+impl Training<'_> {
+    /// The network, the optimizer and the state to go on from.
+    fn start<N: Trainable>(
+        &mut self,
+        mut network: N,
+    ) -> Result<(N, AdamW<f32, dfdx::prelude::Cpu>, CheckpointState)> {
+        let description = describe(self.recipe, self.images.shape());
+        let path = last(self.run);
+        if self.resume && path.exists() {
+            let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
+            let checkpoint = Checkpoint::parse(&path, &bytes)?;
+            checkpoint.check_network(&description)?;
+            checkpoint.load("parameters", &mut network)?;
+            let optimizer = checkpoint.optimizer(&network)?;
+            return Ok((network, optimizer, checkpoint.state().clone()));
+        }
+        fs::create_dir_all(self.run.checkpoints()).map_err(Error::io(self.run.checkpoints(), "create"))?;
+        let state = CheckpointState {
+            network: description,
+            step: 0,
+            stage: 0,
+            stage_step: 0,
+            optimizer_step: 0,
+            seed: self.recipe.seed,
+            position: 0,
+            seconds: 0.0,
+            time_sampler: None,
+        };
+        let optimizer = AdamW::new(&network);
+        Ok((network, optimizer, state))
+    }
+
+    /// Seconds of training up to `step`, as the metrics have it.
+    fn seconds(&self, step: u64) -> f64 {
+        let metrics = MetricsLog::read(&self.run.metrics()).unwrap_or_default();
+        metrics.iter().rev().find(|metrics| metrics.step <= step).map_or(0.0, |metrics| metrics.seconds)
+    }
+}
+
+/// A stage's settings as the trainer takes them.
+fn settings(recipe: &Recipe, stage: &config::Stage) -> TrainerSettings {
+    TrainerSettings {
+        seed: recipe.seed,
+        accumulation: stage.accumulation as usize,
+        rate: Rate {
+            peak: stage.learning_rate,
+            warmup: stage.warmup,
+            decay: match stage.decay {
+                config::Decay::Constant => RateDecay::Constant,
+                config::Decay::Cosine(cosine) => RateDecay::Cosine { final_rate: cosine.final_rate },
+            },
+            steps: stage.steps,
+        },
+        optimizer: AdamWSettings {
+            beta1: stage.beta1,
+            beta2: stage.beta2,
+            epsilon: stage.epsilon,
+            weight_decay: stage.weight_decay,
+            ema: stage.ema,
+            clip: stage.clip,
+        },
+    }
+}

@@ -1,0 +1,132 @@
+//! The evaluator: a flow, a divergence, and how much to draw.
+
+use super::flow::{Conditioning, ProbabilityFlow, RowDensity};
+use super::seeds::{DrawKey, Purpose};
+use crate::divergence::{Divergence, Hutchinson};
+use crate::error::{Error, Result};
+use crate::level::Gamma;
+use crate::nn::{Jvp, Network};
+use crate::parameterization::Parameterization;
+use crate::schedule::NoiseSchedule;
+use crate::tensor::{Kernels, Real};
+
+/// Measures likelihoods.
+///
+/// ```
+/// use dfdx::prelude::Cpu;
+/// use idode::diffusion::Diffusion;
+/// use idode::divergence::Exact;
+/// use idode::level::GammaRange;
+/// use idode::likelihood::{Evaluator, ProbabilityFlow};
+/// use idode::nn::{Mlp, MlpConfig};
+/// use idode::parameterization::Velocity;
+/// use idode::schedule::VariancePreserving;
+/// use rand::SeedableRng;
+///
+/// # fn main() -> idode::error::Result<()> {
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+/// let network = Mlp::<2, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
+/// let range = GammaRange::for_levels(256);
+/// let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
+/// let evaluator = Evaluator::new(ProbabilityFlow::new(&network, &diffusion)).with_divergence(Exact);
+/// let rows = evaluator.log_prob(&[0.1, -0.2, 0.7, 0.0], range.min())?;
+/// assert!(rows.iter().all(|row| row.log_density.is_finite()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Evaluator<'a, E, D, N, S, P> {
+    pub(super) flow: ProbabilityFlow<'a, E, D, N, S, P>,
+    pub(super) divergence: Box<dyn Divergence>,
+    pub(super) seed: u64,
+    pub(super) draws: usize,
+    pub(super) importance_samples: usize,
+}
+
+impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
+    Evaluator<'a, E, D, N, S, P>
+{
+    /// One draw an image, one Rademacher probe, seed 0.
+    pub fn new(flow: ProbabilityFlow<'a, E, D, N, S, P>) -> Self {
+        Self { flow, divergence: Box::new(Hutchinson::default()), seed: 0, draws: 1, importance_samples: 1 }
+    }
+
+    /// The same with another divergence.
+    pub fn with_divergence(self, divergence: impl Divergence + 'static) -> Self {
+        Self { divergence: Box::new(divergence), ..self }
+    }
+
+    /// The same with another seed.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// The same with the mean of `draws` bounds an image, each from `importance_samples` draws of
+    /// its own (`K` of the K-sample bound; 1 for the single-draw bound).
+    ///
+    /// # Errors
+    /// When either is 0.
+    pub fn with_draws(self, draws: usize, importance_samples: usize) -> Result<Self> {
+        for (name, count) in [("draws", draws), ("importance_samples", importance_samples)] {
+            if count == 0 {
+                return Err(Error::value(name, count, "at least 1"));
+            }
+        }
+        Ok(Self { draws, importance_samples, ..self })
+    }
+
+    /// The flow.
+    pub fn flow(&self) -> &ProbabilityFlow<'a, E, D, N, S, P> {
+        &self.flow
+    }
+
+    /// The name of a draw of a row.
+    pub(super) fn key(&self, row: usize, draw: usize) -> DrawKey {
+        DrawKey { seed: self.seed, row, draw }
+    }
+}
+
+impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
+    Evaluator<'_, E, D, N, S, P>
+{
+    /// `log p(z)` in nats of each row of continuous data at noise level `from`, as a density over `z`.
+    ///
+    /// # Shapes
+    /// `z`: `rows x dims`, row-major; one result a row.
+    ///
+    /// # Errors
+    /// Numbers that are not whole rows, a level outside the diffusion's range, or a solver that
+    /// cannot take these steps. A row that fails is no error: its log-density is NaN and its
+    /// report says why.
+    pub fn log_prob(&self, z: &[f64], from: Gamma) -> Result<Vec<RowDensity>> {
+        self.log_prob_given(z, from, None)
+    }
+
+    /// [`log_prob`](Self::log_prob) with a conditioning number for each row.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob), and unless there is one number a row.
+    pub fn log_prob_given(
+        &self,
+        z: &[f64],
+        from: Gamma,
+        conditioning: Conditioning<'_>,
+    ) -> Result<Vec<RowDensity>> {
+        let (rows, dims, batch) = (self.flow.rows("z", z.len())?, self.flow.dims(), self.flow.batch());
+        if let Some(numbers) = conditioning
+            && numbers.len() != rows
+        {
+            let found = format!("{} numbers", numbers.len());
+            return Err(Error::value("conditioning", found, format!("{rows}, one a row")));
+        }
+        let mut found = Vec::with_capacity(rows);
+        for first in (0..rows).step_by(batch) {
+            let block = first..rows.min(first + batch);
+            let seeds: Vec<_> = block.clone().map(|row| self.key(row, 0).bytes(Purpose::Probe)).collect();
+            let conditioning = conditioning.map(|all| &all[block.clone()]);
+            let z = z[block.start * dims..block.end * dims].to_vec();
+            found.extend(self.flow.log_density(z, from, &self.divergence, &seeds, conditioning)?);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,93 @@
+//! The right-hand sides of the diffusion ODE, on the host in `f64`.
+//!
+//! `dz/dgamma = c_F F + c_z z`, and along the flow `d log p / dgamma = -(c_F tr dF/dz + d c_z)`. The
+//! network computes in its own type; everything else is `f64`.
+
+use super::caller::{Caller, NetworkJacobian, Rows};
+use crate::diffusion::{Coefficients, Diffusion};
+use crate::divergence::Trace;
+use crate::level::Gamma;
+use crate::nn::{Jvp, Network};
+use crate::parameterization::Parameterization;
+use crate::schedule::NoiseSchedule;
+use crate::solver::{Field, HostState};
+use crate::tensor::{Kernels, Real};
+
+/// The drift alone: for sampling. No derivative of the network is taken.
+#[derive(Debug)]
+pub struct Drift<'a, E, D, N, S, P> {
+    caller: Caller<'a, E, D, N>,
+    diffusion: &'a Diffusion<S, P>,
+    conditioning: Option<&'a [f64]>,
+}
+
+impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
+    Drift<'a, E, D, N, S, P>
+{
+    /// The drift of `network` under `diffusion`, called on at most `batch` rows at once.
+    pub fn new(network: &'a N, diffusion: &'a Diffusion<S, P>, batch: usize) -> Self {
+        Self { caller: Caller::new(network, batch), diffusion, conditioning: None }
+    }
+
+    /// The same with a conditioning number for each row that the solve begins with.
+    pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
+        Self { conditioning, ..self }
+    }
+
+    /// The same with the log-density; `trace` belongs to the one solve that this field is for.
+    pub fn with_density(self, trace: Box<dyn Trace>) -> DensityDrift<'a, E, D, N, S, P> {
+        DensityDrift { drift: self, trace }
+    }
+
+    fn levels(&self, t: &[f64]) -> Vec<Coefficients> {
+        t.iter().map(|&t| self.diffusion.coefficients(Gamma(t))).collect()
+    }
+
+    fn conditioning(&self, rows: &[usize]) -> Option<Vec<f64>> {
+        self.conditioning.map(|all| rows.iter().map(|&row| all[row]).collect())
+    }
+}
+
+/// `c_F F + c_z z` of each row, with `-divergence(row)` as the rate of the log-density.
+fn rates(y: &HostState, levels: &[Coefficients], f: &[f64], divergence: impl Fn(usize) -> f64) -> HostState {
+    let dims = y.dims();
+    y.map_rows(|row, z, out| {
+        let (level, f) = (&levels[row], &f[row * dims..]);
+        for ((out, z), f) in out.iter_mut().zip(z).zip(f) {
+            *out = level.c_f * f + level.c_z * z;
+        }
+        -divergence(row)
+    })
+}
+
+impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization> Field<HostState>
+    for Drift<'_, E, D, N, S, P>
+{
+    fn eval(&mut self, rows: &[usize], t: &[f64], y: &HostState) -> HostState {
+        let (levels, conditioning) = (self.levels(t), self.conditioning(rows));
+        let at = Rows { z: y.values(), levels: &levels, conditioning: conditioning.as_deref() };
+        let f = self.caller.forward(at);
+        rates(y, &levels, &f, |_| 0.0)
+    }
+}
+
+/// The drift and the rate of the log-density: for likelihoods.
+#[derive(Debug)]
+pub struct DensityDrift<'a, E, D, N, S, P> {
+    drift: Drift<'a, E, D, N, S, P>,
+    trace: Box<dyn Trace>,
+}
+
+impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization> Field<HostState>
+    for DensityDrift<'_, E, D, N, S, P>
+{
+    fn eval(&mut self, rows: &[usize], t: &[f64], y: &HostState) -> HostState {
+        let (levels, conditioning) = (self.drift.levels(t), self.drift.conditioning(rows));
+        let at = Rows { z: y.values(), levels: &levels, conditioning: conditioning.as_deref() };
+        let mut jacobian = NetworkJacobian::new(&mut self.drift.caller, at);
+        let traces = self.trace.trace(rows, &mut jacobian);
+        let f = jacobian.into_values();
+        let dims = y.dims() as f64;
+        rates(y, &levels, &f, |row| levels[row].c_f * traces[row] + dims * levels[row].c_z)
+    }
+}

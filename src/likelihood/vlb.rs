@@ -1,0 +1,146 @@
+//! The variational bound: reconstruction, prior and diffusion.
+
+use super::Evaluator;
+use super::caller::{Caller, Rows};
+use super::records::{Summary, VlbEstimate, VlbRecord};
+use super::seeds::Purpose;
+use crate::dequantization::{Dequantizer, Gaussian, nats_to_bits_per_dim};
+use crate::diffusion::Coefficients;
+use crate::error::{Error, Result};
+use crate::nn::Network;
+use crate::parameterization::Parameterization;
+use crate::pixels::PixelGrid;
+use crate::progress::Progress;
+use crate::schedule::NoiseSchedule;
+use crate::tensor::{Kernels, Real};
+use crate::time::TimeSampler;
+use rand::Rng;
+use rand_distr::StandardNormal;
+
+impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
+    Evaluator<'_, E, D, N, S, P>
+{
+    /// The variational bound on `-log2 P(x)` of each image in bits/dim:
+    /// `E[-log P(x | z0)] + KL(q(z1 | x) || prior) + integral of E|F - F^|^2 / (2 a^2) d gamma`.
+    ///
+    /// The first term is one draw through the exact decoder at the least noise; the last is the mean of
+    /// `levels` levels an image, stratified in the quantiles of `time` (`u_i = frac(u_0 + i/n)`, `u_0`
+    /// of its own for each image, so that images are independent), each weighed by `1 / pdf`.
+    ///
+    /// # Shapes
+    /// `pixels`: `images x dims` grey levels, row-major in the network's order.
+    ///
+    /// # Errors
+    /// Pixels that are not whole images or not grey levels of `grid`, no levels, or a time sampler on
+    /// another range. An output of the network that is not finite is no error:
+    /// [`Summary::failures`] counts the image.
+    ///
+    /// # Reference
+    /// Kingma et al., "Variational Diffusion Models" (arXiv 2107.00630), sections 3.3 and 4.
+    pub fn vlb(
+        &self,
+        pixels: &[u16],
+        grid: PixelGrid,
+        levels: usize,
+        time: &dyn TimeSampler,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate> {
+        let images = self.flow.rows("pixels", pixels.len())?;
+        let (dims, diffusion) = (self.flow.dims(), self.flow.diffusion());
+        if levels == 0 {
+            return Err(Error::value("vlb_levels", levels, "at least 1"));
+        }
+        if let Some((i, k)) = pixels.iter().enumerate().find(|(_, k)| u32::from(**k) >= grid.levels()) {
+            return Err(Error::value(format!("pixels[{i}]"), k, format!("below {}", grid.levels())));
+        }
+        if time.range() != diffusion.range() {
+            let ends = |range: crate::level::GammaRange| format!("[{}, {}]", range.min(), range.max());
+            let (found, expected) = (ends(time.range()), ends(diffusion.range()));
+            return Err(Error::value("range of the time sampler", found, expected));
+        }
+
+        let decoder = Gaussian::new(grid, diffusion.level(diffusion.range().min()));
+        let mut caller = Caller::new(self.flow.network(), self.flow.batch());
+        let mut records = Vec::with_capacity(images);
+        let block = (self.flow.batch() / levels).max(1);
+        for rows in pixels.chunks(block * dims) {
+            let first = records.len();
+            let mut noised = Noised::default();
+            for (i, row) in rows.chunks_exact(dims).enumerate() {
+                let mut rng = self.key(first + i, 0).rng(Purpose::Levels);
+                let x = grid.centres(row);
+                let start: f64 = rng.r#gen();
+                for level in 0..levels {
+                    let u = (start + level as f64 / levels as f64).fract();
+                    let gamma = time.quantile(u);
+                    noised.add(&x, diffusion.coefficients(gamma), time.pdf(gamma), &mut rng);
+                }
+            }
+            let losses = noised.losses(&mut caller, dims);
+            for (row, losses) in rows.chunks_exact(dims).zip(losses.chunks_exact(levels)) {
+                let index = records.len();
+                let drawn = decoder.draw(row, &mut self.key(index, 0).rng(Purpose::Dequantization));
+                let reconstruction_nats = -drawn.log_decoder;
+                let prior_nats = diffusion.prior_kl(&grid.centres(row));
+                let diffusion_nats = losses.iter().sum::<f64>() / levels as f64;
+                let nats = reconstruction_nats + prior_nats + diffusion_nats;
+                records.push(VlbRecord {
+                    index,
+                    bits_per_dim: if nats.is_finite() { nats_to_bits_per_dim(nats, dims) } else { f64::NAN },
+                    reconstruction_nats,
+                    prior_nats,
+                    diffusion_nats,
+                    evaluations: levels as u64,
+                    seed: self.seed,
+                });
+            }
+            progress.advance(records.len() as u64, Some(summary(&records).bits_per_dim));
+        }
+        let summary = summary(&records);
+        Ok(VlbEstimate { records, summary })
+    }
+}
+
+/// Rows at their noise levels, with what the network should say.
+#[derive(Debug, Default)]
+struct Noised {
+    z: Vec<f64>,
+    target: Vec<f64>,
+    levels: Vec<Coefficients>,
+    /// The likelihood's weight over the density of the level.
+    weights: Vec<f64>,
+}
+
+impl Noised {
+    fn add(&mut self, x: &[f64], level: Coefficients, pdf: f64, rng: &mut impl Rng) {
+        for x in x {
+            let eps: f64 = rng.sample(StandardNormal);
+            self.z.push(level.alpha * x + level.sigma * eps);
+            self.target.push(level.target_noise * eps + level.target_data * x);
+        }
+        self.weights.push(level.weight / pdf);
+        self.levels.push(level);
+    }
+
+    /// The weighted squared error of each row, in nats.
+    fn losses<E: Real, D: Kernels<E>, N: Network<E, D>>(
+        &self,
+        caller: &mut Caller<'_, E, D, N>,
+        dims: usize,
+    ) -> Vec<f64> {
+        let f = caller.forward(Rows { z: &self.z, levels: &self.levels, conditioning: None });
+        let rows = f.chunks_exact(dims).zip(self.target.chunks_exact(dims)).zip(&self.weights);
+        rows.map(|((f, target), weight)| {
+            weight * f.iter().zip(target).map(|(f, target)| (f - target).powi(2)).sum::<f64>()
+        })
+        .collect()
+    }
+}
+
+fn summary(records: &[VlbRecord]) -> Summary {
+    Summary::of(
+        records
+            .iter()
+            .map(|record| (Some(record.bits_per_dim).filter(|bits| bits.is_finite()), record.evaluations)),
+    )
+}

@@ -1,0 +1,16 @@
+//! The likelihood chain against closed forms: dequantize, solve, prior; the VLB; sampling.
+
+#[path = "likelihood/bounds.rs"]
+mod bounds;
+#[path = "likelihood/chain.rs"]
+mod chain;
+#[path = "likelihood/divergence.rs"]
+mod divergence;
+#[path = "likelihood/failures.rs"]
+mod failures;
+#[path = "likelihood/gaussian.rs"]
+mod gaussian;
+#[path = "likelihood/sampling.rs"]
+mod sampling;
+#[path = "likelihood/variational.rs"]
+mod variational;

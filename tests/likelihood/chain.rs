@@ -1,0 +1,144 @@
+//! Dequantize, solve, prior: the whole chain in `f64`.
+
+use super::gaussian::{GaussianVelocity, diffusions, loose, straight, tight};
+use idode::dequantization::{Dequantizer, Gaussian, TruncatedNormal, UniformBin};
+use idode::diffusion::Prior;
+use idode::divergence::{Divergence, Exact, Hutchinson, Probe};
+use idode::likelihood::{DrawKey, Evaluator, ProbabilityFlow, Purpose};
+use idode::pixels::PixelGrid;
+use idode::progress::Silent;
+use idode::solver::{ExplicitRk, tables};
+
+const LEVELS: u32 = 17;
+const IMAGES: [u16; 12] = [0, 5, 16, 8, 8, 8, 3, 12, 1, 16, 0, 9];
+
+fn divergences() -> [Box<dyn Divergence>; 3] {
+    let two = Hutchinson::new(Probe::Rademacher, 2).unwrap();
+    [Box::new(Exact), Box::<Hutchinson>::default(), Box::new(two)]
+}
+
+/// Means and variances that differ; the prior is not the exact end of the diffusion.
+#[test]
+fn reproduces_the_exact_likelihood_of_a_gaussian() {
+    let grid = PixelGrid::new(LEVELS).unwrap();
+    for diffusion in diffusions(LEVELS) {
+        let network = GaussianVelocity::new(&diffusion, [0.3, -0.6, 0.1], [0.09, 0.25, 0.02]);
+        let start = diffusion.level(diffusion.range().min());
+        let dequantizer = TruncatedNormal::new(grid, start);
+        for divergence in divergences() {
+            let flow = ProbabilityFlow::new(&network, &diffusion)
+                .with_solver(ExplicitRk::new(&tables::TSITOURAS), tight());
+            let evaluator = Evaluator::new(flow).with_divergence(divergence).with_seed(7);
+            let found = evaluator.bits_per_dim(&IMAGES, &dequantizer, &mut Silent).unwrap();
+            assert_eq!(found.summary.failures, 0);
+            for (record, row) in found.records.iter().zip(IMAGES.chunks(3)) {
+                let key = DrawKey { seed: 7, row: record.index, draw: 0 };
+                let drawn = dequantizer.draw(row, &mut key.rng(Purpose::Dequantization));
+                let entropy = dequantizer.entropy(3).unwrap();
+                let exact = network.log_density(&drawn.z, start.gamma()) + entropy;
+                let nats = -record.bits_per_dim * 3.0 * 2f64.ln();
+                assert!((nats - exact).abs() < 1e-6, "{diffusion:?}: {nats}, exactly {exact}");
+            }
+        }
+    }
+}
+
+/// With the marginal of the diffusion as the prior, the chain is the data's own density.
+#[test]
+fn reproduces_the_datas_own_density() {
+    for diffusion in diffusions(LEVELS) {
+        let end = diffusion.level(diffusion.range().max());
+        let std = (0.16 * end.alpha().powi(2) + end.sigma().powi(2)).sqrt();
+        let diffusion = diffusion.with_prior(Prior::new(std).unwrap());
+        let network = GaussianVelocity::new(&diffusion, [0.0; 2], [0.16; 2]);
+        let start = diffusion.level(diffusion.range().min());
+        let variance = 0.16 * start.alpha().powi(2) + start.sigma().powi(2);
+        let flow = ProbabilityFlow::new(&network, &diffusion)
+            .with_solver(ExplicitRk::new(&tables::DORMAND_PRINCE), tight());
+        let z = [0.5, -0.2, 1.1, 0.0];
+        let found = Evaluator::new(flow).log_prob(&z, start.gamma()).unwrap();
+        for (row, z) in found.iter().zip(z.chunks(2)) {
+            let squares = z[0] * z[0] + z[1] * z[1];
+            let exact = -0.5 * squares / variance - (std::f64::consts::TAU * variance).ln();
+            assert!((row.log_density - exact).abs() < 1e-6, "{diffusion:?}: {row:?}, exactly {exact}");
+        }
+    }
+}
+
+/// The Jacobian of this network is diagonal, so probes of any seed give the same.
+#[test]
+fn does_not_depend_on_the_batch() {
+    let grid = PixelGrid::new(LEVELS).unwrap();
+    let diffusion = straight(LEVELS);
+    let network = GaussianVelocity::new(&diffusion, [0.3, -0.6, 0.1], [0.09, 0.25, 0.02]);
+    let start = diffusion.level(diffusion.range().min());
+    let dequantizers: [Box<dyn Dequantizer>; 3] = [
+        Box::new(TruncatedNormal::new(grid, start)),
+        Box::new(Gaussian::new(grid, start)),
+        Box::new(UniformBin::new(grid, diffusion.level(UniformBin::default_gamma(LEVELS)))),
+    ];
+    for dequantizer in dequantizers {
+        for (draws, samples) in [(1, 1), (2, 3)] {
+            let run = |batch: usize| {
+                let gaussian = Hutchinson::new(Probe::Gaussian, 2).unwrap();
+                let flow = ProbabilityFlow::new(&network, &diffusion).with_batch(batch).unwrap();
+                let evaluator = Evaluator::new(flow).with_divergence(gaussian);
+                let evaluator = evaluator.with_draws(draws, samples).unwrap();
+                evaluator.bits_per_dim(&IMAGES, &*dequantizer, &mut Silent).unwrap()
+            };
+            let whole = run(64);
+            for batch in [1, 3, 4] {
+                assert_eq!(run(batch), whole, "batch {batch}");
+            }
+        }
+    }
+}
+
+#[test]
+fn does_not_depend_on_the_order_of_rows() {
+    let diffusion = straight(LEVELS);
+    let network = GaussianVelocity::new(&diffusion, [0.3, -0.6], [0.09, 0.25]);
+    let evaluator = Evaluator::new(ProbabilityFlow::new(&network, &diffusion)).with_divergence(Exact);
+    let from = diffusion.range().min();
+    let there = evaluator.log_prob(&[0.1, 0.2, -0.3, 0.4, 0.9, -0.9], from).unwrap();
+    let mut back = evaluator.log_prob(&[0.9, -0.9, -0.3, 0.4, 0.1, 0.2], from).unwrap();
+    back.reverse();
+    assert_eq!(there, back);
+}
+
+/// Costs are answers too: at the default tolerances.
+#[test]
+fn evaluations() {
+    let diffusion = straight(LEVELS);
+    let network = GaussianVelocity::new(&diffusion, [0.3, -0.6, 0.1], [0.09, 0.25, 0.02]);
+    let flow = ProbabilityFlow::new(&network, &diffusion)
+        .with_solver(ExplicitRk::new(&tables::DORMAND_PRINCE), loose());
+    let start = diffusion.level(diffusion.range().min());
+    let dequantizer = TruncatedNormal::new(PixelGrid::new(LEVELS).unwrap(), start);
+    let found = Evaluator::new(flow).bits_per_dim(&IMAGES, &dequantizer, &mut Silent).unwrap();
+    let evaluations: Vec<u64> = found.records.iter().map(|record| record.evaluations).collect();
+    assert_eq!(evaluations, [74, 68, 80, 68]);
+    let bits: Vec<f64> = found.records.iter().map(|record| record.bits_per_dim).collect();
+    assert_eq!(format!("{bits:.6?}"), "[15.205523, 3.822259, 16.333455, 4.272689]");
+}
+
+#[test]
+fn bad_input_is_named() {
+    let diffusion = straight(LEVELS);
+    let network = GaussianVelocity::new(&diffusion, [0.3, -0.6], [0.09, 0.25]);
+    let flow = || ProbabilityFlow::new(&network, &diffusion);
+    let from = diffusion.range().min();
+    let message = |z: &[f64], gamma: f64| {
+        let error = Evaluator::new(flow()).log_prob(z, idode::level::Gamma(gamma)).unwrap_err();
+        error.to_string()
+    };
+    assert_eq!(message(&[0.0; 3], from.0), "z = 3 numbers: expected whole rows of 2, the network's shape");
+    assert!(message(&[0.0; 2], -30.0).starts_with("gamma = -30: expected a level of the range ["));
+    assert!(message(&[0.0; 2], f64::NAN).starts_with("gamma = NaN"));
+    let given = Evaluator::new(flow()).log_prob_given(&[0.0; 4], from, Some(&[1.0])).unwrap_err();
+    assert_eq!(given.to_string(), "conditioning = 1 numbers: expected 2, one a row");
+    assert_eq!(flow().with_batch(0).unwrap_err().to_string(), "batch = 0: expected at least 1");
+    let draws = Evaluator::new(flow()).with_draws(1, 0).unwrap_err();
+    assert_eq!(draws.to_string(), "importance_samples = 0: expected at least 1");
+    assert!(Evaluator::new(flow()).log_prob(&[], from).unwrap().is_empty());
+}

@@ -1,11 +1,12 @@
 //! dbg
 use dfdx::prelude::Cpu;
-use idode::data::*; use idode::pixels::PixelGrid;
+use idode::data::*;
 use idode::diffusion::Diffusion;
 use idode::level::GammaRange;
 use idode::nn::*;
 use idode::objective::*;
 use idode::parameterization::*;
+use idode::pixels::PixelGrid;
 use idode::schedule::*;
 use idode::time::*;
 use idode::train::*;

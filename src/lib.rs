@@ -18,6 +18,7 @@ pub mod files;
 pub mod level;
 pub mod likelihood;
 pub mod math;
+pub mod model;
 pub mod nn;
 pub mod objective;
 pub mod parameterization;

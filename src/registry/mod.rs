@@ -92,7 +92,7 @@ pub struct DequantizerInputs {
 }
 
 /// Every name of the five traits; `Y` is the state that the solvers step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Registry<Y: OdeState = FlowState> {
     /// Noise schedules.
     pub schedules: Roster<ScheduleInputs, Arc<dyn NoiseSchedule>>,

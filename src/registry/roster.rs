@@ -5,6 +5,7 @@ use crate::config::{Named, Source, de};
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What `idode list` says about a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +41,18 @@ impl<I, O> Context<'_, I, O> {
     }
 }
 
-type Builder<I, O> = Box<dyn Fn(&Named, &Context<'_, I, O>) -> Result<O> + Send + Sync>;
+type Builder<I, O> = Arc<dyn Fn(&Named, &Context<'_, I, O>) -> Result<O> + Send + Sync>;
 
 /// Names of one kind: builders from settings and inputs `I` to the trait object `O`.
 pub struct Roster<I, O> {
     kind: &'static str,
     entries: BTreeMap<String, (Entry, Builder<I, O>)>,
+}
+
+impl<I, O> Clone for Roster<I, O> {
+    fn clone(&self) -> Self {
+        Self { kind: self.kind, entries: self.entries.clone() }
+    }
 }
 
 impl<I, O> std::fmt::Debug for Roster<I, O> {
@@ -80,7 +87,7 @@ impl<I, O> Roster<I, O> {
         entry: Entry,
         build: impl Fn(C, &Context<'_, I, O>) -> Result<O> + Send + Sync + 'static,
     ) {
-        let builder: Builder<I, O> = Box::new(move |named, context| {
+        let builder: Builder<I, O> = Arc::new(move |named, context| {
             let settings = de::from_table(&named.settings)
                 .map_err(|fault| context.source.fault(fault.under(context.key)))?;
             build(settings, context)

@@ -119,6 +119,11 @@ impl RunFolder {
         self.root.join("checkpoints")
     }
 
+    /// The last checkpoint.
+    pub fn last_checkpoint(&self) -> PathBuf {
+        self.checkpoints().join("last.safetensors")
+    }
+
     /// `samples.png`.
     pub fn samples(&self) -> PathBuf {
         self.root.join("samples.png")
@@ -127,6 +132,11 @@ impl RunFolder {
     /// `curve.png`: bits/dim over training.
     pub fn curve(&self) -> PathBuf {
         self.root.join("curve.png")
+    }
+
+    /// `records.json`: what each estimate found for each image.
+    pub fn records(&self) -> PathBuf {
+        self.root.join("records.json")
     }
 
     /// `result.json`.

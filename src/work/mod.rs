@@ -1,16 +1,24 @@
 //! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
 
-mod data;
-mod networks;
+pub(crate) mod data;
+pub(crate) mod networks;
 mod training;
 
 use crate::config::Recipe;
+use crate::data::{ImageSet, ImageSource, Split, Visit};
 use crate::error::{Error, Result};
+use crate::files::write_atomically;
+use crate::likelihood::Summary;
+use crate::model::Model;
+use crate::picture;
 use crate::progress::Progress;
 use crate::registry::Registry;
-use crate::result::Outcome;
-use crate::run::RunFolder;
+use crate::result::{DataRecord, Outcome, VLB, ode_name};
+use crate::run::{MetricsLog, RunFolder};
+use networks::{Trainable, WithNetwork};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
+use training::Training;
 
 /// Where a training run lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +75,36 @@ pub fn train(
     let recipe = recipe.resolved()?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
-    let _ = progress;
-    Err(missing("train"))
+    let images = data::load(&recipe, Split::Train)?;
+    networks::with_network(&recipe, images.shape(), Exists)?;
+    let (run, resume) = match destination {
+        Destination::New(root) => (RunFolder::create(root, &recipe)?, false),
+        Destination::Resume(root) => {
+            let run = RunFolder::resume(root, &recipe)?;
+            Training::check(&run, &recipe, images.shape())?;
+            run.write_recipe()?;
+            (run, true)
+        }
+    };
+    let training =
+        Training { recipe: &recipe, registry, run: &run, images: &*images, resume, progress: &mut *progress };
+    if let Some(step) = networks::with_network(&recipe, images.shape(), training)? {
+        return Ok(Trained::Interrupted { step });
+    }
+    let outcome = evaluate(&run, registry, progress)?;
+    sample(&run, registry, recipe.sample.count, progress)?;
+    draw_curve(&run, &outcome)?;
+    Ok(Trained::Finished(outcome))
+}
+
+/// Whether the binary holds the network of a recipe.
+struct Exists;
+
+impl WithNetwork for Exists {
+    type Output = ();
+    fn run<N: Trainable>(self, _: N) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Measures the likelihood of a trained run's held-out images and writes `result.json`.
@@ -76,9 +112,57 @@ pub fn train(
 /// # Errors
 /// A run without a checkpoint that can be used.
 pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    registry.check(run.recipe())?;
-    let _ = progress;
-    Err(missing("eval"))
+    let recipe = run.recipe();
+    let model = Model::of(run, registry.clone())?;
+    let images = data::load(recipe, Split::Test)?;
+    let count = recipe.evaluation.images.map_or(images.images(), |n| images.images().min(n as usize));
+    let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
+    let pixels = images.batch(&visits)?;
+
+    let mut estimates = Vec::new();
+    let mut records = serde_json::Map::new();
+    let mut add = |name: String, summary: &Summary, started: Instant, own: serde_json::Value| {
+        estimates.push(summary.estimate(&name, started.elapsed().as_secs_f64()));
+        records.insert(name, own);
+    };
+    progress.begin("VLB", "images", 0, count as u64);
+    let started = Instant::now();
+    let vlb = model.vlb(&pixels, progress)?;
+    progress.end();
+    warn(progress, VLB, &vlb.summary);
+    add(VLB.to_owned(), &vlb.summary, started, json(run, &vlb.records)?);
+    for (name, dequantizer) in model.dequantizers()? {
+        progress.begin(&format!("ODE, {}", name.replace('_', " ")), "images", 0, count as u64);
+        let started = Instant::now();
+        let ode = model.ode(&pixels, &*dequantizer, progress)?;
+        progress.end();
+        let name = ode_name(&name);
+        warn(progress, &name, &ode.summary);
+        if let Some(noise) = &ode.probe_noise {
+            progress.message(&format!(
+                "{name}: random probes make the K-sample bound too good by at most {:.4} bits/dim",
+                noise.bias_bound
+            ));
+        }
+        add(name, &ode.summary, started, json(run, &ode)?);
+    }
+    let baseline = data::baseline(recipe, count)?;
+    let outcome = Outcome {
+        data: DataRecord {
+            name: images.name().to_owned(),
+            split: images.split().to_string(),
+            fingerprint: json(run, &images.fingerprint()?)?,
+        },
+        step: model.step(),
+        seed: recipe.evaluation.seed,
+        baseline,
+        estimates,
+    };
+    let text = serde_json::to_vec(&records)
+        .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
+    write_atomically(&run.records(), &text)?;
+    outcome.write(&run.result())?;
+    Ok(outcome)
 }
 
 /// Draws samples from a trained run, writes `samples.png` and gives its path.
@@ -91,12 +175,34 @@ pub fn sample(
     count: u64,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
-    registry.check(run.recipe())?;
-    let _ = progress;
-    let _ = count;
-    Err(missing("sample"))
+    let model = Model::of(run, registry.clone())?;
+    progress.begin("sampling", "images", 0, count);
+    let pixels = model.sample(count as usize, progress)?;
+    progress.end();
+    let name = data::load(run.recipe(), Split::Test)?.name().to_owned();
+    let set = ImageSet::new(name, Split::Test, model.shape(), model.grid()?, pixels)?;
+    picture::grid(&set)?.write(&run.samples())?;
+    Ok(run.samples())
 }
 
-fn missing(command: &str) -> Error {
-    Error::value(command, "not part of this build", "a build with it")
+/// Draws `curve.png` from the metrics, with the test estimates beside it.
+fn draw_curve(run: &RunFolder, outcome: &Outcome) -> Result<()> {
+    let baseline = outcome.baseline.iter().map(|b| (b.name.clone(), b.bits_per_dim));
+    let estimates = outcome.estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
+    let references: Vec<(String, f64)> = baseline.chain(estimates).collect();
+    picture::curve(&MetricsLog::read(&run.metrics())?, &references)?.write(&run.curve())
+}
+
+/// Says how many images have no value.
+fn warn(progress: &mut dyn Progress, name: &str, summary: &Summary) {
+    if summary.failures > 0 {
+        let (failed, images) = (summary.failures, summary.failures + summary.images);
+        progress
+            .message(&format!("{name}: {failed} of {images} images have no value and are not in the mean"));
+    }
+}
+
+fn json(run: &RunFolder, value: &impl serde::Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value)
+        .map_err(|error| Error::format(run.result(), "content", error, "values that JSON can hold"))
 }

@@ -9,14 +9,14 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// A network that a recipe can be run with.
-pub(super) trait Trainable:
+pub(crate) trait Trainable:
     Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static
 {
 }
 impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static> Trainable for N {}
 
 /// What is done with the network of a recipe, whatever its type.
-pub(super) trait WithNetwork {
+pub(crate) trait WithNetwork {
     type Output;
     fn run<N: Trainable>(self, network: N) -> Result<Self::Output>;
 }
@@ -25,7 +25,7 @@ pub(super) trait WithNetwork {
 ///
 /// # Errors
 /// If the binary holds no such network, and whatever `work` says.
-pub(super) fn with_network<F: WithNetwork>(recipe: &Recipe, shape: ImageShape, work: F) -> Result<F::Output> {
+pub(crate) fn with_network<F: WithNetwork>(recipe: &Recipe, shape: ImageShape, work: F) -> Result<F::Output> {
     // Stream -1 of the generator: training step k has stream k.
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     rng.set_stream(u64::MAX);
@@ -36,7 +36,7 @@ pub(super) fn with_network<F: WithNetwork>(recipe: &Recipe, shape: ImageShape, w
 }
 
 /// One line that tells two networks apart, for checkpoints.
-pub(super) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
+pub(crate) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
     match &recipe.network {
         config::Network::Unet(unet) => {
             let attention = match unet.attention {

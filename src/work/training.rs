@@ -2,7 +2,7 @@
 
 use super::networks::{Trainable, WithNetwork, describe};
 use crate::config::{self, Recipe};
-use crate::data::{ImageSource, Position, Shuffle};
+use crate::data::{ImageShape, ImageSource, Position, Shuffle};
 use crate::error::{Error, Result};
 use crate::objective::FirstOrder;
 use crate::progress::{Progress, StepMetrics};
@@ -12,13 +12,7 @@ use crate::train::{
     AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, Trainer, TrainerSettings, save,
 };
 use std::fs;
-use std::path::PathBuf;
 use std::time::Instant;
-
-/// The file of the last checkpoint.
-pub(super) fn last(run: &RunFolder) -> PathBuf {
-    run.checkpoints().join("last.safetensors")
-}
 
 /// Trains; gives the step at which it was interrupted, if it was.
 pub(super) struct Training<'a> {
@@ -84,7 +78,7 @@ impl WithNetwork for Training<'_> {
                     log.append(&metrics)?;
                 }
                 if state.step.is_multiple_of(self.recipe.log.checkpoint_every) || done || stop {
-                    save(&last(self.run), &trainer.network, &trainer.optimizer, &state)?;
+                    save(&self.run.last_checkpoint(), &trainer.network, &trainer.optimizer, &state)?;
                 }
                 if stop && state.step < total {
                     self.progress.end();
@@ -99,13 +93,26 @@ impl WithNetwork for Training<'_> {
 }
 
 impl Training<'_> {
+    /// Checks the checkpoint that a resumed run goes on from. Touches nothing.
+    ///
+    /// # Errors
+    /// If it is damaged, or of another network.
+    pub(super) fn check(run: &RunFolder, recipe: &Recipe, shape: ImageShape) -> Result<()> {
+        let path = run.last_checkpoint();
+        if !path.exists() {
+            return Ok(());
+        }
+        let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
+        Checkpoint::parse(&path, &bytes)?.check_network(&describe(recipe, shape))
+    }
+
     /// The network, the optimizer and the state to go on from.
     fn start<N: Trainable>(
         &mut self,
         mut network: N,
     ) -> Result<(N, AdamW<f32, dfdx::prelude::Cpu>, CheckpointState)> {
         let description = describe(self.recipe, self.images.shape());
-        let path = last(self.run);
+        let path = self.run.last_checkpoint();
         if self.resume && path.exists() {
             let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
             let checkpoint = Checkpoint::parse(&path, &bytes)?;

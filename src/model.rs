@@ -1,0 +1,328 @@
+//! A trained run as one value: its likelihood and its samples, whatever its network's type.
+//!
+//! ```no_run
+//! use idode::model::Model;
+//!
+//! let model = Model::load("runs/digits")?;
+//! let nats = model.log_prob(&[0.5; 64])?;
+//! let images = model.bits_per_dim(&[0; 64])?;
+//! # Ok::<(), idode::error::Error>(())
+//! ```
+
+use crate::config::{self, Recipe};
+use crate::data::ImageShape;
+use crate::dequantization::Dequantizer;
+use crate::diffusion::DynDiffusion;
+use crate::divergence::{Divergence, Exact, Hutchinson, Probe};
+use crate::error::{Error, Result};
+use crate::level::Gamma;
+use crate::likelihood::{Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate};
+use crate::pixels::PixelGrid;
+use crate::progress::{Progress, Silent};
+use crate::registry::{FlowState, Registry, stepping};
+use crate::run::RunFolder;
+use crate::sample::Sampler;
+use crate::solver::OdeSolver;
+use crate::train::Checkpoint;
+use crate::work::networks::{Trainable, WithNetwork, describe, with_network};
+use dfdx::prelude::Cpu;
+use std::fmt::Debug;
+use std::path::Path;
+
+/// A trained network with everything needed to measure and to sample it.
+///
+/// The network has the moving average of the trained parameters.
+#[derive(Debug)]
+pub struct Model {
+    network: Box<dyn Measured>,
+    recipe: Recipe,
+    registry: Registry,
+    diffusion: DynDiffusion,
+    shape: ImageShape,
+    step: u64,
+}
+
+impl Model {
+    /// Loads the last checkpoint of a run whose recipe has built-in names only.
+    ///
+    /// # Errors
+    /// If the folder is no run, or its checkpoint cannot be used.
+    pub fn load(run: impl AsRef<Path>) -> Result<Self> {
+        Self::of(&RunFolder::open(run.as_ref())?, Registry::default())
+    }
+
+    /// Loads the last checkpoint of a run, with the names of `registry`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and if the registry lacks a name of the recipe.
+    pub fn of(run: &RunFolder, registry: Registry) -> Result<Self> {
+        let recipe = run.recipe().clone();
+        registry.check(&recipe)?;
+        let shape = crate::work::data::shape(&recipe);
+        let path = run.last_checkpoint();
+        let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
+        let checkpoint = Checkpoint::parse(&path, &bytes)?;
+        checkpoint.check_network(&describe(&recipe, shape))?;
+        let diffusion = registry.diffusion(&recipe)?;
+        let network =
+            with_network(&recipe, shape, Load { checkpoint: &checkpoint, diffusion: diffusion.clone() })?;
+        let step = checkpoint.state().step;
+        Ok(Self { network, recipe, registry, diffusion, shape, step })
+    }
+
+    /// The recipe of the run.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The shape of an image.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// The training step of the checkpoint.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// The pixels' bins.
+    ///
+    /// # Errors
+    /// If the recipe's number of levels is none.
+    pub fn grid(&self) -> Result<PixelGrid> {
+        PixelGrid::new(self.recipe.data.levels())
+    }
+
+    /// `log p(x)` of continuous data in nats, a density over `x` in `[-1, 1]^d`: row after row of `d` numbers.
+    ///
+    /// The ODE starts at the range's least noise, `z0 = alpha_0 x`, so
+    /// `log p(x) = log p(z0) + d ln alpha_0`; a row that the solver cannot finish has NaN.
+    ///
+    /// # Errors
+    /// If the numbers do not make whole rows.
+    pub fn log_prob(&self, x: &[f64]) -> Result<Vec<f64>> {
+        let start = self.diffusion.range().min();
+        let log_alpha = self.diffusion.level(start).log_alpha();
+        let z: Vec<f64> = x.iter().map(|x| x * log_alpha.exp()).collect();
+        let rows = self.network.log_prob(&z, start, self.measurement()?)?;
+        Ok(rows.iter().map(|row| row.log_density + self.shape.dims() as f64 * log_alpha).collect())
+    }
+
+    /// A lower bound on `log P` of images in bits/dim, by the ODE with truncated-normal dequantization: grey levels,
+    /// image after image. Every image has its record.
+    ///
+    /// # Errors
+    /// If the levels do not make whole images.
+    pub fn bits_per_dim(&self, pixels: &[u16]) -> Result<OdeEstimate> {
+        let start = self.diffusion.level(self.diffusion.range().min());
+        let dequantizer = crate::dequantization::TruncatedNormal::new(self.grid()?, start);
+        self.ode(pixels, &dequantizer, &mut Silent)
+    }
+
+    /// The ODE's bound with any dequantizer, with the settings of the recipe.
+    ///
+    /// # Errors
+    /// As [`bits_per_dim`](Self::bits_per_dim).
+    pub fn ode(
+        &self,
+        pixels: &[u16],
+        dequantizer: &dyn Dequantizer,
+        progress: &mut dyn Progress,
+    ) -> Result<OdeEstimate> {
+        self.network.ode(pixels, dequantizer, self.measurement()?, progress)
+    }
+
+    /// The VLB, at as many levels an image as the recipe has.
+    ///
+    /// # Errors
+    /// As [`bits_per_dim`](Self::bits_per_dim).
+    pub fn vlb(&self, pixels: &[u16], progress: &mut dyn Progress) -> Result<VlbEstimate> {
+        let times = self.registry.time_sampler(&self.recipe, &self.diffusion)?;
+        let levels = self.recipe.evaluation.vlb_levels as usize;
+        self.network.vlb(pixels, self.grid()?, levels, times, self.measurement()?, progress)
+    }
+
+    /// Draws `count` images: grey levels, image after image.
+    ///
+    /// # Errors
+    /// If a sample cannot be finished by the recipe's solver.
+    pub fn sample(&self, count: usize, progress: &mut dyn Progress) -> Result<Vec<u16>> {
+        let solver = self.registry.sample_solver(&self.recipe)?;
+        let steps = stepping(&self.recipe.sample.stepping)?;
+        let batch = self.recipe.evaluation.batch as usize;
+        let seed = self.recipe.sample.seed;
+        self.network.sample(count, self.grid()?, (solver, steps, batch, seed), progress)
+    }
+
+    /// The dequantizers of the recipe's evaluation, each with its name.
+    ///
+    /// # Errors
+    /// A name or a setting that cannot be used.
+    pub fn dequantizers(&self) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
+        self.registry.dequantizers(&self.recipe, &self.diffusion)
+    }
+
+    fn measurement(&self) -> Result<Measurement> {
+        let evaluation = &self.recipe.evaluation;
+        Ok(Measurement {
+            solver: self.registry.evaluation_solver(&self.recipe)?,
+            stepping: stepping(&evaluation.stepping)?,
+            divergence: match &evaluation.divergence {
+                config::Divergence::Exact => Box::new(Exact),
+                config::Divergence::Hutchinson(settings) => {
+                    let probe = match settings.probe {
+                        config::Probe::Rademacher => Probe::Rademacher,
+                        config::Probe::Gaussian => Probe::Gaussian,
+                    };
+                    Box::new(Hutchinson::new(probe, settings.probes as usize)?)
+                }
+            },
+            batch: evaluation.batch as usize,
+            seed: evaluation.seed,
+            draws: evaluation.draws as usize,
+            importance_samples: evaluation.importance_samples as usize,
+        })
+    }
+}
+
+/// How a likelihood is measured.
+struct Measurement {
+    solver: Box<dyn OdeSolver<FlowState>>,
+    stepping: crate::solver::Stepping,
+    divergence: Box<dyn Divergence>,
+    batch: usize,
+    seed: u64,
+    draws: usize,
+    importance_samples: usize,
+}
+
+type Sampling = (Box<dyn OdeSolver<FlowState>>, crate::solver::Stepping, usize, u64);
+
+/// What can be measured of a network whose type is forgotten.
+trait Measured: Debug {
+    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>>;
+
+    fn ode(
+        &self,
+        pixels: &[u16],
+        dequantizer: &dyn Dequantizer,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<OdeEstimate>;
+
+    fn vlb(
+        &self,
+        pixels: &[u16],
+        grid: PixelGrid,
+        levels: usize,
+        times: Box<dyn crate::time::TimeSampler>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate>;
+
+    fn sample(
+        &self,
+        count: usize,
+        grid: PixelGrid,
+        how: Sampling,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<u16>>;
+}
+
+/// A network of a type that the binary holds.
+struct Typed<N> {
+    network: N,
+    diffusion: DynDiffusion,
+}
+
+impl<N> Debug for Typed<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Typed").field("diffusion", &self.diffusion).finish_non_exhaustive()
+    }
+}
+
+impl<N: Trainable> Typed<N> {
+    #[allow(clippy::type_complexity)]
+    fn evaluator(
+        &self,
+        how: Measurement,
+    ) -> Result<
+        Evaluator<
+            '_,
+            f32,
+            Cpu,
+            N,
+            std::sync::Arc<dyn crate::schedule::NoiseSchedule>,
+            std::sync::Arc<dyn crate::parameterization::Parameterization>,
+        >,
+    > {
+        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
+            .with_solver(how.solver, how.stepping)
+            .with_batch(how.batch)?;
+        Evaluator::new(flow)
+            .with_divergence(how.divergence)
+            .with_seed(how.seed)
+            .with_draws(how.draws, how.importance_samples)
+    }
+}
+
+impl<N: Trainable> Measured for Typed<N> {
+    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>> {
+        self.evaluator(how)?.log_prob(z, from)
+    }
+
+    fn ode(
+        &self,
+        pixels: &[u16],
+        dequantizer: &dyn Dequantizer,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<OdeEstimate> {
+        self.evaluator(how)?.bits_per_dim(pixels, dequantizer, progress)
+    }
+
+    fn vlb(
+        &self,
+        pixels: &[u16],
+        grid: PixelGrid,
+        levels: usize,
+        times: Box<dyn crate::time::TimeSampler>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate> {
+        self.evaluator(how)?.vlb(pixels, grid, levels, &*times, progress)
+    }
+
+    fn sample(
+        &self,
+        count: usize,
+        grid: PixelGrid,
+        (solver, stepping, batch, seed): Sampling,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<u16>> {
+        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
+            .with_solver(solver, stepping)
+            .with_batch(batch)?;
+        let samples = Sampler::new(flow, seed).sample(count, progress)?;
+        if samples.failures() > 0 {
+            let found = format!("{} of {count} that the solver could not finish", samples.failures());
+            return Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"));
+        }
+        Ok(samples.pixels(grid))
+    }
+}
+
+/// Loads the moving average into a network.
+struct Load<'a> {
+    checkpoint: &'a Checkpoint<'a>,
+    diffusion: DynDiffusion,
+}
+
+impl WithNetwork for Load<'_> {
+    type Output = Box<dyn Measured>;
+
+    fn run<N: Trainable>(self, mut network: N) -> Result<Box<dyn Measured>> {
+        self.checkpoint.load("ema", &mut network)?;
+        Ok(Box::new(Typed { network, diffusion: self.diffusion }))
+    }
+}

@@ -8,6 +8,7 @@ use idode::parameterization::{Affine, Data, Noise, Parameterization, Score, Velo
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
 use idode::solver::{Adaptive, Stepping, Tolerances};
 use idode::tensor::Dual;
+use std::sync::Arc;
 
 /// Velocity behind a network that sees `z / sqrt(alpha^2 + sigma^2)`.
 #[derive(Debug)]
@@ -26,11 +27,11 @@ impl Parameterization for Preconditioned {
 pub fn diffusions(levels: u32) -> Vec<DynDiffusion> {
     let mut all = Vec::new();
     for vp in [true, false] {
-        let parameterizations: [Box<dyn Parameterization>; 5] =
-            [Box::new(Velocity), Box::new(Noise), Box::new(Data), Box::new(Score), Box::new(Preconditioned)];
+        let parameterizations: [Arc<dyn Parameterization>; 5] =
+            [Arc::new(Velocity), Arc::new(Noise), Arc::new(Data), Arc::new(Score), Arc::new(Preconditioned)];
         for parameterization in parameterizations {
-            let schedule: Box<dyn NoiseSchedule> =
-                if vp { Box::new(VariancePreserving) } else { Box::new(StraightPath) };
+            let schedule: Arc<dyn NoiseSchedule> =
+                if vp { Arc::new(VariancePreserving) } else { Arc::new(StraightPath) };
             all.push(Diffusion::new(schedule, parameterization, GammaRange::for_levels(levels)));
         }
     }

@@ -1,5 +1,7 @@
 //! The likelihood chain against closed forms: dequantize, solve, prior; the VLB; sampling.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "likelihood/bounds.rs"]
 mod bounds;
 #[path = "likelihood/chain.rs"]

@@ -6,6 +6,19 @@
 //! # Adding an estimator
 //! A [`Divergence`] is the setting; [`Divergence::begin`] draws whatever is fixed over one solve, and the
 //! [`Trace`] it gives answers every evaluation of that solve from products with the [`Jacobian`].
+//!
+//! A network without derivatives ([`Jvp`](crate::nn::Jvp)) can be sampled, but has no divergence:
+//!
+//! ```compile_fail,E0599
+//! use idode::diffusion::DynDiffusion;
+//! use idode::likelihood::{Evaluator, ProbabilityFlow};
+//! use idode::nn::Network;
+//!
+//! fn log_prob<N: Network<f32, dfdx::prelude::Cpu>>(network: &N, diffusion: &DynDiffusion, z: &[f64]) {
+//!     let evaluator = Evaluator::new(ProbabilityFlow::new(network, diffusion));
+//!     let _ = evaluator.log_prob(z, diffusion.range().min());
+//! }
+//! ```
 
 mod exact;
 mod hutchinson;

@@ -8,10 +8,11 @@ use idode::parameterization::{Affine, Data, Noise, Parameterization, Score, Velo
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
 use idode::solver::{Adaptive, Stepping, Tolerances};
 use idode::tensor::Dual;
+use std::sync::Arc;
 
 /// Velocity behind a network that sees `z / sqrt(alpha^2 + sigma^2)`.
 #[derive(Debug)]
-pub struct Preconditioned;
+pub(crate) struct Preconditioned;
 
 impl Parameterization for Preconditioned {
     fn target(&self, level: &Level) -> Affine {
@@ -23,14 +24,14 @@ impl Parameterization for Preconditioned {
 }
 
 /// Every pair of VP or SP and a parameterization, on the range of `levels` grey levels.
-pub fn diffusions(levels: u32) -> Vec<DynDiffusion> {
+pub(crate) fn diffusions(levels: u32) -> Vec<DynDiffusion> {
     let mut all = Vec::new();
     for vp in [true, false] {
-        let parameterizations: [Box<dyn Parameterization>; 5] =
-            [Box::new(Velocity), Box::new(Noise), Box::new(Data), Box::new(Score), Box::new(Preconditioned)];
+        let parameterizations: [Arc<dyn Parameterization>; 5] =
+            [Arc::new(Velocity), Arc::new(Noise), Arc::new(Data), Arc::new(Score), Arc::new(Preconditioned)];
         for parameterization in parameterizations {
-            let schedule: Box<dyn NoiseSchedule> =
-                if vp { Box::new(VariancePreserving) } else { Box::new(StraightPath) };
+            let schedule: Arc<dyn NoiseSchedule> =
+                if vp { Arc::new(VariancePreserving) } else { Arc::new(StraightPath) };
             all.push(Diffusion::new(schedule, parameterization, GammaRange::for_levels(levels)));
         }
     }
@@ -38,17 +39,17 @@ pub fn diffusions(levels: u32) -> Vec<DynDiffusion> {
 }
 
 /// The straight path with velocity.
-pub fn straight(levels: u32) -> DynDiffusion {
+pub(crate) fn straight(levels: u32) -> DynDiffusion {
     diffusions(levels).swap_remove(5)
 }
 
 /// Tolerances far below the tests' bounds.
-pub fn tight() -> Stepping {
+pub(crate) fn tight() -> Stepping {
     Stepping::adaptive(Tolerances { relative: 1e-10, absolute: 1e-11, log_density: 1e-10 })
 }
 
 /// Tolerances for tests of statistics, and the default first step.
-pub fn loose() -> Stepping {
+pub(crate) fn loose() -> Stepping {
     Stepping::Adaptive(Adaptive::default())
 }
 
@@ -56,16 +57,16 @@ pub fn loose() -> Stepping {
 ///
 /// A row whose first coordinate is above `poison` gives NaN.
 #[derive(Debug)]
-pub struct GaussianVelocity<'a, const N: usize> {
-    pub diffusion: &'a DynDiffusion,
-    pub mean: [f64; N],
-    pub variance: [f64; N],
-    pub poison: f64,
-    pub device: Cpu,
+pub(crate) struct GaussianVelocity<'a, const N: usize> {
+    pub(crate) diffusion: &'a DynDiffusion,
+    pub(crate) mean: [f64; N],
+    pub(crate) variance: [f64; N],
+    pub(crate) poison: f64,
+    pub(crate) device: Cpu,
 }
 
 impl<'a, const N: usize> GaussianVelocity<'a, N> {
-    pub fn new(diffusion: &'a DynDiffusion, mean: [f64; N], variance: [f64; N]) -> Self {
+    pub(crate) fn new(diffusion: &'a DynDiffusion, mean: [f64; N], variance: [f64; N]) -> Self {
         Self { diffusion, mean, variance, poison: f64::INFINITY, device: Cpu::default() }
     }
 
@@ -75,7 +76,7 @@ impl<'a, const N: usize> GaussianVelocity<'a, N> {
 
     /// The mean and the variance of each coordinate of the model at `gamma`: the prior, carried
     /// down by the flow, which is affine.
-    pub fn model(&self, gamma: Gamma) -> [(f64, f64); N] {
+    pub(crate) fn model(&self, gamma: Gamma) -> [(f64, f64); N] {
         let (here, end) = (self.diffusion.level(gamma), self.diffusion.level(self.diffusion.range().max()));
         let (v0, v1) = (self.total(&here), self.total(&end));
         std::array::from_fn(|i| {
@@ -86,7 +87,7 @@ impl<'a, const N: usize> GaussianVelocity<'a, N> {
     }
 
     /// The model's exact log-density at `gamma`, in nats.
-    pub fn log_density(&self, z: &[f64], gamma: Gamma) -> f64 {
+    pub(crate) fn log_density(&self, z: &[f64], gamma: Gamma) -> f64 {
         let numbers = z.iter().zip(self.model(gamma));
         numbers
             .map(|(z, (mean, variance))| {

@@ -54,7 +54,7 @@ impl ImageGrid {
         if !matches!(shape.channels, 1 | 3) {
             return Err(Error::value("channels of a picture", shape.channels, "1 or 3"));
         }
-        if d == 0 || rows.is_empty() || rows.len() % d != 0 {
+        if d == 0 || rows.is_empty() || !rows.len().is_multiple_of(d) {
             return Err(Error::value("levels to draw", rows.len(), format!("a positive multiple of {d}")));
         }
         let images = rows.len() / d;

@@ -212,7 +212,7 @@ impl LinePlot {
         let mut colour = 0;
         for series in &self.series {
             let rgb = COLOURS[colour % COLOURS.len()];
-            let (shade, width) = if series.style == Style::Faint { (0.3, k) } else { (1.0, 2 * k + k / 2) };
+            let (shade, width) = if series.style == Style::Faint { (0.42, k) } else { (1.0, 2 * k + k / 2) };
             let stroke = rgb.mix(shade).stroke_width(width);
             let placed = self.placed(series);
             let pieces = clip(&placed, frame.y);

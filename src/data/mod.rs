@@ -4,14 +4,23 @@
 //! [`PixelGrid`](crate::pixels::PixelGrid). [`ImageSet`] holds one in memory. [`Shuffle`] says which
 //! images come next; its whole state is a [`Position`].
 
+mod archive;
 pub mod augment;
 pub mod baseline;
+pub mod cifar10;
 mod damage;
 pub mod dataset;
 pub mod depth;
 pub mod digits;
 pub mod fingerprint;
 pub mod idx;
+pub mod image_files;
+pub mod imagenet32;
+mod integers;
+pub mod npy;
+mod parts;
+mod pickle;
+mod planar;
 pub mod shuffle;
 pub mod source;
 pub mod spool;

@@ -28,7 +28,7 @@ pub(crate) fn for_each_file(path: &Path, visitor: &mut Visitor<'_>) -> Result<()
     if start.starts_with(&[0x1f, 0x8b]) {
         tar(path, MultiGzDecoder::new(file), visitor)
     } else if start.starts_with(b"PK") {
-        zip(path, file, visitor)
+        zip(path, "", file, visitor)
     } else if start.get(257..262) == Some(b"ustar") {
         tar(path, file, visitor)
     } else {
@@ -36,9 +36,14 @@ pub(crate) fn for_each_file(path: &Path, visitor: &mut Visitor<'_>) -> Result<()
     }
 }
 
-/// Hands every file of a zip held in memory to `visitor`.
-pub(crate) fn for_each_in_zip(path: &Path, bytes: Vec<u8>, visitor: &mut Visitor<'_>) -> Result<()> {
-    zip(path, Cursor::new(bytes), visitor)
+/// Hands every file of a zip held in memory, itself `entry` of the file at `path`, to `visitor`.
+pub(crate) fn for_each_in_zip(
+    path: &Path,
+    entry: &str,
+    bytes: Vec<u8>,
+    visitor: &mut Visitor<'_>,
+) -> Result<()> {
+    zip(path, &format!("{entry}: "), Cursor::new(bytes), visitor)
 }
 
 fn file_name(path: &Path) -> String {
@@ -117,8 +122,10 @@ fn tar(path: &Path, reader: impl Read, visitor: &mut Visitor<'_>) -> Result<()> 
     Ok(())
 }
 
-fn zip(path: &Path, reader: impl Read + Seek, visitor: &mut Visitor<'_>) -> Result<()> {
-    let damaged = |what: &str, e: zip::result::ZipError| read_error(path, what, io::Error::other(e));
+fn zip(path: &Path, within: &str, reader: impl Read + Seek, visitor: &mut Visitor<'_>) -> Result<()> {
+    let damaged = |what: &str, e: zip::result::ZipError| {
+        read_error(path, &format!("{within}{what}"), io::Error::other(e))
+    };
     let mut archive = zip::ZipArchive::new(reader).map_err(|e| damaged("zip", e))?;
     for i in 0..archive.len() {
         let mut entry = archive.by_index(i).map_err(|e| damaged("zip entry", e))?;

@@ -114,7 +114,7 @@ fn npz(
     // A batch of the release has 0.4 GB.
     let bytes = read_at_most(path, entry, reader, 1 << 32)?;
     let mut found = false;
-    for_each_in_zip(path, bytes, &mut |name, reader| {
+    for_each_in_zip(path, entry, bytes, &mut |name, reader| {
         if name != "data.npy" {
             return Ok(());
         }

@@ -40,7 +40,7 @@ pub fn load(
     for_each_file(path, &mut |entry, reader| {
         let array = entry.strip_suffix(".npy").unwrap_or(entry);
         match key {
-            Some(key) if key != array && path.extension().is_some_and(|e| e == "npz") => {
+            Some(key) if key != array && path.file_name().is_none_or(|f| f != entry) => {
                 others.push(array.to_string());
             }
             _ if found.is_some() => others.push(array.to_string()),

@@ -5,7 +5,7 @@
 
 use super::numpy::{self, Name};
 use super::opcodes::{Op, opcode};
-use crate::data::damage::{fill, read_error, require_end};
+use crate::data::damage::{read_error, require_end};
 use crate::data::integers::IntegerType;
 use crate::error::{Error, Result};
 use std::collections::HashMap;
@@ -45,12 +45,14 @@ pub(crate) struct Machine<'a> {
     stack: Vec<usize>,
     marks: Vec<usize>,
     memo: HashMap<u32, usize>,
+    // Bytes made by re-encoding text: each text is there once, so they are never more than the file's.
+    encoded: u64,
 }
 
 impl<'a> Machine<'a> {
     pub(crate) fn new(path: &'a Path, entry: &'a str, reader: &'a mut dyn Read) -> Self {
         let (nodes, stack, marks, memo) = Default::default();
-        Self { path, entry, reader: BufReader::new(reader), offset: 0, nodes, stack, marks, memo }
+        Self { path, entry, reader: BufReader::new(reader), offset: 0, nodes, stack, marks, memo, encoded: 0 }
     }
 
     /// Runs to the end; gives all values, and which of them is the pickle's.
@@ -190,6 +192,12 @@ impl<'a> Machine<'a> {
                 let made = numpy::reduce(&self.nodes, *name, arguments);
                 let node =
                     made.map_err(|expected| self.wrong(format!("another call of {name:?}"), expected))?;
+                if let Node::Bytes(bytes) = &node {
+                    self.encoded += bytes.len() as u64;
+                    if self.encoded > self.offset {
+                        return Err(self.wrong("one text encoded again and again", "each text once"));
+                    }
+                }
                 self.push(node);
             }
             Op::Build => {
@@ -251,7 +259,7 @@ impl<'a> Machine<'a> {
     fn set(&mut self, values: Vec<usize>) -> Result<()> {
         let top = self.top()?;
         match &mut self.nodes[top] {
-            Node::Dict(pairs) if values.len() % 2 == 0 => {
+            Node::Dict(pairs) if values.len().is_multiple_of(2) => {
                 pairs.extend(values.chunks_exact(2).map(|kv| (kv[0], kv[1])));
             }
             _ => return Err(self.wrong("no dictionary to put pairs into", "a dictionary")),
@@ -270,8 +278,9 @@ impl<'a> Machine<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
-        let what = format!("{}: pickle byte {}", self.entry, self.offset);
-        fill(self.path, &what, &mut self.reader, &mut bytes)?;
+        self.reader
+            .read_exact(&mut bytes)
+            .map_err(|e| read_error(self.path, &format!("{}: pickle byte {}", self.entry, self.offset), e))?;
         self.offset += N as u64;
         Ok(bytes)
     }

@@ -10,6 +10,8 @@
 mod machine;
 mod numpy;
 mod opcodes;
+#[cfg(test)]
+mod tests;
 
 use crate::data::integers::IntegerType;
 use crate::error::{Error, Result};

@@ -1,5 +1,6 @@
 //! Pictures of a run: samples as a grid, curves as lines; PNG files that need no system fonts.
 
+mod clip;
 pub mod curve;
 pub mod grid;
 pub mod plot;

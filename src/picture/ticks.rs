@@ -38,7 +38,19 @@ impl ValueFormatter<f64> for Ruler {
     }
 
     fn format_ext(&self, value: &f64) -> String {
-        label(if self.log { 10f64.powf(*value) } else { *value })
+        if self.log {
+            return label(10f64.powf(*value));
+        }
+        // All marks of an axis have as many decimals as the one that needs most.
+        let decimals = |text: &str| text.split_once('.').map_or(0, |(_, d)| d.len());
+        let most =
+            self.marks.iter().map(|m| label(*m)).filter(|t| !t.contains('e')).map(|t| decimals(&t)).max();
+        let (text, most) = (label(*value), most.unwrap_or(0));
+        if text.contains('e') || decimals(&text) == most {
+            return text;
+        }
+        let missing = most - decimals(&text).min(most);
+        format!("{text}{}{}", if decimals(&text) == 0 { "." } else { "" }, "0".repeat(missing))
     }
 }
 
@@ -116,6 +128,15 @@ mod tests {
         assert_eq!(decades(0.0, 3.0, 5), [0.0, 1.0, 2.0, 3.0]);
         assert_eq!(decades(0.5, 1.5, 5), [5f64.log10(), 1.0, 1.0 + 2f64.log10()]);
         assert_eq!(decades(-12.0, 0.0, 4), [-12.0, -9.0, -6.0, -3.0, 0.0]);
+    }
+
+    #[test]
+    fn marks_of_one_axis_have_equal_decimals() {
+        let ruler = Ruler { ends: (6.75, 7.2), marks: vec![6.8, 6.9, 7.0], log: false };
+        let texts: Vec<String> = ruler.marks.iter().map(|m| ruler.format_ext(m)).collect();
+        assert_eq!(texts, ["6.8", "6.9", "7.0"]);
+        let whole = Ruler { ends: (0.0, 2e6), marks: vec![0.0, 1e6, 2e6], log: false };
+        assert_eq!(whole.format_ext(&1e6), "1e6");
     }
 
     #[test]

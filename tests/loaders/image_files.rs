@@ -43,6 +43,21 @@ fn grey_rgb_and_sixteen_bits() {
 }
 
 #[test]
+fn a_jpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 100);
+    encoder.encode(&[200; 6], 3, 2, L8).unwrap();
+    let path = write(folder.path(), "a.jpg", &bytes);
+    // The coefficients of a constant block are whole numbers, so that nothing is lost but one rounding.
+    assert!(levels(&load(&path, grey(256)).unwrap()).iter().all(|k| k.abs_diff(200) <= 1));
+    for cut in [2, 20, bytes.len() / 2, bytes.len() - 1] {
+        let path = write(folder.path(), "a.jpg", &bytes[..cut]);
+        refused(load(&path, grey(256)), &path, &["a.jpg"]);
+    }
+}
+
+#[test]
 fn random_crops_from_a_tar() {
     let folder = tempfile::tempdir().unwrap();
     let large: Vec<u8> = (0..40).collect();

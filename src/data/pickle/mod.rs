@@ -10,6 +10,7 @@
 mod machine;
 mod numpy;
 mod opcodes;
+mod read;
 #[cfg(test)]
 mod tests;
 

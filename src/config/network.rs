@@ -27,8 +27,10 @@ pub struct Unet {
     /// The probability with which a hidden unit is dropped in training: 0.
     pub dropout: f64,
     /// Exponents `k` of the base-2 Fourier features `sin(2^k 2 pi z)` and `cos(2^k 2 pi z)` that are
-    /// appended to the input: `[6, 7]`, and `[]` for none.
-    pub fourier: Vec<i32>,
+    /// appended to the input, `[]` for none. Without it `[n - 1, n]` with `n = round(log2(L / 2))` for
+    /// `L` grey levels, about a turn a level: the paper's `[6, 7]` for 256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fourier: Option<Vec<i32>>,
 }
 
 /// Where the U-Net has self-attention.
@@ -54,7 +56,7 @@ pub struct Mlp {
 
 impl Default for Unet {
     fn default() -> Self {
-        Self { width: 32, blocks: 2, attention: Attention::default(), dropout: 0.0, fourier: vec![6, 7] }
+        Self { width: 32, blocks: 2, attention: Attention::default(), dropout: 0.0, fourier: None }
     }
 }
 
@@ -73,10 +75,9 @@ impl Network {
                 count("width", unet.width as u64)?;
                 count("blocks", unet.blocks as u64)?;
                 fraction("dropout", unet.dropout)?;
-                match unet.fourier.iter().position(|k| !(-4..=16).contains(k)) {
-                    Some(i) => {
-                        Err(Fault::new(format!("fourier[{i}]"), unet.fourier[i].to_string(), "-4 to 16"))
-                    }
+                let fourier = unet.fourier.as_deref().unwrap_or_default();
+                match fourier.iter().position(|k| !(-4..=16).contains(k)) {
+                    Some(i) => Err(Fault::new(format!("fourier[{i}]"), fourier[i].to_string(), "-4 to 16")),
                     None => Ok(()),
                 }
             }

@@ -30,7 +30,7 @@ impl ImageSet {
         pixels: Vec<u16>,
     ) -> Result<Self> {
         let (name, d) = (name.into(), shape.dims());
-        if d == 0 || pixels.is_empty() || pixels.len() % d != 0 {
+        if d == 0 || pixels.is_empty() || !pixels.len().is_multiple_of(d) {
             let expected = format!("a positive multiple of {d} ({shape})");
             return Err(Error::value(format!("{name}: number of levels given"), pixels.len(), expected));
         }

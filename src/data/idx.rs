@@ -3,13 +3,14 @@
 //! # Reference
 //! Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits": file format.
 
+use crate::data::damage::{fill, is_damage};
 use crate::data::dataset::ImageSet;
 use crate::data::source::{ImageShape, Split};
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 /// An array of bytes with its dimensions, outermost first.
@@ -47,7 +48,7 @@ pub fn read_from(path: &Path, mut reader: impl BufRead) -> Result<IdxArray> {
 
 fn parse(path: &Path, mut reader: impl Read) -> Result<IdxArray> {
     let mut magic = [0; 4];
-    fill(path, &mut reader, &mut magic, "magic number")?;
+    fill(path, "magic number", &mut reader, &mut magic)?;
     let [0, 0, 8, axes @ 1..=4] = magic else {
         let found = format!("{:#010x}", u32::from_be_bytes(magic));
         return Err(Error::format(
@@ -60,7 +61,7 @@ fn parse(path: &Path, mut reader: impl Read) -> Result<IdxArray> {
     let mut dims = Vec::new();
     for axis in 0..axes {
         let mut length = [0; 4];
-        fill(path, &mut reader, &mut length, &format!("length of axis {axis}"))?;
+        fill(path, &format!("length of axis {axis}"), &mut reader, &mut length)?;
         dims.push(u32::from_be_bytes(length) as usize);
     }
     let expected = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n < 1 << 40);
@@ -82,24 +83,9 @@ fn parse(path: &Path, mut reader: impl Read) -> Result<IdxArray> {
     Ok(IdxArray { dims, values })
 }
 
-fn is_damage(e: &std::io::Error) -> bool {
-    matches!(e.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidInput | ErrorKind::InvalidData)
-}
-
 fn damaged(path: &Path, read: usize, dims: &[usize], e: &std::io::Error) -> Error {
     let found = format!("{read} and then a damaged gzip stream ({e})");
     Error::format(path, "values", found, format!("as many as the header {dims:?} says"))
-}
-
-fn fill(path: &Path, reader: &mut impl Read, bytes: &mut [u8], what: &str) -> Result<()> {
-    reader.read_exact(bytes).map_err(|e| {
-        if is_damage(&e) {
-            let expected = format!("{} bytes", bytes.len());
-            Error::format(path, what, "a truncated or damaged file", expected)
-        } else {
-            Error::io(path, "read")(e)
-        }
-    })
 }
 
 impl IdxArray {

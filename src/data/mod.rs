@@ -4,17 +4,33 @@
 //! [`PixelGrid`](crate::pixels::PixelGrid). [`ImageSet`] holds one in memory. [`Shuffle`] says which
 //! images come next; its whole state is a [`Position`].
 
+mod archive;
+pub mod augment;
 pub mod baseline;
+pub mod cifar10;
+mod damage;
 pub mod dataset;
+pub mod depth;
 pub mod digits;
 pub mod fingerprint;
 pub mod idx;
+pub mod image_files;
+pub mod imagenet32;
+mod integers;
+pub mod npy;
+mod parts;
+mod pickle;
+mod planar;
 pub mod shuffle;
 pub mod source;
+pub mod spool;
 pub mod two_pixel;
 
+pub use augment::Augmentation;
 pub use dataset::ImageSet;
+pub use depth::Depth;
 pub use fingerprint::Fingerprint;
 pub use shuffle::{Position, Shuffle, Visit};
 pub use source::{ImageShape, ImageSource, Split};
+pub use spool::StreamedSet;
 pub use two_pixel::TwoPixel;

@@ -17,6 +17,20 @@ pub struct Visit {
     pub epoch: u64,
 }
 
+impl Visit {
+    /// A generator of this visit's own draws, for one `purpose`: the same wherever and whenever it is made.
+    pub fn generator(self, seed: u64, purpose: &str) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&(self.index as u64).to_le_bytes());
+        key[16..24].copy_from_slice(&self.epoch.to_le_bytes());
+        for (byte, name) in key[24..].iter_mut().zip(purpose.bytes()) {
+            *byte = name;
+        }
+        ChaCha8Rng::from_seed(key)
+    }
+}
+
 impl From<usize> for Visit {
     /// The image in epoch 0, as evaluation sees it.
     fn from(index: usize) -> Self {

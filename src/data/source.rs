@@ -125,26 +125,32 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
     }
 }
 
-impl<T: ImageSource + ?Sized> ImageSource for Box<T> {
-    fn name(&self) -> &str {
-        (**self).name()
-    }
-    fn split(&self) -> Split {
-        (**self).split()
-    }
-    fn shape(&self) -> ImageShape {
-        (**self).shape()
-    }
-    fn grid(&self) -> PixelGrid {
-        (**self).grid()
-    }
-    fn images(&self) -> usize {
-        (**self).images()
-    }
-    fn read(&self, visits: &[Visit], rows: &mut Vec<u16>) -> Result<()> {
-        (**self).read(visits, rows)
-    }
-    fn fingerprint(&self) -> Result<Fingerprint> {
-        (**self).fingerprint()
-    }
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<T: ImageSource + ?Sized> ImageSource for $pointer {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn split(&self) -> Split {
+                (**self).split()
+            }
+            fn shape(&self) -> ImageShape {
+                (**self).shape()
+            }
+            fn grid(&self) -> PixelGrid {
+                (**self).grid()
+            }
+            fn images(&self) -> usize {
+                (**self).images()
+            }
+            fn read(&self, visits: &[Visit], rows: &mut Vec<u16>) -> Result<()> {
+                (**self).read(visits, rows)
+            }
+            fn fingerprint(&self) -> Result<Fingerprint> {
+                (**self).fingerprint()
+            }
+        }
+    )*};
 }
+
+forward!(&T, Box<T>, std::sync::Arc<T>);

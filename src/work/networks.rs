@@ -46,11 +46,19 @@ pub(crate) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
             let (width, blocks) = (unet.width, unet.blocks);
             format!(
                 "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, fourier {:?}",
-                unet.fourier
+                fourier(recipe, unet)
             )
         }
         config::Network::Mlp(mlp) => format!("mlp for {shape}, width {}, depth {}", mlp.width, mlp.depth),
     }
+}
+
+/// The exponents of the Fourier features: by default about a turn a grey level.
+fn fourier(recipe: &Recipe, settings: &config::Unet) -> Vec<i32> {
+    settings.fourier.clone().unwrap_or_else(|| {
+        let n = (f64::from(recipe.data.levels()) / 2.0).log2().round() as i32;
+        vec![n - 1, n]
+    })
 }
 
 macro_rules! unets {
@@ -74,7 +82,7 @@ macro_rules! unets {
                     config::Attention::EveryBlock => Attention::EveryBlock,
                 },
                 dropout: settings.dropout,
-                fourier: settings.fourier.clone(),
+                fourier: fourier(recipe, settings),
             };
             let device = Cpu::default();
             match (shape.height, shape.width, shape.channels, settings.width) {
@@ -90,7 +98,7 @@ macro_rules! unets {
 unets! {
     8 x 8 x 1: 32, 64;
     8 x 8 x 3: 32, 64;
-    32 x 32 x 3: 32, 64, 128, 256;
+    32 x 32 x 3: 64, 128, 256;
 }
 
 fn missing_unet(recipe: &Recipe, width: usize, shape: ImageShape) -> Error {

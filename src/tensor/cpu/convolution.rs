@@ -3,7 +3,7 @@
 use super::matrix::{View, multiply};
 use super::patches::{Geometry, patches, pooled, scratch};
 use super::storage::{Buffer, numbers, numbers_mut, take};
-use crate::tensor::{Convolution, ImageBatch};
+use crate::tensor::Convolution;
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
@@ -11,12 +11,15 @@ use rayon::prelude::*;
 const PARTS: usize = 8;
 
 /// See [`Convolution`]; the operation with its backward pass.
-pub(super) fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<f32, Cpu>>(
-    inputs: Vec<Tensor<ImageBatch<H, W, I>, f32, Cpu, T>>,
-    operator: &Convolution<'_, O, f32, Cpu>,
-    shift: Option<Tensor<(usize, O), f32, Cpu, T>>,
-    residual: Option<Tensor<ImageBatch<H, W, O>, f32, Cpu, T>>,
-) -> Tensor<ImageBatch<H, W, O>, f32, Cpu, T> {
+///
+/// The shapes are dynamic here, so that there is one machine code for all images and widths.
+pub(super) fn convolution<T: Tape<f32, Cpu>>(
+    inputs: Vec<Tensor<[usize; 4], f32, Cpu, T>>,
+    operator: &Convolution<'_, usize, f32, Cpu>,
+    (height, width): (usize, usize),
+    shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,
+    residual: Option<Tensor<[usize; 4], f32, Cpu, T>>,
+) -> Tensor<[usize; 4], f32, Cpu, T> {
     let device = operator.weight.device().clone();
     let mut tape = T::default();
     let mut xs = Vec::with_capacity(inputs.len());
@@ -35,20 +38,20 @@ pub(super) fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tap
     });
     let weight = operator.weight.clone();
     let bias = operator.bias.cloned();
-    let rows = xs.first().map_or(0, |x| x.shape().0);
-    let out_channels = weight.shape().1;
-    let geometry = Geometry { rows, height: H, width: W, size: operator.size };
+    let rows = xs.first().map_or(0, |x| x.shape()[0]);
+    let o = weight.shape().1;
+    let geometry = Geometry { rows, height, width, size: operator.size };
 
-    let mut y = device.zeros_like(&(rows, Const::<H>, Const::<W>, out_channels));
+    let mut y = device.zeros_like(&[rows, height, width, o]);
     start(
         numbers_mut(&mut y),
-        H * W,
-        out_channels.size(),
+        height * width,
+        o,
         bias.as_ref().map(numbers),
         shift.as_ref().map(numbers),
         residual.as_ref().map(numbers),
     );
-    forward(&geometry, &views(&xs), numbers(&weight), out_channels.size(), numbers_mut(&mut y));
+    forward(&geometry, &views(&xs), numbers(&weight), o, numbers_mut(&mut y));
 
     if T::OWNS_TAPE {
         let out = y.ghost();
@@ -58,18 +61,17 @@ pub(super) fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tap
         let residual = residual.map(|residual| residual.ghost());
         tape.add_backward_op(move |grads| {
             let gy = take(grads.get_or_alloc_mut(&out)?, &device)?;
-            let o = out_channels.size();
             if let Some(bias) = &bias {
                 add_rows(&gy, gy.len().max(1), o, grads.get_or_alloc_mut(bias)?);
             }
             if let Some(shift) = &shift {
-                add_rows(&gy, H * W * o, o, grads.get_or_alloc_mut(shift)?);
+                add_rows(&gy, height * width * o, o, grads.get_or_alloc_mut(shift)?);
             }
             backward_weight(&geometry, &views(&xs), &gy, o, grads.get_or_alloc_mut(&weight)?);
             let mut first = 0;
-            let total: usize = xs.iter().map(|x| x.shape().3.size()).sum();
+            let total: usize = xs.iter().map(|x| x.shape()[3]).sum();
             for ghost in &ghosts {
-                let channels = ghost.shape().3.size();
+                let channels = ghost.shape()[3];
                 let gx = grads.get_or_alloc_mut(ghost)?;
                 backward_input(&geometry, numbers(&weight), (total, first, channels), &gy, o, gx);
                 first += channels;
@@ -85,10 +87,8 @@ pub(super) fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tap
     y.put_tape(tape)
 }
 
-fn views<const H: usize, const W: usize, I: Dim>(
-    xs: &[Tensor<ImageBatch<H, W, I>, f32, Cpu>],
-) -> Vec<(&[f32], usize)> {
-    xs.iter().map(|x| (numbers(x), x.shape().3.size())).collect()
+fn views(xs: &[Tensor<[usize; 4], f32, Cpu>]) -> Vec<(&[f32], usize)> {
+    xs.iter().map(|x| (numbers(x), x.shape()[3])).collect()
 }
 
 /// Fills `y` with what the product is added to.

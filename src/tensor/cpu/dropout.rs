@@ -10,10 +10,10 @@ use rayon::prelude::*;
 const UNIT: usize = 1 << 14;
 
 /// See [`DropoutKey`]; the operation with its backward pass.
-pub(super) fn dropout<S: Shape, T: Tape<f32, Cpu>>(
-    x: Tensor<S, f32, Cpu, T>,
+pub(super) fn dropout<T: Tape<f32, Cpu>>(
+    x: Tensor<[usize; 1], f32, Cpu, T>,
     key: DropoutKey,
-) -> Tensor<S, f32, Cpu, T> {
+) -> Tensor<[usize; 1], f32, Cpu, T> {
     let (x, mut tape) = x.contiguous().split_tape();
     let device = x.device().clone();
     let mut y = device.zeros_like(x.shape());

@@ -3,7 +3,7 @@
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::vectorized;
-use crate::tensor::{GroupNorm, ImageBatch};
+use crate::tensor::GroupNorm;
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
@@ -235,14 +235,14 @@ impl Kept {
 }
 
 /// See [`GroupNorm`]; the operation with its backward pass.
-pub(super) fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cpu>>(
-    x: Tensor<ImageBatch<H, W, C>, f32, Cpu, T>,
+pub(super) fn group_norm<T: Tape<f32, Cpu>>(
+    x: Tensor<[usize; 4], f32, Cpu, T>,
     norm: &GroupNorm<'_, f32, Cpu>,
-) -> Tensor<ImageBatch<H, W, C>, f32, Cpu, T> {
+) -> Tensor<[usize; 4], f32, Cpu, T> {
     let (x, mut tape) = x.contiguous().split_tape();
     let device = x.device().clone();
-    let channels = x.shape().3.size();
-    let image = (H * W * channels).max(1);
+    let [rows, height, width, channels] = *x.shape();
+    let image = (height * width * channels).max(1);
     let kept = Kept::new(norm, channels);
 
     let mut y = device.zeros_like(x.shape());
@@ -262,7 +262,7 @@ pub(super) fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cp
         tape.add_backward_op(move |grads| {
             let mut gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
             let backward = kept.plan();
-            let mut parts = vec![0.0; x.shape().0 * 2 * channels];
+            let mut parts = vec![0.0; rows * 2 * channels];
             grads
                 .get_or_alloc_mut(&input)?
                 .par_chunks_mut(image)

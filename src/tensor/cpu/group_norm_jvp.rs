@@ -11,7 +11,7 @@ use super::group_norm::{Blocks, Kept, Plan, by_lanes, lanes, lanes_mut};
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::vectorized;
-use crate::tensor::{Dual, GroupNorm, ImageBatch};
+use crate::tensor::{Dual, GroupNorm};
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
@@ -204,10 +204,10 @@ fn backward<const L: usize>(
 }
 
 /// The operation with its backward pass: see the module's equations.
-pub(super) fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cpu>>(
-    x: Dual<Tensor<ImageBatch<H, W, C>, f32, Cpu, T>>,
+pub(super) fn group_norm_jvp<T: Tape<f32, Cpu>>(
+    x: Dual<Tensor<[usize; 4], f32, Cpu, T>>,
     norm: &GroupNorm<'_, f32, Cpu>,
-) -> Dual<Tensor<ImageBatch<H, W, C>, f32, Cpu, T>> {
+) -> Dual<Tensor<[usize; 4], f32, Cpu, T>> {
     let (x, tape, dx, other) = {
         let (value, tape) = x.value.contiguous().split_tape();
         let (tangent, other) = x.tangent.contiguous().split_tape();
@@ -215,8 +215,8 @@ pub(super) fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<f32
     };
     let mut tape = tape.merge(other);
     let device = x.device().clone();
-    let channels = x.shape().3.size();
-    let image = (H * W * channels).max(1);
+    let [rows, height, width, channels] = *x.shape();
+    let image = (height * width * channels).max(1);
     let kept = Kept::new(norm, channels);
 
     let (mut y, mut dy) = (device.zeros_like(x.shape()), device.zeros_like(x.shape()));
@@ -248,7 +248,7 @@ pub(super) fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<f32
             let mut gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
             let mut gdy = take(grads.get_or_alloc_mut(&slope)?, &device)?;
             let plan = kept.plan();
-            let mut parts = vec![0.0; x.shape().0 * 2 * channels];
+            let mut parts = vec![0.0; rows * 2 * channels];
             let mut gdx = take(grads.get_or_alloc_mut(&tangent)?, &device)?;
             grads
                 .get_or_alloc_mut(&input)?

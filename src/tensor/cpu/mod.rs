@@ -19,9 +19,17 @@ mod update;
 use super::{
     AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, compose,
 };
-use dfdx::prelude::{Cpu, Dim, Shape, Tape, Tensor};
+use dfdx::prelude::{Const, Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
 use simd::vectorized;
+
+/// The same images with a shape that is known at run time only: the kernels are compiled once.
+fn dynamic_image<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cpu>>(
+    x: Tensor<ImageBatch<H, W, C>, f32, Cpu, T>,
+) -> Tensor<[usize; 4], f32, Cpu, T> {
+    let shape = x.shape().concrete();
+    x.reshape_like(&shape)
+}
 
 type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
 
@@ -32,28 +40,39 @@ impl Kernels<f32> for Cpu {
         shift: Option<Tensor<(usize, O), f32, Self, T>>,
         residual: Option<Tensor<ImageBatch<H, W, O>, f32, Self, T>>,
     ) -> Tensor<ImageBatch<H, W, O>, f32, Self, T> {
-        convolution::convolution(inputs, operator, shift, residual)
+        let flat = (operator.weight.shape().0, operator.weight.shape().1.size());
+        let weight = operator.weight.clone().reshape_like(&flat);
+        let bias = operator.bias.map(|bias| bias.clone().reshape_like(&(flat.1,)));
+        let dynamic = Convolution { size: operator.size, weight: &weight, bias: bias.as_ref() };
+        let inputs: Vec<_> = inputs.into_iter().map(dynamic_image).collect();
+        let rows = inputs.first().map_or(0, |x| x.shape()[0]);
+        let shift = shift.map(|shift| shift.reshape_like(&[rows, flat.1]));
+        let y = convolution::convolution(inputs, &dynamic, (H, W), shift, residual.map(dynamic_image));
+        y.reshape_like(&(rows, Const, Const, operator.weight.shape().1))
     }
 
     fn dropout<S: Shape, T: Tape<f32, Self>>(
         x: Tensor<S, f32, Self, T>,
         key: DropoutKey,
     ) -> Tensor<S, f32, Self, T> {
-        dropout::dropout(x, key)
+        let shape = *x.shape();
+        dropout::dropout(x.reshape_like(&[shape.num_elements()]), key).reshape_like(&shape)
     }
 
     fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<f32, Self>>(
         x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Tensor<ImageBatch<H, W, C>, f32, Self, T> {
-        group_norm::group_norm(x, norm)
+        let shape = *x.shape();
+        group_norm::group_norm(dynamic_image(x), norm).reshape_like(&shape)
     }
 
     fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<f32, Self>>(
         x: Dual<Tensor<ImageBatch<H, W, C>, f32, Self, T>>,
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Dual<Tensor<ImageBatch<H, W, C>, f32, Self, T>> {
-        group_norm_jvp::group_norm_jvp(x, norm)
+        let shape = *x.value.shape();
+        group_norm_jvp::group_norm_jvp(x.map(dynamic_image), norm).map(|y| y.reshape_like(&shape))
     }
 
     fn attention<T: Tape<f32, Self>>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
@@ -78,7 +97,7 @@ impl Kernels<f32> for Cpu {
         moments: &mut Moments<f32, Self>,
         step: &AdamStep,
     ) {
-        update::adamw(parameter, gradient, moments, step);
+        update::adamw(storage::numbers_mut(parameter), gradient, moments, step);
     }
 
     fn sum_of_squares(x: &Tensor<(usize,), f32, Self>) -> f64 {

@@ -10,8 +10,8 @@ use rayon::prelude::*;
 const UNIT: usize = 1 << 14;
 
 /// See [`AdamStep`].
-pub(super) fn adamw<S: Shape>(
-    parameter: &mut Tensor<S, f32, Cpu>,
+pub(super) fn adamw(
+    parameter: &mut [f32],
     gradient: &Tensor<(usize,), f32, Cpu>,
     moments: &mut Moments<f32, Cpu>,
     step: &AdamStep,
@@ -25,7 +25,7 @@ pub(super) fn adamw<S: Shape>(
         .par_chunks_mut(UNIT)
         .zip(numbers_mut(&mut moments.second).par_chunks_mut(UNIT))
         .zip(numbers_mut(&mut moments.ema).par_chunks_mut(UNIT));
-    numbers_mut(parameter).par_chunks_mut(UNIT).zip(numbers(gradient).par_chunks(UNIT)).zip(state).for_each(
+    parameter.par_chunks_mut(UNIT).zip(numbers(gradient).par_chunks(UNIT)).zip(state).for_each(
         |((p, g), ((m, v), e))| {
             vectorized(
                 #[inline(always)]

@@ -1,0 +1,108 @@
+//! CIFAR-10: 32x32x3, 256 levels, 50,000 training and 10,000 test images.
+//!
+//! Reads what is published: `cifar-10-binary.tar.gz` and `cifar-10-python.tar.gz` as downloaded, or the
+//! folder that either unpacks to. All four give the same images in the same order.
+//!
+//! # Reference
+//! A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+
+use crate::data::damage::read_error;
+use crate::data::depth::Depth;
+use crate::data::parts::read_parts;
+use crate::data::pickle::Pickle;
+use crate::data::planar::interleave;
+use crate::data::source::{ImageShape, Split};
+use crate::data::spool::{Spool, StreamedSet};
+use crate::error::{Error, Result};
+use std::io::Read;
+use std::path::Path;
+
+/// The data set's name in recipes and results.
+pub const NAME: &str = "cifar10";
+
+/// The shape of every image, 32x32x3.
+pub fn shape() -> ImageShape {
+    ImageShape::new(32, 32, 3)
+}
+
+/// Reads one split; `levels` below 256 merges neighbouring levels.
+///
+/// # Errors
+/// If a batch is missing, truncated or damaged, or a pickle holds anything but plain data and arrays.
+pub fn load(path: impl AsRef<Path>, split: Split, levels: u32) -> Result<StreamedSet> {
+    let (path, depth) = (path.as_ref(), Depth::reduced(256, levels)?);
+    let mut spool = Spool::new(path, shape(), depth.grid(), None)?;
+    let batches: &[&str] = match split {
+        Split::Train => &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"],
+        Split::Test => &["test_batch"],
+        Split::Validation => return Err(Error::value("split of cifar10", split, "train or test")),
+    };
+    let title = |part: usize| batches[part].to_string();
+    let number = |file: &str| batches.iter().position(|b| *b == file.strip_suffix(".bin").unwrap_or(file));
+    let mut pixels = Vec::new();
+    let order = read_parts(path, batches.len(), &title, &number, &mut spool, &mut |entry, reader, spool| {
+        let mut push = |what: &str, planes: &[u16]| {
+            interleave(shape(), planes, &mut pixels);
+            spool.push(what, (32, 32), depth, &pixels)
+        };
+        if entry.ends_with(".bin") {
+            binary(path, entry, reader, &mut push)
+        } else {
+            python(path, entry, reader, "data", shape(), &mut push)
+        }
+    })?;
+    spool.finish(NAME, split, Some(&order))
+}
+
+/// Rows of one label and 3,072 values.
+fn binary(
+    path: &Path,
+    entry: &str,
+    reader: &mut dyn Read,
+    push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
+) -> Result<()> {
+    let row_bytes = 1 + shape().dims();
+    let (mut row, mut planes) = (Vec::new(), Vec::new());
+    for image in 0.. {
+        let what = format!("{entry}: image {image}");
+        row.clear();
+        let read = Read::take(&mut *reader, row_bytes as u64).read_to_end(&mut row);
+        read.map_err(|e| read_error(path, &what, e))?;
+        if row.is_empty() {
+            break;
+        }
+        if row.len() < row_bytes {
+            return Err(Error::format(path, what, format!("{} bytes", row.len()), format!("{row_bytes}")));
+        }
+        if row[0] > 9 {
+            return Err(Error::format(path, format!("{what}: label"), row[0], "0 to 9"));
+        }
+        planes.clear();
+        planes.extend(row[1..].iter().map(|&b| u16::from(b)));
+        push(&what, &planes)?;
+    }
+    Ok(())
+}
+
+/// A pickled dictionary whose array `key` has one planar image a row.
+pub(crate) fn python(
+    path: &Path,
+    entry: &str,
+    reader: &mut dyn Read,
+    key: &str,
+    shape: ImageShape,
+    push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
+) -> Result<()> {
+    let pickle = Pickle::read(path, entry, reader)?;
+    let array = pickle.array(path, entry, key)?;
+    let [images, values] = *array.shape else {
+        let expected = format!("2 axes (image, {})", shape.dims());
+        return Err(Error::format(path, format!("{entry}: shape"), format!("{:?}", array.shape), expected));
+    };
+    if values != shape.dims() {
+        let expected = format!("[{images}, {}]", shape.dims());
+        return Err(Error::format(path, format!("{entry}: shape"), format!("{:?}", array.shape), expected));
+    }
+    let mut bytes = array.bytes;
+    crate::data::npy::rows(path, entry, &mut bytes, array.integers, (images, values), push)
+}

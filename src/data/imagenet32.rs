@@ -1,0 +1,135 @@
+//! ImageNet at 32x32x3, 256 levels, in its two releases, which are different data.
+//!
+//! The old one was made with another filter than the new one, and its likelihoods are not comparable with
+//! those on the new one: they have names and fingerprints of their own.
+//!
+//! # Reference
+//! Old: A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016.
+//! New: P. Chrabaszcz, I. Loshchilov, F. Hutter, "A Downsampled Variant of ImageNet as an Alternative to
+//! the CIFAR datasets", 2017.
+
+use crate::data::archive::for_each_in_zip;
+use crate::data::cifar10::python;
+use crate::data::damage::read_at_most;
+use crate::data::depth::Depth;
+use crate::data::image_files::{self, Files};
+use crate::data::npy;
+use crate::data::parts::read_parts;
+use crate::data::planar::interleave;
+use crate::data::source::{ImageShape, Split};
+use crate::data::spool::{Spool, StreamedSet};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::Path;
+
+/// Which of the two data sets called ImageNet-32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Release {
+    /// PNG files, a folder or tar for each split.
+    Old,
+    /// Ten training batches and one of validation, as pickles or `.npz`.
+    New,
+}
+
+impl Release {
+    /// The data set's name in recipes and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Old => "imagenet32_old",
+            Self::New => "imagenet32_new",
+        }
+    }
+
+    /// The number of images of the whole published split.
+    pub fn published_images(self, split: Split) -> usize {
+        match (self, split) {
+            (Self::Old, Split::Train) => 1_281_149,
+            (Self::Old, _) => 49_999,
+            (Self::New, Split::Train) => 1_281_167,
+            (Self::New, _) => 50_000,
+        }
+    }
+}
+
+/// The shape of every image, 32x32x3.
+pub fn shape() -> ImageShape {
+    ImageShape::new(32, 32, 3)
+}
+
+/// Reads one split (`Train` or `Validation`); `levels` below 256 merges neighbouring levels.
+///
+/// `path` is, for the old release, the folder, tar or zip of the split's PNG files (their order is that
+/// of their names); for the new one a folder, tar or zip with `train_data_batch_1` to `_10` or `val_data`,
+/// each a pickle or `.npz`. Of the new release, memory holds one batch at a time.
+///
+/// # Errors
+/// If a batch is missing, a file is truncated or damaged or of another shape, or a pickle holds anything
+/// but plain data and arrays.
+pub fn load(path: impl AsRef<Path>, release: Release, split: Split, levels: u32) -> Result<StreamedSet> {
+    if split == Split::Test {
+        return Err(Error::value("split of imagenet32", split, "train or validation"));
+    }
+    let path = path.as_ref();
+    match release {
+        Release::Old => image_files::load(path, release.name(), split, Files::new(shape(), levels)),
+        Release::New => new_release(path, split, levels),
+    }
+}
+
+fn new_release(path: &Path, split: Split, levels: u32) -> Result<StreamedSet> {
+    let depth = Depth::reduced(256, levels)?;
+    let mut spool = Spool::new(path, shape(), depth.grid(), None)?;
+    let train = split == Split::Train;
+    let title =
+        |part: usize| if train { format!("train_data_batch_{}", part + 1) } else { "val_data".into() };
+    let count = if train { 10 } else { 1 };
+    let number = |file: &str| {
+        let stem = file.strip_suffix(".npz").unwrap_or(file);
+        (0..count).find(|&part| title(part) == stem)
+    };
+    let mut pixels = Vec::new();
+    let order = read_parts(path, count, &title, &number, &mut spool, &mut |entry, reader, spool| {
+        let mut push = |what: &str, planes: &[u16]| {
+            interleave(shape(), planes, &mut pixels);
+            spool.push(what, (32, 32), depth, &pixels)
+        };
+        if entry.ends_with(".npz") {
+            npz(path, entry, reader, &mut push)
+        } else {
+            python(path, entry, reader, "data", shape(), &mut push)
+        }
+    })?;
+    spool.finish(Release::New.name(), split, Some(&order))
+}
+
+/// A batch as `.npz` with the array `data`, one planar image a row.
+fn npz(
+    path: &Path,
+    entry: &str,
+    reader: &mut dyn Read,
+    push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
+) -> Result<()> {
+    // A batch of the release has 0.4 GB.
+    let bytes = read_at_most(path, entry, reader, 1 << 32)?;
+    let mut found = false;
+    for_each_in_zip(path, entry, bytes, &mut |name, reader| {
+        if name != "data.npy" {
+            return Ok(());
+        }
+        found = true;
+        let what = format!("{entry}: {name}");
+        let header = npy::header(path, &what, reader)?;
+        match header.shape[..] {
+            [images, values] if values == shape().dims() => {
+                npy::rows(path, &what, reader, header.integers, (images, values), push)
+            }
+            _ => {
+                let expected = format!("2 axes (image, {})", shape().dims());
+                Err(Error::format(path, format!("{what}: shape"), format!("{:?}", header.shape), expected))
+            }
+        }
+    })?;
+    if found { Ok(()) } else { Err(Error::format(path, entry, "no array data", "an array called data")) }
+}

@@ -1,0 +1,127 @@
+//! The few names that a pickled NumPy array refers to, and what each one builds.
+//!
+//! None of them is executed: each is a rule for what data to expect.
+
+use super::machine::Node;
+use crate::data::integers::IntegerType;
+
+/// A name that may be in a pickle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// The array type: an argument of `Reconstruct` only.
+    NdArray,
+    /// An empty array, to be filled by a state.
+    Reconstruct,
+    /// An array from its bytes, type, shape and order.
+    FromBuffer,
+    /// A type of elements.
+    Dtype,
+    /// A number with a type of elements.
+    Scalar,
+    /// Bytes written as Latin-1 text, as Python 3 writes them in protocol 2.
+    Encode,
+}
+
+/// The name, if it is one of those.
+pub(crate) fn name(module: &str, function: &str) -> Option<Name> {
+    Some(match (module, function) {
+        ("numpy", "ndarray") => Name::NdArray,
+        ("numpy", "dtype") => Name::Dtype,
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Name::Reconstruct,
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Name::Scalar,
+        ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Name::FromBuffer,
+        ("_codecs", "encode") => Name::Encode,
+        _ => return None,
+    })
+}
+
+/// What `name(arguments)` builds; on arguments that are not as they should be, what was expected.
+pub(crate) fn reduce(nodes: &[Node], name: Name, arguments: &[usize]) -> Result<Node, &'static str> {
+    let node = |i: usize| arguments.get(i).and_then(|&id| nodes.get(id));
+    match (name, node(0), node(1)) {
+        (Name::Reconstruct, Some(Node::Name(Name::NdArray)), _) => {
+            Ok(Node::Array { integers: None, shape: Vec::new(), data: usize::MAX })
+        }
+        (Name::Dtype, Some(code), _) => {
+            let code = text(code).ok_or("numpy.dtype of a type's name")?;
+            Ok(Node::Dtype(IntegerType::parse(&code)))
+        }
+        (Name::Encode, Some(Node::Text(text)), Some(encoding)) => {
+            let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
+            match (latin1, self::text(encoding).as_deref()) {
+                (Some(bytes), Some("latin1" | "latin-1")) => Ok(Node::Bytes(bytes)),
+                _ => Err("_codecs.encode of Latin-1 text"),
+            }
+        }
+        (Name::FromBuffer, Some(Node::Bytes(bytes)), Some(Node::Dtype(integers))) => {
+            let (Some(Node::Tuple(sides)), Some(order)) = (node(2), node(3)) else {
+                return Err("numpy._frombuffer of bytes, type, shape and order");
+            };
+            if text(order).as_deref() != Some("C") {
+                return Err("an array in row-major order");
+            }
+            array(nodes, *integers, sides, arguments[0], bytes)
+        }
+        // Its value is of no use here; it may stand beside an array.
+        (Name::Scalar, Some(Node::Dtype(_)), Some(_)) => Ok(Node::None),
+        _ => Err("the arguments that NumPy writes"),
+    }
+}
+
+/// What a state makes of an array or a type; on a state that is not as it should be, what was expected.
+pub(crate) fn build(nodes: &[Node], target: &Node, state: &Node) -> Result<Node, &'static str> {
+    let Node::Tuple(state) = state else { return Err("a tuple as state") };
+    let node = |i: usize| state.get(i).and_then(|&id| nodes.get(id));
+    match target {
+        Node::Dtype(integers) => {
+            let order = node(1).and_then(text).ok_or("a byte order in the state of numpy.dtype")?;
+            Ok(Node::Dtype(integers.and_then(|t| t.with_order(&order))))
+        }
+        Node::Array { .. } => match (node(1), node(2), node(3), node(4)) {
+            (
+                Some(Node::Tuple(sides)),
+                Some(Node::Dtype(integers)),
+                Some(Node::Bool(fortran)),
+                Some(data),
+            ) => {
+                // An array of one axis, or of one column, is in both orders.
+                if *fortran && sides.len() > 1 {
+                    return Err("an array in row-major order");
+                }
+                let Node::Bytes(bytes) = data else { return Err("an array's values as bytes") };
+                array(nodes, *integers, sides, state[4], bytes)
+            }
+            _ => Err("shape, type, order and bytes as an array's state"),
+        },
+        _ => Err("an array or a type to give a state to"),
+    }
+}
+
+fn array(
+    nodes: &[Node],
+    integers: Option<IntegerType>,
+    sides: &[usize],
+    data: usize,
+    bytes: &[u8],
+) -> Result<Node, &'static str> {
+    let side = |&id: &usize| match nodes.get(id) {
+        Some(Node::Integer(n)) => usize::try_from(*n).ok(),
+        _ => None,
+    };
+    let shape: Vec<usize> = sides.iter().map(side).collect::<Option<_>>().ok_or("a shape of lengths")?;
+    if let Some(integers) = integers {
+        let size = shape.iter().try_fold(integers.bytes(), |n, &s| n.checked_mul(s));
+        if size != Some(bytes.len()) {
+            return Err("as many bytes as the array's shape and type say");
+        }
+    }
+    Ok(Node::Array { integers, shape, data })
+}
+
+fn text(node: &Node) -> Option<String> {
+    match node {
+        Node::Text(t) => Some(t.clone()),
+        Node::Bytes(b) => String::from_utf8(b.clone()).ok(),
+        _ => None,
+    }
+}

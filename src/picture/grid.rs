@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn png_decodes_to_the_drawing() {
-        let digits = crate::data::digits(crate::data::Split::Test).unwrap().slice(0, 64).unwrap();
+        let digits = crate::data::digits::load(crate::data::Split::Test).unwrap().truncated(64);
         let png = grid(&digits).unwrap();
         let decoded = image::load_from_memory(png.bytes()).unwrap().to_rgb8();
         assert_eq!(decoded.dimensions(), (8 * 8 * 13 + 9 * 4, 8 * 8 * 13 + 9 * 4));

@@ -3,6 +3,7 @@
 use super::by_name::by_name;
 use super::fault::Fault;
 use super::limits::{count, fraction};
+pub use crate::nn::Attention;
 use serde::{Deserialize, Serialize};
 
 /// The network, by name.
@@ -31,17 +32,6 @@ pub struct Unet {
     /// `L` grey levels, about a turn a level: the paper's `[6, 7]` for 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fourier: Option<Vec<i32>>,
-}
-
-/// Where the U-Net has self-attention.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attention {
-    /// Between the two blocks in the middle.
-    #[default]
-    Middle,
-    /// There, and after every residual block.
-    EveryBlock,
 }
 
 /// Settings of the multilayer perceptron.

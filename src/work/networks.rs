@@ -40,8 +40,8 @@ pub(crate) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
     match &recipe.network {
         config::Network::Unet(unet) => {
             let attention = match unet.attention {
-                config::Attention::Middle => "the middle",
-                config::Attention::EveryBlock => "every block",
+                Attention::Middle => "the middle",
+                Attention::EveryBlock => "every block",
             };
             let (width, blocks) = (unet.width, unet.blocks);
             format!(
@@ -77,10 +77,7 @@ macro_rules! unets {
         ) -> Result<F::Output> {
             let config = UNetConfig {
                 blocks: settings.blocks,
-                attention: match settings.attention {
-                    config::Attention::Middle => Attention::Middle,
-                    config::Attention::EveryBlock => Attention::EveryBlock,
-                },
+                attention: settings.attention,
                 dropout: settings.dropout,
                 fourier: fourier(recipe, settings),
             };

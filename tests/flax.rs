@@ -226,7 +226,7 @@ fn an_imported_run_is_measured_sampled_and_trained_further() {
     case.import("run", Chosen::Average).unwrap();
     let model = Model::load(case.path("run")).unwrap();
     assert_eq!(model.step(), 42);
-    assert!(model.bits_per_dim(&[128; 192]).unwrap().summary.mean.is_finite());
+    assert!(model.bits_per_dim(&[128; 192]).unwrap().summary.bits_per_dim.is_finite());
     let destination = Destination::Resume(case.path("run"));
     let trained = train(&case.recipe, &Registry::default(), &destination, &mut Silent).unwrap();
     let Trained::Finished(outcome) = trained else { panic!("interrupted") };

@@ -270,9 +270,9 @@ mod tests {
     #[test]
     fn operations_of_an_mlp() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-        let network =
-            Mlp::<2, 32, f32, Cpu>::new(&MlpConfig { blocks: 1 }, &Cpu::default(), &mut rng).unwrap();
+        let config = MlpConfig::default();
+        let network = Mlp::<2, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
         let found = Counted::<f32, Cpu>::operations(&network);
-        assert_eq!(found.dense, 2 * (2 * 32 + 2 * 32 * 32 + 32 * 2));
+        assert_eq!(found.dense, 2 * (2 * 32 + config.blocks as u64 * 2 * 32 * 32 + 32 * 2));
     }
 }

@@ -11,6 +11,7 @@ pub mod diffusion;
 pub mod divergence;
 pub mod error;
 pub mod files;
+pub mod flax;
 pub mod level;
 pub mod likelihood;
 pub mod math;

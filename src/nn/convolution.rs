@@ -44,7 +44,7 @@ impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Conv<SIZE, O, E,
 
 impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Parameters<E, D> for Conv<SIZE, O, E, D> {
     fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        visitor.parameter(&path(prefix, "kernel"), Role::Weight, &mut self.weight);
+        visitor.parameter(&path(prefix, "kernel"), Role::Kernel { size: SIZE }, &mut self.weight);
         visitor.parameter(&path(prefix, "bias"), Role::Bias, &mut self.bias);
     }
 }

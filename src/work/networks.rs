@@ -3,17 +3,20 @@
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
+use crate::nn::{Attention, Counted, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
 use dfdx::prelude::Cpu;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// A network that a recipe can be run with.
 pub(crate) trait Trainable:
-    Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static
+    Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static
 {
 }
-impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static> Trainable for N {}
+impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static> Trainable
+    for N
+{
+}
 
 /// What is done with the network of a recipe, whatever its type.
 pub(crate) trait WithNetwork {

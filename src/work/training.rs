@@ -2,7 +2,7 @@
 
 use super::networks::{Trainable, WithNetwork, describe};
 use crate::config::{self, Recipe};
-use crate::data::{ImageShape, ImageSource, Position, Shuffle, Visit};
+use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
 use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
@@ -38,7 +38,9 @@ impl WithNetwork for Training<'_> {
         let mut log = MetricsLog::open(&self.run.metrics(), state.step)?;
         let mut order = Shuffle::resume(self.images.images(), state.position)?;
         let grid = self.images.grid();
-        let total: u64 = self.recipe.stage.iter().map(|stage| stage.steps).sum();
+        let stages: u64 = self.recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
+        // An imported run starts its first stage at the file's step.
+        let total = state.step + stages - state.stage_step;
         self.progress.begin("training", "steps", state.step, total);
         let diffusion = self.registry.diffusion(self.recipe)?;
         let fixed = fixed_terms(&diffusion, self.images, self.recipe.seed)?;
@@ -58,8 +60,15 @@ impl WithNetwork for Training<'_> {
             let before = state.seconds;
             while state.stage_step < stage.steps {
                 let visits = order.next_batch((stage.batch * stage.accumulation) as usize);
-                let x = grid.centres(&self.images.batch(&visits)?);
-                let report = trainer.step(state.stage_step + 1, state.step + 1, &x)?;
+                let mut levels = self.images.batch(&visits)?;
+                let conditioning = self.augment(&visits, &mut levels)?;
+                let (step, stream) = (state.stage_step + 1, state.step + 1);
+                let report = trainer.conditioned_step(
+                    step,
+                    stream,
+                    &grid.centres(&levels),
+                    conditioning.as_deref(),
+                )?;
                 state.step += 1;
                 state.stage_step += 1;
                 state.position = order.position();
@@ -109,6 +118,16 @@ impl Training<'_> {
         }
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
         Checkpoint::parse(&path, &bytes)?.check_network(&describe(recipe, shape))
+    }
+
+    /// Augments a batch in place; gives the conditioning numbers, if there is anything to condition on.
+    fn augment(&self, visits: &[Visit], levels: &mut [u16]) -> Result<Option<Vec<f64>>> {
+        let augmentation = self.recipe.data.augmentation();
+        if augmentation == Augmentation::default() {
+            return Ok(None);
+        }
+        let numbers = augmentation.apply_batch(self.recipe.seed, visits, self.images.shape(), levels)?;
+        Ok(Some(numbers.into_iter().map(f64::from).collect()))
     }
 
     /// The network, the optimizer and the state to go on from.

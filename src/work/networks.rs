@@ -49,16 +49,22 @@ pub(crate) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
             let (width, blocks) = (unet.width, unet.blocks);
             format!(
                 "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, fourier {:?}",
-                fourier(recipe, unet)
+                fourier(recipe, &unet.fourier)
             )
         }
-        config::Network::Mlp(mlp) => format!("mlp for {shape}, width {}, depth {}", mlp.width, mlp.depth),
+        config::Network::Mlp(mlp) => {
+            let (width, depth) = (mlp.width, mlp.depth);
+            format!(
+                "mlp for {shape}, width {width}, depth {depth}, fourier {:?}",
+                fourier(recipe, &mlp.fourier)
+            )
+        }
     }
 }
 
 /// The exponents of the Fourier features: by default about a turn a grey level.
-fn fourier(recipe: &Recipe, settings: &config::Unet) -> Vec<i32> {
-    settings.fourier.clone().unwrap_or_else(|| {
+fn fourier(recipe: &Recipe, set: &Option<Vec<i32>>) -> Vec<i32> {
+    set.clone().unwrap_or_else(|| {
         let n = (f64::from(recipe.data.levels()) / 2.0).log2().round() as i32;
         vec![n - 1, n]
     })
@@ -82,7 +88,7 @@ macro_rules! unets {
                 blocks: settings.blocks,
                 attention: settings.attention,
                 dropout: settings.dropout,
-                fourier: fourier(recipe, settings),
+                fourier: fourier(recipe, &settings.fourier),
             };
             let device = Cpu::default();
             match (shape.height, shape.width, shape.channels, settings.width) {
@@ -129,7 +135,7 @@ fn mlp<F: WithNetwork>(
     rng: &mut ChaCha8Rng,
     work: F,
 ) -> Result<F::Output> {
-    let config = MlpConfig { blocks: settings.depth };
+    let config = MlpConfig { blocks: settings.depth, fourier: fourier(recipe, &settings.fourier) };
     let device = Cpu::default();
     match (shape.dims(), settings.width) {
         (2, 32) => work.run(Mlp::<2, 32, f32, Cpu>::new(&config, &device, rng)?),

@@ -103,6 +103,10 @@ pub trait SecondJvp<E: Real, D: Kernels<E>>: Jvp<E, D> {
 /// A network written once for every mode.
 ///
 /// The blanket implementations make it a [`Network`], a [`Jvp`] and a [`SecondJvp`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no network with derivatives",
+    note = "a likelihood needs the divergence, and so `Jvp`: implement `ModeNetwork`, which gives it, or `Jvp` itself"
+)]
 pub trait ModeNetwork<E: Real, D: Kernels<E>> {
     /// The shape of a batch, `(usize, ...)`.
     type Batch: Shape;

@@ -47,7 +47,7 @@ fn main() -> Result<()> {
     let settings = TrainerSettings {
         seed: 0,
         accumulation: 1,
-        rate: Rate { peak: 3e-3, warmup: 100, decay: RateDecay::Cosine { final_rate: 0.0 }, steps },
+        rate: Rate { peak: 3e-3, warmup: 100, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS },
         optimizer: AdamWSettings {
             beta1: 0.9,
             beta2: 0.99,

@@ -2,7 +2,8 @@
 
 use super::parameters::path;
 use super::{
-    Conv, Dense, FourierFeatures, Init, ModeNetwork, ParameterVisitor, Parameters, Pass, TimeEmbedding,
+    Conv, Dense, FadingFourier, FourierFeatures, Init, ModeNetwork, ParameterVisitor, Parameters, Pass,
+    TimeEmbedding,
 };
 use crate::error::{Error, Result};
 use crate::tensor::{Kernels, Mode, Plain, Real};
@@ -16,15 +17,14 @@ use serde::{Deserialize, Serialize};
 pub struct MlpConfig {
     /// The number of residual blocks.
     pub blocks: usize,
-    /// Exponents of the base-2 Fourier features; empty for none. Data on a grid of `L` grey levels need
-    /// them: at the least noise the flow must tell the grid's points apart, and a layer on `z` alone
-    /// learns that they are there too slowly.
-    pub fourier: Vec<i32>,
+    /// Fourier features of the input, if any. Data on a grid of grey levels need them: at the least noise
+    /// the flow must tell the grid's points apart, which dense layers on `z` alone learn too slowly.
+    pub fourier: Option<FadingFourier>,
 }
 
 impl Default for MlpConfig {
     fn default() -> Self {
-        Self { blocks: 3, fourier: Vec::new() }
+        Self { blocks: 3, fourier: None }
     }
 }
 
@@ -37,6 +37,7 @@ impl Default for MlpConfig {
 pub struct Mlp<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> {
     time: TimeEmbedding<E, D>,
     features: FourierFeatures<E, D>,
+    fade: Option<FadingFourier>,
     input: Conv<1, WIDTH, E, D>,
     blocks: Vec<Block<WIDTH, E, D>>,
     output: Dense<Const<WIDTH>, Const<N>, E, D>,
@@ -59,15 +60,18 @@ impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Mlp<N, WIDTH, E
         if config.blocks == 0 {
             return Err(Error::value("network.blocks", 0, "at least 1"));
         }
-        if let Some(k) = config.fourier.iter().find(|k| k.abs() > 20) {
+        let fade = config.fourier.clone();
+        let exponents = fade.as_ref().map_or(&[][..], |fade| &fade.exponents);
+        if let Some(k) = exponents.iter().find(|k| k.abs() > 20) {
             return Err(Error::value("network.fourier", k, "exponents from -20 to 20"));
         }
         device.enable_cache();
-        let features = FourierFeatures::new(N, &config.fourier, device);
+        let features = FourierFeatures::new(N, exponents, device);
         Ok(Self {
             time: TimeEmbedding::new(WIDTH, device, rng),
             input: Conv::new(features.channels(), Init::Lecun, device, rng),
             features,
+            fade,
             blocks: (0..config.blocks)
                 .map(|_| Block {
                     first: Dense::new(Const, Const, Init::Lecun, device, rng),
@@ -97,7 +101,15 @@ impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> ModeNetwork<E, 
         // A point is an image of one pixel: so its features need not be put side by side.
         let (rows, _) = M::shape(&z);
         let pixel = M::reshape(M::share(&z), (rows, Const::<1>, Const::<1>, Const::<N>));
-        let features = self.features.apply::<M, 1, 1, _>(pixel);
+        let mut features = self.features.apply::<M, 1, 1, _>(pixel);
+        if let Some(fade) = &self.fade {
+            // Features come channel by channel, each with every exponent.
+            let row = |&time: &f64| (0..N).flat_map(move |_| fade.factors(time)).map(E::of);
+            let factors: Vec<E> = pass.times.iter().flat_map(row).collect();
+            let factors = self.device.upload(&factors, (rows, Const, Const, N * fade.exponents.len()));
+            let waves = features.split_off(1);
+            features.extend(waves.into_iter().map(|wave| M::mask(wave, &factors)));
+        }
         let h = self.input.apply::<M, 1, 1, _>(features, None, None);
         let mut h = M::reshape(h, (rows, Const::<WIDTH>));
         for block in &self.blocks {

@@ -3,7 +3,7 @@
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Counted, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
+use crate::nn::{Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
 use dfdx::prelude::Cpu;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -135,7 +135,12 @@ fn mlp<F: WithNetwork>(
     rng: &mut ChaCha8Rng,
     work: F,
 ) -> Result<F::Output> {
-    let config = MlpConfig { blocks: settings.depth, fourier: fourier(recipe, &settings.fourier) };
+    let range = recipe.gamma_range()?;
+    let fourier = FadingFourier {
+        exponents: fourier(recipe, &settings.fourier),
+        gamma: [range.min().0, range.max().0],
+    };
+    let config = MlpConfig { blocks: settings.depth, fourier: Some(fourier) };
     let device = Cpu::default();
     match (shape.dims(), settings.width) {
         (2, 32) => work.run(Mlp::<2, 32, f32, Cpu>::new(&config, &device, rng)?),

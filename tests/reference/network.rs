@@ -4,7 +4,6 @@ use super::case::{Arrays, Case, Config, Result};
 use super::report::{Allowed, Report};
 use super::trace::Recorded;
 use dfdx::prelude::{Cpu, Shape, Tensor};
-use dfdx::tensor::AsVec;
 use idode::diffusion::{Coefficients, DynDiffusion};
 use idode::divergence::{Divergence, Exact};
 use idode::level::Gamma;

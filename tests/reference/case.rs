@@ -63,7 +63,7 @@ pub(crate) struct Config {
     pub(crate) gamma_max: f64,
     with_fourier_features: bool,
     with_attention: bool,
-    gamma_type: GammaType,
+    gamma_type: String,
     sample_softmax: bool,
     pub(crate) antithetic_time_sampling: bool,
     sm_n_timesteps: u32,
@@ -89,12 +89,6 @@ pub(crate) enum Dequantization {
     TruncatedNormal,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum GammaType {
-    Fixed,
-}
-
 impl Case {
     /// The case in a file; `None` where the file has no settings, and so is no case.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
@@ -105,8 +99,8 @@ impl Case {
             return Ok(None);
         };
         let config: Config = serde_json::from_str(config)?;
-        if config.sample_softmax || config.sm_n_timesteps != 0 {
-            return Err("only arg-max decoding and continuous time are known".into());
+        if config.sample_softmax || config.sm_n_timesteps != 0 || config.gamma_type != "fixed" {
+            return Err("known are arg-max decoding, continuous time and fixed schedules only".into());
         }
         let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
         Ok(Some(Self { name, folder, config, arrays: arrays(&bytes)? }))

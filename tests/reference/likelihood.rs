@@ -79,8 +79,7 @@ fn dequantize(case: &Case, diffusion: &DynDiffusion, dims: usize) -> Result<Dequ
         }
         Dequantization::Uniform => {
             // x + u goes into the ODE without alpha, and only the bin's own width is counted.
-            let z: Vec<f64> =
-                pixels.map(|(&k, u)| grid.centre(k) + grid.bin_width() * (u - 0.5)).collect();
+            let z: Vec<f64> = pixels.map(|(&k, u)| grid.centre(k) + grid.bin_width() * (u - 0.5)).collect();
             let price = dims as f64 * grid.bin_width().ln();
             let rows = z.len() / dims;
             Dequantized { from: UniformBin::default_gamma(256), z, prices: vec![price; rows] }

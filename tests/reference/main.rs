@@ -7,11 +7,15 @@
 
 mod case;
 mod checkpoint;
+mod full_size;
 mod likelihood;
 mod loss;
 mod network;
+mod precision;
+mod refusals;
 mod report;
 mod sample;
+mod single;
 mod time;
 mod trace;
 

@@ -14,7 +14,7 @@ pub(crate) struct Report<'a> {
 struct Compared {
     name: String,
     error: f64,
-    /// Of the largest entry.
+    /// Of the largest entry, or of the scale that was given.
     relative: f64,
     /// Beyond what is allowed.
     fails: bool,
@@ -25,6 +25,8 @@ struct Compared {
 pub(crate) enum Allowed {
     /// This part of the array's largest entry.
     OfLargest(f64),
+    /// This part of a scale.
+    Of { scale: f64, part: f64 },
     /// This much.
     Absolute(f64),
 }
@@ -41,19 +43,19 @@ impl<'a> Report<'a> {
             return Err(format!("{name}: {} numbers, expected {}", ours.len(), theirs.len()).into());
         }
         let scale = theirs.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
-        let mut error = 0.0;
+        let mut error: f64 = 0.0;
         for (a, b) in ours.iter().zip(theirs) {
             let own = (a - b).abs();
             // `f64::max` would drop a NaN.
-            if !(own <= error) {
-                error = own;
-            }
+            error = if own.is_nan() || error.is_nan() { f64::NAN } else { own.max(error) };
         }
-        let relative = if error == 0.0 { 0.0 } else { error / scale };
-        let fails = match allowed {
-            Allowed::OfLargest(part) => !(relative <= part),
-            Allowed::Absolute(most) => !(error <= most),
+        let of = |scale: f64| if error == 0.0 { 0.0 } else { error / scale };
+        let (relative, within) = match allowed {
+            Allowed::OfLargest(part) => (of(scale), of(scale) <= part),
+            Allowed::Of { scale, part } => (of(scale), of(scale) <= part),
+            Allowed::Absolute(most) => (of(scale), error <= most),
         };
+        let fails = !within;
         self.compared.push(Compared { name: name.to_owned(), error, relative, fails });
         Ok(())
     }
@@ -85,7 +87,9 @@ impl<'a> Report<'a> {
             .compared
             .iter()
             .filter(|compared| compared.fails)
-            .map(|c| format!("{}: differs by {:.1e}, {:.1e} of the largest entry", c.name, c.error, c.relative))
+            .map(|c| {
+                format!("{}: differs by {:.1e}, {:.1e} of the largest entry", c.name, c.error, c.relative)
+            })
             .collect();
         if !failures.is_empty() {
             return Err(failures.join("\n    ").into());

@@ -19,9 +19,6 @@ mod residual;
 mod time_embedding;
 mod unet;
 
-#[cfg(test)]
-mod tests;
-
 pub use attention::AttentionBlock;
 pub use convolution::Conv;
 pub use dense::Dense;

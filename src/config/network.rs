@@ -32,6 +32,8 @@ pub struct Unet {
     /// `L` grey levels, about a turn a level: the paper's `[6, 7]` for 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fourier: Option<Vec<i32>>,
+    /// Whether the features fade with noise: false, as in the paper. Those of the MLP always do.
+    pub fading: bool,
 }
 
 /// Settings of the multilayer perceptron.
@@ -49,7 +51,14 @@ pub struct Mlp {
 
 impl Default for Unet {
     fn default() -> Self {
-        Self { width: 32, blocks: 2, attention: Attention::default(), dropout: 0.0, fourier: None }
+        Self {
+            width: 32,
+            blocks: 2,
+            attention: Attention::default(),
+            dropout: 0.0,
+            fourier: None,
+            fading: false,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Base-2 Fourier features of the input.
 
 use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real};
-use dfdx::prelude::{Dim, Tensor};
+use dfdx::prelude::{Dim, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -13,6 +13,7 @@ use std::f64::consts::TAU;
 pub struct FourierFeatures<E: Real, D: Kernels<E>> {
     /// `(channels, channels * exponents)`: the frequencies, as a constant matrix.
     frequencies: Tensor<(usize, usize), E, D>,
+    fading: Option<FadingFourier>,
 }
 
 impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
@@ -26,7 +27,13 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
                 matrix[channel * columns + column] = E::of(2f64.powi(k) * TAU);
             }
         }
-        Self { frequencies: device.tensor_from_vec(matrix, (channels, columns)) }
+        Self { frequencies: device.tensor_from_vec(matrix, (channels, columns)), fading: None }
+    }
+
+    /// Features that fade with noise: see [`FadingFourier`].
+    pub fn fading(channels: usize, fading: FadingFourier, device: &D) -> Self {
+        let features = Self::new(channels, &fading.exponents, device);
+        Self { fading: Some(fading), ..features }
     }
 
     /// The number of channels of all features side by side, the input's own included.
@@ -35,10 +42,11 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
         channels + 2 * columns
     }
 
-    /// The input and its features, as inputs of one convolution, in mode `M`.
+    /// The input and its features at each row's time, as inputs of one convolution, in mode `M`.
     pub fn apply<M: Mode<E, D>, const H: usize, const W: usize, C: Dim>(
         &self,
         z: M::Of<ImageBatch<H, W, C>>,
+        times: &[f64],
     ) -> Vec<M::Of<ImageBatch<H, W, usize>>> {
         let (rows, height, width, channels) = M::shape(&z);
         let z = M::reshape(z, (rows, height, width, channels.size()));
@@ -48,8 +56,20 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
         let operator = Convolution { size: 1, weight: &self.frequencies, bias: None };
         let angles: M::Of<ImageBatch<H, W, usize>> =
             M::convolution::<H, W, usize, usize>(vec![M::share(&z)], &operator, None, None);
-        let sin = M::sin(M::share(&angles));
-        vec![z, sin, M::cos(angles)]
+        let (sin, cos) = (M::sin(M::share(&angles)), M::cos(angles));
+        let Some(fading) = &self.fading else {
+            return vec![z, sin, cos];
+        };
+        // Features come channel by channel, each with every exponent.
+        let mut factors = Vec::with_capacity(M::shape(&sin).num_elements());
+        for &time in times {
+            let own: Vec<E> = fading.factors(time).map(E::of).collect();
+            for _ in 0..H * W * channels.size() {
+                factors.extend(&own);
+            }
+        }
+        let factors = self.frequencies.device().upload(&factors, M::shape(&sin));
+        vec![z, M::mask(sin, &factors), M::mask(cos, &factors)]
     }
 }
 

@@ -37,7 +37,6 @@ impl Default for MlpConfig {
 pub struct Mlp<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> {
     time: TimeEmbedding<E, D>,
     features: FourierFeatures<E, D>,
-    fade: Option<FadingFourier>,
     input: Conv<1, WIDTH, E, D>,
     blocks: Vec<Block<WIDTH, E, D>>,
     output: Dense<Const<WIDTH>, Const<N>, E, D>,
@@ -60,18 +59,19 @@ impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Mlp<N, WIDTH, E
         if config.blocks == 0 {
             return Err(Error::value("network.blocks", 0, "at least 1"));
         }
-        let fade = config.fourier.clone();
-        let exponents = fade.as_ref().map_or(&[][..], |fade| &fade.exponents);
+        let exponents = config.fourier.as_ref().map_or(&[][..], |fading| &fading.exponents);
         if let Some(k) = exponents.iter().find(|k| k.abs() > 20) {
             return Err(Error::value("network.fourier", k, "exponents from -20 to 20"));
         }
         device.enable_cache();
-        let features = FourierFeatures::new(N, exponents, device);
+        let features = match &config.fourier {
+            Some(fading) => FourierFeatures::fading(N, fading.clone(), device),
+            None => FourierFeatures::new(N, &[], device),
+        };
         Ok(Self {
             time: TimeEmbedding::new(WIDTH, device, rng),
             input: Conv::new(features.channels(), Init::Lecun, device, rng),
             features,
-            fade,
             blocks: (0..config.blocks)
                 .map(|_| Block {
                     first: Dense::new(Const, Const, Init::Lecun, device, rng),
@@ -101,15 +101,7 @@ impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> ModeNetwork<E, 
         // A point is an image of one pixel: so its features need not be put side by side.
         let (rows, _) = M::shape(&z);
         let pixel = M::reshape(M::share(&z), (rows, Const::<1>, Const::<1>, Const::<N>));
-        let mut features = self.features.apply::<M, 1, 1, _>(pixel);
-        if let Some(fade) = &self.fade {
-            // Features come channel by channel, each with every exponent.
-            let row = |&time: &f64| (0..N).flat_map(move |_| fade.factors(time)).map(E::of);
-            let factors: Vec<E> = pass.times.iter().flat_map(row).collect();
-            let factors = self.device.upload(&factors, (rows, Const, Const, N * fade.exponents.len()));
-            let waves = features.split_off(1);
-            features.extend(waves.into_iter().map(|wave| M::mask(wave, &factors)));
-        }
+        let features = self.features.apply::<M, 1, 1, _>(pixel, pass.times);
         let h = self.input.apply::<M, 1, 1, _>(features, None, None);
         let mut h = M::reshape(h, (rows, Const::<WIDTH>));
         for block in &self.blocks {

@@ -2,8 +2,8 @@
 
 use super::parameters::path;
 use super::{
-    AttentionBlock, Conv, FourierFeatures, Init, ModeNetwork, Norm, ParameterVisitor, Parameters, Pass,
-    ResidualBlock, TimeEmbedding,
+    AttentionBlock, Conv, FadingFourier, FourierFeatures, Init, ModeNetwork, Norm, ParameterVisitor,
+    Parameters, Pass, ResidualBlock, TimeEmbedding,
 };
 use crate::error::{Error, Result};
 use crate::tensor::{ImageBatch, Kernels, Mode, Real};
@@ -50,11 +50,14 @@ pub struct UNetConfig {
     pub dropout: f64,
     /// Exponents of the base-2 Fourier features; empty for none.
     pub fourier: Vec<i32>,
+    /// The noise levels gamma at the network's times 0 and 1 if the features fade with noise (see
+    /// [`FadingFourier`]); the paper's do not.
+    pub fading: Option<[f64; 2]>,
 }
 
 impl Default for UNetConfig {
     fn default() -> Self {
-        Self { blocks: 32, attention: Attention::Middle, dropout: 0.1, fourier: vec![6, 7] }
+        Self { blocks: 32, attention: Attention::Middle, dropout: 0.1, fourier: vec![6, 7], fading: None }
     }
 }
 
@@ -136,7 +139,13 @@ impl<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real
             return Err(Error::value("network.fourier", k, "exponents from -20 to 20"));
         }
         device.enable_cache();
-        let features = FourierFeatures::new(C, &config.fourier, device);
+        let features = match config.fading {
+            Some(gamma) => {
+                let exponents = config.fourier.clone();
+                FourierFeatures::fading(C, FadingFourier { exponents, gamma }, device)
+            }
+            None => FourierFeatures::new(C, &config.fourier, device),
+        };
         Ok(Self {
             time: TimeEmbedding::new(WIDTH, device, rng),
             conv_in: Conv::new(features.channels(), Init::Lecun, device, rng),
@@ -170,7 +179,7 @@ impl<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real
 
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
         let time = self.time.apply::<M::Tape>(pass);
-        let features = self.features.apply::<M, H, W, _>(M::share(&z));
+        let features = self.features.apply::<M, H, W, _>(M::share(&z), pass.times);
         let mut h = self.conv_in.apply::<M, H, W, _>(features, None, None);
         let mut skips = vec![M::share(&h)];
         for stage in &self.down {

@@ -3,7 +3,9 @@
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
+use crate::nn::{
+    Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig,
+};
 use dfdx::prelude::Cpu;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -48,7 +50,8 @@ pub(crate) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
             };
             let (width, blocks) = (unet.width, unet.blocks);
             format!(
-                "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, fourier {:?}",
+                "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, {}fourier {:?}",
+                if unet.fading { "fading " } else { "" },
                 fourier(recipe, &unet.fourier)
             )
         }
@@ -84,7 +87,9 @@ macro_rules! unets {
             rng: &mut ChaCha8Rng,
             work: F,
         ) -> Result<F::Output> {
+            let range = recipe.gamma_range()?;
             let config = UNetConfig {
+                fading: settings.fading.then(|| [range.min().0, range.max().0]),
                 blocks: settings.blocks,
                 attention: settings.attention,
                 dropout: settings.dropout,

@@ -66,15 +66,17 @@ impl Task<f32> for Check<'_> {
         let largest =
             |name: &str| case.values(name).map_or(0.0, |x| x.iter().fold(0.0, |m, x| x.abs().max(m)));
         let names = case.arrays.keys().filter(|name| name.starts_with("grad/"));
-        let rounding = f64::from(f32::EPSILON) * names.map(|name| largest(name)).fold(0.0, f64::max);
+        let largest_of_all = names.map(|name| largest(name)).fold(0.0, f64::max);
+        let rounding = f64::from(f32::EPSILON);
         for (name, gradient) in gradients.iter() {
             let name = format!("grad/score_model/{name}");
             if case.arrays.contains_key(&name) {
                 let gradient: Vec<f64> = gradient.as_vec().into_iter().map(f64::from).collect();
                 // At width 32 every group of a norm is one channel, so that what is the same at all positions
                 // (the embedding of time) has no effect, and its gradient is the rounding of 0.
-                let zero = largest(&name) <= rounding;
-                let allowed = if zero { Allowed::Of { scale: rounding, part: 1.0 } } else { ROUNDING };
+                let zero = largest(&name) <= rounding * largest_of_all;
+                let of_all = Allowed::Of { scale: largest_of_all, part: rounding };
+                let allowed = if zero { of_all } else { ROUNDING };
                 report.compare(&name, &gradient, allowed)?;
             }
         }

@@ -103,7 +103,7 @@ fn a_gradient_that_is_no_number_names_its_parameter() {
             pass: &mut Pass<'_>,
         ) -> Result<RowLosses<f32, Cpu>> {
             let z = problem.input();
-            let output = network.forward(z.leaky_traced(), pass) - z;
+            let output = network.forward(z.clone().leaky_traced(), pass) - z;
             Ok(output.square().sqrt().sum::<(usize,), Axis<1>>())
         }
     }

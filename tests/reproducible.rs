@@ -65,6 +65,22 @@ impl Progress for StopAt {
     }
 }
 
+/// Asks to stop in the first phase of this name.
+struct StopIn(&'static str, bool);
+
+impl Progress for StopIn {
+    fn begin(&mut self, phase: &str, _unit: &str, _done: u64, _total: u64) {
+        self.1 |= phase == self.0;
+    }
+    fn step(&mut self, _metrics: &StepMetrics) {}
+    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
+    fn end(&mut self) {}
+    fn message(&mut self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        self.1
+    }
+}
+
 /// Everything that a run leaves and that may not differ: the checkpoint, the estimates and the samples.
 #[derive(PartialEq)]
 struct Traces {
@@ -108,6 +124,23 @@ fn a_run_that_was_stopped_ends_with_the_same_bytes() {
     for stops in [&[1][..], &[3], &[4], &[5], &[6], &[2, 4, 5]] {
         assert!(run(TWO_PIXEL, stops) == whole, "stopped after {stops:?}");
     }
+}
+
+#[test]
+fn a_run_that_was_stopped_after_training_is_measured_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("run");
+    let recipe = Recipe::parse("recipe.toml", TWO_PIXEL).expect("a recipe");
+    let mut destination = Destination::New(root.clone());
+    for phase in ["VLB", "ODE, uniform", "sampling"] {
+        let ended = train(&recipe, &Registry::default(), &destination, &mut StopIn(phase, false));
+        assert_eq!(ended.expect("a run"), Trained::Interrupted { step: 7 });
+        destination = Destination::Resume(root.clone());
+    }
+    let ended = train(&recipe, &Registry::default(), &destination, &mut StopIn("", false));
+    assert!(matches!(ended.expect("a run"), Trained::Finished(_)));
+    let samples = std::fs::read(root.join("samples.png")).expect("samples");
+    assert!(samples == run(TWO_PIXEL, &[]).samples);
 }
 
 #[test]

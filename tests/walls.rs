@@ -22,12 +22,12 @@ const NARROW: &[(&str, &[&str])] = &[
     ("diffusion", &["error", "level", "math", "parameterization", "schedule"]),
     ("divergence", &["error"]),
     ("objective", &["diffusion", "error", "level", "nn", "parameterization", "schedule", "tensor"]),
-    ("progress", &[]),
+    ("progress", &["error"]),
     ("files", &["error"]),
 ];
 
 /// Rooms whose tests may name more: a test of a composition needs its parts.
-const NARROW_TESTS: &[(&str, &[&str])] = &[("diffusion", &["time"])];
+const NARROW_TESTS: &[(&str, &[&str])] = &[("diffusion", &["time"]), ("nn", &["math"])];
 
 /// Rooms that know no tensor library.
 const WITHOUT_DFDX: &[&str] = &[

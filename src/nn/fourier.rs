@@ -99,3 +99,23 @@ impl FadingFourier {
         self.exponents.iter().map(move |&k| (-0.5 * (2f64.powi(k) * TAU).powi(2) * variance).exp())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_fade_as_their_mean_over_noise() {
+        // E[exp(i w (z + s eps))] = exp(i w z) exp(-w^2 s^2 / 2), by quadrature, with w = 2 pi and 4 pi.
+        let fade = FadingFourier { exponents: vec![0, 1], gamma: [-8.0, 2.0] };
+        for time in [0.0f64, 0.3, 0.7, 1.0] {
+            let std = (-4.0 + 5.0 * time).exp();
+            for (factor, w) in fade.factors(time).zip([TAU, 2.0 * TAU]) {
+                let mean = crate::math::integrate(-12.0, 12.0, 400, |eps: f64| {
+                    (-0.5 * eps * eps).exp() / TAU.sqrt() * (w * std * eps).cos()
+                });
+                assert!((factor - mean).abs() < 1e-12, "{time} {w}: {factor} {mean}");
+            }
+        }
+    }
+}

@@ -142,6 +142,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
     fn jvp<T: Tape<E, D>>(
         &self,

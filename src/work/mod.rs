@@ -99,10 +99,21 @@ pub fn train(
     if let Some(step) = networks::with_network(&recipe, images.shape(), training)? {
         return Ok(Trained::Interrupted { step });
     }
-    let outcome = evaluate(&run, registry, progress)?;
-    sample(&run, registry, recipe.sample.count, progress)?;
-    draw_curve(&run, &outcome)?;
-    Ok(Trained::Finished(outcome))
+    match finish(&run, registry, progress) {
+        Ok(outcome) => Ok(Trained::Finished(outcome)),
+        Err(Error::Interrupted) => {
+            Ok(Trained::Interrupted { step: recipe.stage.iter().map(|s| s.steps).sum() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What follows training.
+fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
+    let outcome = evaluate(run, registry, progress)?;
+    sample(run, registry, run.recipe().sample.count, progress)?;
+    draw_curve(run, &outcome)?;
+    Ok(outcome)
 }
 
 /// Whether the binary holds the network of a recipe.

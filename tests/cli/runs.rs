@@ -331,7 +331,7 @@ fn ctrl_c_finishes_the_step_and_says_how_to_go_on() {
     assert!(output.stdout.is_empty());
     let lines: Vec<&str> = stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{stderr}");
-    assert!(lines[0].starts_with("finishing the step and writing a checkpoint"), "{stderr}");
+    assert!(lines[0].starts_with("finishing what is begun, to be continued later; "), "{stderr}");
     assert!(
         lines[1].starts_with("stopped after step ")
             && lines[1]

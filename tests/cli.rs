@@ -1,6 +1,9 @@
 //! The command line on input that cannot be used: exit code 2, one line on standard error, and
-//! nothing on disk that was not there before.
+//! nothing on disk that was not there before; and whole runs.
 #![cfg(feature = "cli")]
+
+#[path = "cli/runs.rs"]
+mod runs;
 
 use std::collections::BTreeMap;
 use std::fs;

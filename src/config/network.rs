@@ -3,6 +3,7 @@
 use super::by_name::by_name;
 use super::fault::Fault;
 use super::limits::{count, fraction};
+pub use crate::nn::Attention;
 use serde::{Deserialize, Serialize};
 
 /// The network, by name.
@@ -33,17 +34,6 @@ pub struct Unet {
     pub fourier: Option<Vec<i32>>,
 }
 
-/// Where the U-Net has self-attention.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attention {
-    /// Between the two blocks in the middle.
-    #[default]
-    Middle,
-    /// There, and after every residual block.
-    EveryBlock,
-}
-
 /// Settings of the multilayer perceptron.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +42,9 @@ pub struct Mlp {
     pub width: usize,
     /// Hidden layers: 3.
     pub depth: usize,
+    /// Exponents of the Fourier features of the input, as for the U-Net.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fourier: Option<Vec<i32>>,
 }
 
 impl Default for Unet {
@@ -62,7 +55,7 @@ impl Default for Unet {
 
 impl Default for Mlp {
     fn default() -> Self {
-        Self { width: 128, depth: 3 }
+        Self { width: 128, depth: 3, fourier: None }
     }
 }
 
@@ -75,16 +68,20 @@ impl Network {
                 count("width", unet.width as u64)?;
                 count("blocks", unet.blocks as u64)?;
                 fraction("dropout", unet.dropout)?;
-                let fourier = unet.fourier.as_deref().unwrap_or_default();
-                match fourier.iter().position(|k| !(-4..=16).contains(k)) {
-                    Some(i) => Err(Fault::new(format!("fourier[{i}]"), fourier[i].to_string(), "-4 to 16")),
-                    None => Ok(()),
-                }
+                exponents(unet.fourier.as_deref().unwrap_or_default())
             }
             Self::Mlp(mlp) => {
                 count("width", mlp.width as u64)?;
-                count("depth", mlp.depth as u64)
+                count("depth", mlp.depth as u64)?;
+                exponents(mlp.fourier.as_deref().unwrap_or_default())
             }
         }
+    }
+}
+
+fn exponents(fourier: &[i32]) -> Result<(), Fault> {
+    match fourier.iter().position(|k| !(-4..=16).contains(k)) {
+        Some(i) => Err(Fault::new(format!("fourier[{i}]"), fourier[i].to_string(), "-4 to 16")),
+        None => Ok(()),
     }
 }

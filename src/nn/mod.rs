@@ -19,13 +19,10 @@ mod residual;
 mod time_embedding;
 mod unet;
 
-#[cfg(test)]
-mod tests;
-
 pub use attention::AttentionBlock;
 pub use convolution::Conv;
 pub use dense::Dense;
-pub use fourier::FourierFeatures;
+pub use fourier::{FadingFourier, FourierFeatures};
 pub use init::Init;
 pub use mlp::{Mlp, MlpConfig};
 pub use network::{Jvp, ModeNetwork, Network, Pass, SecondJvp};

@@ -23,6 +23,13 @@ pub struct AdamWSettings {
     pub clip: Option<f64>,
 }
 
+impl Default for AdamWSettings {
+    /// The paper's: beta 0.9 and 0.99, epsilon 1e-8, decay 0.01, average 0.9999, no clipping.
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01, ema: 0.9999, clip: None }
+    }
+}
+
 /// The optimizer's state: one [`Moments`] per parameter, in the order of the network's walk.
 #[derive(Clone, Debug)]
 pub struct AdamW<E: Real, D: Kernels<E>> {

@@ -3,7 +3,7 @@
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Counted, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
+use crate::nn::{Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
 use dfdx::prelude::Cpu;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -43,22 +43,28 @@ pub(crate) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
     match &recipe.network {
         config::Network::Unet(unet) => {
             let attention = match unet.attention {
-                config::Attention::Middle => "the middle",
-                config::Attention::EveryBlock => "every block",
+                Attention::Middle => "the middle",
+                Attention::EveryBlock => "every block",
             };
             let (width, blocks) = (unet.width, unet.blocks);
             format!(
                 "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, fourier {:?}",
-                fourier(recipe, unet)
+                fourier(recipe, &unet.fourier)
             )
         }
-        config::Network::Mlp(mlp) => format!("mlp for {shape}, width {}, depth {}", mlp.width, mlp.depth),
+        config::Network::Mlp(mlp) => {
+            let (width, depth) = (mlp.width, mlp.depth);
+            format!(
+                "mlp for {shape}, width {width}, depth {depth}, fourier {:?}",
+                fourier(recipe, &mlp.fourier)
+            )
+        }
     }
 }
 
 /// The exponents of the Fourier features: by default about a turn a grey level.
-fn fourier(recipe: &Recipe, settings: &config::Unet) -> Vec<i32> {
-    settings.fourier.clone().unwrap_or_else(|| {
+fn fourier(recipe: &Recipe, set: &Option<Vec<i32>>) -> Vec<i32> {
+    set.clone().unwrap_or_else(|| {
         let n = (f64::from(recipe.data.levels()) / 2.0).log2().round() as i32;
         vec![n - 1, n]
     })
@@ -80,12 +86,9 @@ macro_rules! unets {
         ) -> Result<F::Output> {
             let config = UNetConfig {
                 blocks: settings.blocks,
-                attention: match settings.attention {
-                    config::Attention::Middle => Attention::Middle,
-                    config::Attention::EveryBlock => Attention::EveryBlock,
-                },
+                attention: settings.attention,
                 dropout: settings.dropout,
-                fourier: fourier(recipe, settings),
+                fourier: fourier(recipe, &settings.fourier),
             };
             let device = Cpu::default();
             match (shape.height, shape.width, shape.channels, settings.width) {
@@ -132,7 +135,12 @@ fn mlp<F: WithNetwork>(
     rng: &mut ChaCha8Rng,
     work: F,
 ) -> Result<F::Output> {
-    let config = MlpConfig { blocks: settings.depth };
+    let range = recipe.gamma_range()?;
+    let fourier = FadingFourier {
+        exponents: fourier(recipe, &settings.fourier),
+        gamma: [range.min().0, range.max().0],
+    };
+    let config = MlpConfig { blocks: settings.depth, fourier: Some(fourier) };
     let device = Cpu::default();
     match (shape.dims(), settings.width) {
         (2, 32) => work.run(Mlp::<2, 32, f32, Cpu>::new(&config, &device, rng)?),

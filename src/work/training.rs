@@ -3,6 +3,8 @@
 use super::networks::{Trainable, WithNetwork, describe};
 use crate::config::{self, Recipe};
 use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
+use crate::dequantization::{Dequantizer, Gaussian};
+use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
 use crate::objective::FirstOrder;
 use crate::progress::{Progress, StepMetrics};
@@ -11,6 +13,8 @@ use crate::run::{MetricsLog, RunFolder};
 use crate::train::{
     AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, Trainer, TrainerSettings, save,
 };
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use std::fs;
 use std::time::Instant;
 
@@ -39,6 +43,7 @@ impl WithNetwork for Training<'_> {
         let total = state.step + stages - state.stage_step;
         self.progress.begin("training", "steps", state.step, total);
         let diffusion = self.registry.diffusion(self.recipe)?;
+        let fixed = fixed_terms(&diffusion, self.images, self.recipe.seed)?;
         for (index, stage) in self.recipe.stage.iter().enumerate().skip(state.stage) {
             let mut times = self.registry.time_sampler(self.recipe, &diffusion)?;
             if let Some(learned) = &state.time_sampler {
@@ -75,7 +80,7 @@ impl WithNetwork for Training<'_> {
                     stage: index,
                     step: state.step,
                     loss,
-                    bits_per_dim: loss / std::f64::consts::LN_2,
+                    bits_per_dim: (loss + fixed) / std::f64::consts::LN_2,
                     learning_rate: report.rate,
                     gradient_norm: report.gradient_norm,
                     seconds: state.seconds,
@@ -161,6 +166,21 @@ impl Training<'_> {
         let metrics = MetricsLog::read(&self.run.metrics()).unwrap_or_default();
         metrics.iter().rev().find(|metrics| metrics.step <= step).map_or(0.0, |metrics| metrics.seconds)
     }
+}
+
+/// The VLB's reconstruction and prior terms in nats per dimension, which no network changes: their mean over the first
+/// images, so that a step's metrics estimate the whole VLB.
+fn fixed_terms(diffusion: &DynDiffusion, images: &dyn ImageSource, seed: u64) -> Result<f64> {
+    const IMAGES: usize = 64;
+    let visits: Vec<Visit> = (0..images.images().min(IMAGES)).map(Visit::from).collect();
+    let dequantizer = Gaussian::new(images.grid(), diffusion.level(diffusion.range().min()));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(u64::MAX - 1);
+    let pixels = images.batch(&visits)?;
+    let terms = pixels.chunks_exact(images.shape().dims()).map(|row| {
+        diffusion.prior_kl(&images.grid().centres(row)) - dequantizer.draw(row, &mut rng).log_decoder
+    });
+    Ok(terms.sum::<f64>() / pixels.len() as f64)
 }
 
 /// A stage's settings as the trainer takes them.

@@ -1,0 +1,176 @@
+//! Cases of kind "loss": every term of the published loss, its gradients and their norm.
+
+use super::case::{Case, Result};
+use super::network::{ROUNDING, Task, upload, with_network};
+use super::report::{Allowed, Report};
+use super::single;
+use dfdx::prelude::*;
+use idode::dequantization::{Gaussian, PerCoordinate, nats_to_bits_per_dim};
+use idode::diffusion::{DynDiffusion, Prior};
+use idode::level::Gamma;
+use idode::nn::{Jvp, Parameters, Pass};
+use idode::objective::{FirstOrder, Matching, Objective, RowLosses};
+use idode::parameterization::ParameterizationExt;
+use idode::tensor::{Dual, Kernels, RowCoefficients};
+use idode::train::GradientSet;
+
+pub(crate) fn check(case: &Case) -> Result<String> {
+    with_network::<f32, _>(&case.config, &case.parameters()?, Check(case))
+}
+
+struct Check<'a>(&'a Case);
+
+impl Task<f32> for Check<'_> {
+    type Out = String;
+
+    fn run<N: Jvp<f32, Cpu> + Parameters<f32, Cpu>>(self, network: N) -> Result<String> {
+        let Self(case) = self;
+        let diffusion = case.config.diffusion()?;
+        let images = case.images()?;
+        let rows = images.len() / network.dims();
+        let mut report = Report::of(case);
+
+        let reconstruction = reconstruction(case, &diffusion, &images, network.dims())?;
+        report.compare("out/loss_recon", &reconstruction, ROUNDING)?;
+        let prior = prior(case, &diffusion, &images, network.dims())?;
+        report.compare("out/loss_klz", &prior, ROUNDING)?;
+
+        let (gammas, pdf) = single::levels(&case.config, &diffusion, case.values("draw/t0")?, rows)?;
+        let centres = case.config.grid()?.centres(&images);
+        let eps = case.values("draw/eps")?;
+        let x = upload(&network, rows, &centres)?;
+        let noise = upload(&network, rows, eps)?;
+        let mut problem = Matching::new(&diffusion, x, noise, &gammas, &pdf)?;
+        problem.z = rounded_as_published(case, &network, &problem, &centres, eps)?;
+        let times = problem.times();
+        let mut pass = Pass::eval(&times).with_conditioning(Some(case.values("in/conditioning")?));
+        let (first, second, weighted) = if case.config.second_order {
+            let probe = upload(&network, rows, case.values("draw/hutchinson")?)?;
+            let weight = case.config.second_order_weight.ok_or("second_order_weight: not in the settings")?;
+            squared_trace(&network, &diffusion, &problem, probe, &mut pass, weight)
+        } else {
+            let losses = FirstOrder.losses(&network, &problem, &mut pass)?;
+            (host(&losses), vec![0.0; rows], losses)
+        };
+        report.compare("out/loss_diff", &first, ROUNDING)?;
+        report.compare("out/loss_diff2", &second, ROUNDING)?;
+
+        let diffusion_nats = host(&weighted);
+        let nats: f64 = (0..rows).map(|i| reconstruction[i] + prior[i] + diffusion_nats[i]).sum();
+        let bits = |nats: f64| nats_to_bits_per_dim(nats / rows as f64, network.dims());
+        report.compare("out/total_bpd", &[bits(nats)], ROUNDING)?;
+
+        // Neither the reconstruction nor the prior's term depends on a parameter.
+        let gradients = (weighted.sum::<(), _>() * bits(1.0) as f32).backward();
+        let gradients = GradientSet::of(&network, gradients);
+        let largest =
+            |name: &str| case.values(name).map_or(0.0, |x| x.iter().fold(0.0, |m, x| x.abs().max(m)));
+        let names = case.arrays.keys().filter(|name| name.starts_with("grad/"));
+        let rounding = f64::from(f32::EPSILON) * names.map(|name| largest(name)).fold(0.0, f64::max);
+        for (name, gradient) in gradients.iter() {
+            let name = format!("grad/score_model/{name}");
+            if case.arrays.contains_key(&name) {
+                let gradient: Vec<f64> = gradient.as_vec().into_iter().map(f64::from).collect();
+                // At width 32 every group of a norm is one channel, so that what is the same at all positions
+                // (the embedding of time) has no effect, and its gradient is the rounding of 0.
+                let zero = largest(&name) <= rounding;
+                let allowed = if zero { Allowed::Of { scale: rounding, part: 1.0 } } else { ROUNDING };
+                report.compare(&name, &gradient, allowed)?;
+            }
+        }
+        let norm = gradients.norm().map_err(|name| format!("{name}: a gradient that is not finite"))?;
+        report.compare("out/grad_norm", &[norm], ROUNDING)?;
+        report.finish()
+    }
+}
+
+/// `-log P(x | z_0)` of each image. The published decoder divides by alpha_0 once more than ours.
+fn reconstruction(case: &Case, diffusion: &DynDiffusion, images: &[u16], dims: usize) -> Result<Vec<f64>> {
+    let grid = case.config.grid()?;
+    let start = diffusion.level(diffusion.range().min());
+    let decoder = Gaussian::new(grid, start);
+    let nats: Vec<f64> = images
+        .iter()
+        .zip(case.values("draw/eps_0")?)
+        .map(|(&k, eps)| {
+            let z = start.alpha() * grid.centre(k) + start.sigma() * eps;
+            -decoder.log_decoder(k, z / start.alpha())
+        })
+        .collect();
+    Ok(nats.chunks(dims).map(|row| row.iter().sum()).collect())
+}
+
+/// The KL divergence of each image to the published loss's prior, `N(0, I)`.
+fn prior(case: &Case, diffusion: &DynDiffusion, images: &[u16], dims: usize) -> Result<Vec<f64>> {
+    let grid = case.config.grid()?;
+    let diffusion = diffusion.clone().with_prior(Prior::new(1.0)?);
+    Ok(images.chunks(dims).map(|row| diffusion.prior_kl(&grid.centres(row))).collect())
+}
+
+/// The states as the published code rounds them, which must be ours but for the rounding.
+fn rounded_as_published<N: Jvp<f32, Cpu>>(
+    case: &Case,
+    network: &N,
+    problem: &Matching<N::Batch, f32, Cpu>,
+    x: &[f64],
+    eps: &[f64],
+) -> Result<Tensor<N::Batch, f32, Cpu>> {
+    let dims = network.dims();
+    let pairs = x.chunks(dims).zip(eps.chunks(dims));
+    let z: Vec<f64> = pairs
+        .zip(&problem.rows)
+        .flat_map(|((x, eps), row)| single::noised(case.config.schedule, Gamma(row.gamma), x, eps))
+        .collect();
+    let moved =
+        z.iter().zip(problem.z.as_vec()).fold(0.0, |most: f64, (a, b)| most.max((a - f64::from(b)).abs()));
+    let size = z.iter().fold(0.0, |most: f64, z| most.max(z.abs()));
+    if !(moved <= 4.0 * size * f64::from(f32::EPSILON)) {
+        return Err(format!("states differ by {moved:.1e}, more than float32 rounds").into());
+    }
+    upload(network, problem.rows.len(), &z)
+}
+
+/// First order, second order, and their weighted sum with its tape.
+///
+/// The second order is the published one: `(sigma v^T J v - T)^2 / d` with one probe `v`, which is not projected in
+/// `T = (a + b sigma) d - |F^ - F|^2 / a`; no gradient goes through `T`.
+fn squared_trace<N: Jvp<f32, Cpu>>(
+    network: &N,
+    diffusion: &DynDiffusion,
+    problem: &Matching<N::Batch, f32, Cpu>,
+    probe: Tensor<N::Batch, f32, Cpu>,
+    pass: &mut Pass<'_>,
+    weight: f64,
+) -> (Vec<f64>, Vec<f64>, RowLosses<f32, Cpu>) {
+    let dims = network.dims() as f64;
+    let state = Dual::new(problem.input().leaky_traced(), probe.retaped::<OwnedTape<f32, Cpu>>());
+    let f = network.jvp(state, pass);
+    let error = sum_rows((f.value - problem.target.clone()).square());
+    let product = sum_rows(f.tangent * probe);
+
+    let mut targets = Vec::new();
+    for (row, error) in problem.rows.iter().zip(error.as_vec()) {
+        let law = diffusion.parameterization().second_order(&diffusion.level(Gamma(row.gamma)));
+        targets.push((law.identity * dims + law.outer * f64::from(error)) as f32);
+    }
+    let targets = network.device().upload(&targets, (targets.len(),));
+    let scale = |factor: f64, coefficients: &RowCoefficients| {
+        RowCoefficients::new(coefficients.as_slice().iter().map(|c| factor * c).collect())
+    };
+    let weights = problem.weights();
+    let sigma = RowCoefficients::new(problem.rows.iter().map(|row| row.sigma).collect());
+    let first = weights.scale(error);
+    // The published term has its weight in the total in it.
+    let second = scale(weight / dims, &weights).scale((sigma.scale(product) - targets).square());
+    (host(&first), host(&second), first + second)
+}
+
+fn sum_rows<S: Shape, T: Tape<f32, Cpu>>(x: Tensor<S, f32, Cpu, T>) -> Tensor<(usize,), f32, Cpu, T> {
+    let rows = x.shape().concrete().as_ref()[0];
+    let columns = x.shape().num_elements() / rows;
+    x.reshape_like(&(rows, columns)).sum::<(usize,), Axis<1>>()
+}
+
+fn host<T: Tape<f32, Cpu>>(x: &Tensor<(usize,), f32, Cpu, T>) -> Vec<f64> {
+    x.as_vec().into_iter().map(f64::from).collect()
+}

@@ -1,0 +1,56 @@
+//! What is no case is not passed over.
+
+use super::case::{Array, Case, folder};
+use super::{cases, check};
+
+fn case(kind: &str) -> Case {
+    let mut all = cases(&folder()).unwrap();
+    let found = all.iter().position(|case| case.config.kind == kind).unwrap();
+    all.swap_remove(found)
+}
+
+fn refused(case: &Case) -> String {
+    check(case).unwrap_err().to_string()
+}
+
+#[test]
+fn unknown_kinds_and_shapes_fail() {
+    let mut other = case("time");
+    other.config.kind = "spectrum".into();
+    assert_eq!(refused(&other), "unknown kind \"spectrum\"");
+
+    let mut other = case("sample");
+    other.config.image = Some([9, 8, 3]);
+    assert_eq!(refused(&other), "unknown shape: images Some([9, 8, 3]), width 32");
+
+    let mut other = case("sample");
+    other.config.sm_n_embd = 48;
+    assert_eq!(refused(&other), "unknown shape: images Some([8, 8, 3]), width 48");
+}
+
+#[test]
+fn answers_fail_where_they_are_wrong_missing_or_unknown() {
+    let mut other = case("time");
+    other.arrays.get_mut("out/gamma").unwrap().values[7] += 2e-9;
+    assert!(refused(&other).starts_with("out/gamma: differs by 2.0e-9"));
+
+    let mut other = case("time");
+    other.arrays.remove("out/normalizer").unwrap();
+    assert_eq!(refused(&other), "out/normalizer: not in the case");
+
+    let mut other = case("time");
+    other.arrays.insert("out/entropy".into(), Array { shape: vec![1], values: vec![0.0] });
+    assert_eq!(refused(&other), "out/entropy: an answer of an unknown name");
+}
+
+#[test]
+fn files_that_are_no_case_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(cases(folder.path()).unwrap_err().to_string().ends_with(": no case"));
+    let name = case("sample").config.params.unwrap();
+    std::fs::copy(super::case::folder().join(&name), folder.path().join(&name)).unwrap();
+    let error = cases(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("neither a case nor the parameters of one"), "{error}");
+    std::fs::write(folder.path().join("cut.safetensors"), [9, 0, 0]).unwrap();
+    assert!(cases(folder.path()).unwrap_err().to_string().contains("cut.safetensors"));
+}

@@ -165,7 +165,7 @@ fn data_that_cannot_be_used_is_refused_before_anything_is_written() {
         ),
         (
             "name = 'folder'\ntrain = 'DIR/train'\ntest = 'DIR/test'\nshape = [8, 8, 3]\nlevels = 65536",
-            "0.png",
+            "train: 0.png: levels: found 256, expected at least 65536",
         ),
     ];
     for (data, expected) in cases {

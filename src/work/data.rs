@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Pairs of pixels to train on and to measure.
 const TWO_PIXEL_TRAIN: usize = 200_000;
-const TWO_PIXEL_TEST: usize = 2_000;
+const TWO_PIXEL_TEST: usize = 8_000;
 
 /// The recipe with every default that depends on the data written out: the range of noise levels, and the shape of
 /// an image, for which only the beginning of a file is read.

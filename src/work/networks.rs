@@ -3,7 +3,9 @@
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
+use crate::nn::{
+    Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig,
+};
 use dfdx::prelude::Cpu;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

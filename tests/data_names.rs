@@ -15,7 +15,7 @@ use std::path::Path;
 
 fn npy(shape: &str, data: &[u8]) -> Vec<u8> {
     let mut text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + text.len() + 1) % 64 != 0 {
+    while !(10 + text.len() + 1).is_multiple_of(64) {
         text.push(' ');
     }
     text.push('\n');
@@ -293,4 +293,39 @@ fn the_papers_recipes_are_whole() {
         assert_eq!(recipe.evaluation.importance_samples, if is_augmented { 20 } else { 1 });
         assert!(matches!(recipe.data, Data::Cifar10(_) | Data::Imagenet32(_)));
     }
+}
+
+#[test]
+fn conditioning_numbers_reach_the_network() {
+    use idode::diffusion::Diffusion;
+    use idode::nn::{Mlp, MlpConfig};
+    use idode::time::{Stratified, Uniform};
+    use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+    use rand::SeedableRng;
+    let losses = |conditioning: Option<&[f64]>| -> Result<Vec<f64>, String> {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+        let device = dfdx::prelude::Cpu::default();
+        let network = Mlp::<2, 32, f32, _>::new(&MlpConfig::default(), &device, &mut rng).unwrap();
+        let range = idode::level::GammaRange::for_levels(256);
+        let diffusion =
+            Diffusion::new(idode::schedule::VariancePreserving, idode::parameterization::Velocity, range);
+        let rate = Rate { peak: 1e-2, warmup: 0, decay: RateDecay::Constant, steps: 5 };
+        let optimizer =
+            AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.0, ema: 0.9, clip: None };
+        let settings = TrainerSettings { seed: 3, accumulation: 2, rate, optimizer };
+        let times = Stratified(Uniform::new(range));
+        let mut trainer = Trainer::new(network, idode::objective::FirstOrder, diffusion, times, settings);
+        let step = |step| {
+            let x: Vec<f64> = (0..8).map(|i| f64::from(i) / 8.0).collect();
+            trainer.conditioned_step(step, step, &x, conditioning)
+        };
+        (1..=5).map(step).map(|report| Ok(report.map_err(|error| error.to_string())?.loss)).collect()
+    };
+    let none = losses(None).unwrap();
+    assert_eq!(losses(Some(&[0.0; 4])).unwrap(), none);
+    let last = losses(Some(&[0.0, 0.0, 0.0, 1.0])).unwrap();
+    assert_eq!(last[0], none[0]);
+    assert_ne!(last[4], none[4]);
+    let error = losses(Some(&[0.0; 3])).unwrap_err();
+    assert_eq!(error, "conditioning numbers = 3: expected one for each of 4 rows");
 }

@@ -17,7 +17,7 @@ const WIDTH: usize = 32;
 /// Two 8x8x3 images of each kind, and a recipe that trains the smallest published network on them.
 fn recipe(folder: &Path) -> Recipe {
     let mut text = "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 8, 8, 3), }".to_owned();
-    while (10 + text.len() + 1) % 64 != 0 {
+    while !(10 + text.len() + 1).is_multiple_of(64) {
         text.push(' ');
     }
     text.push('\n');

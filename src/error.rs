@@ -56,6 +56,10 @@ pub enum Error {
         /// What should be there.
         expected: String,
     },
+    /// Whoever watches the work asked for its end, where it has nothing to keep: see
+    /// [`Progress::interrupted`](crate::progress::Progress::interrupted).
+    #[error("interrupted")]
+    Interrupted,
     /// A value that must be finite is not.
     #[error("step {step}: {what} is not finite at gamma {gamma}: the last good checkpoint is kept")]
     NonFinite {

@@ -1,8 +1,4 @@
-//! Train and measure diffusion ODEs by maximum likelihood.
-//!
-//! `idode` implements the techniques of "Improved Techniques for Maximum Likelihood Estimation for
-//! Diffusion ODEs" (i-DODE, arXiv 2305.03935), each behind a trait, on dfdx tensors whose image
-//! shape and width are known at compile time.
+#![doc = include_str!("../README.md")]
 
 pub mod analytic;
 pub mod bounds;
@@ -15,6 +11,7 @@ pub mod diffusion;
 pub mod divergence;
 pub mod error;
 pub mod files;
+pub mod flax;
 pub mod level;
 pub mod likelihood;
 pub mod math;

@@ -58,7 +58,7 @@ impl Model {
     pub fn of(run: &RunFolder, registry: Registry) -> Result<Self> {
         let recipe = run.recipe().clone();
         registry.check(&recipe)?;
-        let shape = crate::work::data::shape(&recipe);
+        let shape = crate::work::data::shape(&recipe)?;
         let path = run.last_checkpoint();
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;

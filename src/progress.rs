@@ -1,5 +1,6 @@
 //! What long work tells whoever watches it, and how the watcher asks it to stop.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// One training step in numbers; also a line of `metrics.jsonl`.
@@ -46,9 +47,19 @@ pub trait Progress {
     /// Something that the user should read, in one line.
     fn message(&mut self, text: &str);
 
-    /// Whether the work should end at the next point where it can be continued from.
+    /// Whether the work should end at the next point where it can be continued from; measuring and sampling,
+    /// which can only be done again, then give [`Error::Interrupted`].
     fn interrupted(&self) -> bool {
         false
+    }
+
+    /// [`advance`](Self::advance), or the end if that was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    fn advance_or_end(&mut self, done: u64, bits_per_dim: Option<f64>) -> Result<()> {
+        self.advance(done, bits_per_dim);
+        if self.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 

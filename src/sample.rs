@@ -117,7 +117,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         for block in self.blocks(count) {
             let start = HostState::new(self.flow.dims(), self.prior_draws(block))?;
             samples.extend(self.flow.transport(start, range.max(), range.min(), None)?);
-            progress.advance(samples.reports.len() as u64, None);
+            progress.advance_or_end(samples.reports.len() as u64, None)?;
         }
         Ok(samples)
     }
@@ -172,7 +172,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization
             let start = HostState::new(dims, z)?.with_log_density(log_density)?;
             let (from, to) = (range.max(), range.min());
             samples.extend(self.flow.transport_density(start, from, to, divergence, &seeds, None)?);
-            progress.advance(samples.reports.len() as u64, None);
+            progress.advance_or_end(samples.reports.len() as u64, None)?;
         }
         Ok(samples)
     }

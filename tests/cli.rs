@@ -1,6 +1,9 @@
 //! The command line on input that cannot be used: exit code 2, one line on standard error, and
-//! nothing on disk that was not there before.
+//! nothing on disk that was not there before; and whole runs.
 #![cfg(feature = "cli")]
+
+#[path = "cli/runs.rs"]
+mod runs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -218,7 +221,9 @@ fn resume_with_another_recipe() {
 fn arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
-    assert!(refusal(root, &[]).starts_with("no command: expected train, eval, sample or list"));
+    assert!(
+        refusal(root, &[]).starts_with("no command: expected train, eval, sample, import, export or list")
+    );
     let line = refusal(root, &["trian"]);
     assert!(line.contains("trian") && line.contains("train"), "{line}");
     let line = refusal(root, &["train"]);

@@ -27,6 +27,9 @@ pub(super) enum Command {
         /// Continue the run in that folder from its last checkpoint.
         #[arg(long)]
         resume: bool,
+        /// Build the network and say what training would cost; read no data and write nothing.
+        #[arg(long, conflicts_with_all = ["out", "resume"])]
+        dry_run: bool,
     },
     /// Measure the likelihood of a trained run on held-out images.
     Eval {
@@ -40,6 +43,27 @@ pub(super) enum Command {
         /// The number of images [default: as the recipe says].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         count: Option<u64>,
+    },
+    /// Make a run of a checkpoint of the published code: Flax's msgpack, or safetensors by the file's name.
+    Import {
+        /// The checkpoint.
+        checkpoint: PathBuf,
+        /// The recipe of the run: its network must fit, and its stages are what may follow.
+        #[arg(long, value_name = "RECIPE")]
+        recipe: PathBuf,
+        /// The run's folder.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Measure and sample the parameters themselves, not their moving average.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Write a run's checkpoint for the published code, or, to a .safetensors, the averaged parameters.
+    Export {
+        /// The run's folder.
+        run: PathBuf,
+        /// The new file.
+        checkpoint: PathBuf,
     },
     /// List every name that a recipe can use, with its formula and reference.
     List,
@@ -58,7 +82,7 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample or list (see idode --help)".into(),
+                "no command: expected train, eval, sample, import, export or list (see idode --help)".into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),
         })

@@ -50,7 +50,7 @@ impl Bar {
         }
         if interrupt::requested() && !self.said {
             self.said = true;
-            self.message("finishing the step and writing a checkpoint; Ctrl-C again ends at once");
+            self.message("finishing what is begun, to be continued later; Ctrl-C again ends at once");
         }
     }
 }

@@ -7,21 +7,24 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::run::RunFolder;
-use crate::work::{self, Destination, Trained};
+use crate::work::{self, Chosen, Destination, Imported, Trained};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode> {
     match command {
-        Command::Train { recipe, out, resume } => train(&recipe, out, resume, registry),
+        Command::Train { recipe, dry_run: true, .. } => dry_run(&recipe, registry),
+        Command::Train { recipe, out, resume, .. } => train(&recipe, out, resume, registry),
         Command::Eval { run } => evaluate(&run, registry),
         Command::Sample { run, count } => sample(&run, count, registry),
+        Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
+        Command::Export { run, checkpoint } => export(&run, &checkpoint),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
     }
 }
 
 fn train(path: &Path, out: Option<PathBuf>, resume: bool, registry: &Registry) -> Result<ExitCode> {
-    let recipe = Recipe::load(path)?.resolved()?;
+    let recipe = work::resolved(&Recipe::load(path)?)?;
     let folder = match out {
         Some(out) => out,
         None => Path::new("runs").join(path.file_stem().unwrap_or(path.as_os_str())),
@@ -60,6 +63,37 @@ fn sample(path: &Path, count: Option<u64>, registry: &Registry) -> Result<ExitCo
     let count = count.unwrap_or(run.recipe().sample.count);
     let picture = work::sample(&run, registry, count, &mut Bar::new())?;
     print(&format!("{}\n", picture.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry) -> Result<ExitCode> {
+    let chosen = if raw { Chosen::Raw } else { Chosen::Average };
+    let found = work::import(from, &Recipe::load(recipe)?, registry, out, chosen)?;
+    let average = match (raw, found.has_average) {
+        (true, _) => "the raw parameters are measured and sampled",
+        (false, true) => "the moving average is measured and sampled",
+        (false, false) => "no moving average in the file: the parameters themselves are measured and sampled",
+    };
+    let moments = match found.has_moments {
+        true => "the optimizer's moments go on",
+        false => "no optimizer moments in the file: they start at zero",
+    };
+    let Imported { network, parameters, step, .. } = &found;
+    print(&format!(
+        "{network}\n{parameters} parameters of step {step}\n{average}\n{moments}\n{}\n",
+        out.display()
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export(run: &Path, to: &Path) -> Result<ExitCode> {
+    work::export(&RunFolder::open(run)?, to)?;
+    print(&format!("{}\n", to.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn dry_run(path: &Path, registry: &Registry) -> Result<ExitCode> {
+    print(&work::dry_run(&Recipe::load(path)?, registry)?.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

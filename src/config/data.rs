@@ -1,7 +1,10 @@
 //! The data set of a recipe, and the noise levels it asks for.
 
 use super::by_name::by_name;
+use super::fault::Fault;
+use super::files::{self, ArrayFiles, Cifar10, Folder, ImageNet32};
 use super::source::Source;
+use crate::data::{Augmentation, ImageShape, TwoPixel, cifar10, digits, imagenet32};
 use crate::error::Result;
 use crate::level::GammaRange;
 use serde::{Deserialize, Serialize};
@@ -13,16 +16,102 @@ pub enum Data {
     Digits,
     /// `"two_pixel"`: two pixels of 256 levels from a fixed mixture whose entropy is known exactly.
     TwoPixel,
+    /// `"cifar10"`: 32x32x3.
+    Cifar10(Cifar10),
+    /// `"imagenet32"`: 32x32x3, in one of two releases.
+    Imagenet32(ImageNet32),
+    /// `"npy"`: NumPy arrays.
+    Npy(ArrayFiles),
+    /// `"npz"`: NumPy arrays in archives.
+    Npz(ArrayFiles),
+    /// `"idx"`: arrays of bytes, as MNIST comes in.
+    Idx(ArrayFiles),
+    /// `"folder"`: image files in a folder, tar or zip.
+    Folder(Folder),
 }
 
-by_name!(Data { Digits, TwoPixel; });
+by_name!(Data {
+    Digits, TwoPixel;
+    Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayFiles), Idx(ArrayFiles), Folder(Folder)
+});
 
 impl Data {
+    /// The name in recipes.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Digits => digits::NAME,
+            Self::TwoPixel => crate::data::two_pixel::NAME,
+            Self::Cifar10(_) => cifar10::NAME,
+            Self::Imagenet32(imagenet) => imagenet.release.name(),
+            Self::Npy(_) => "npy",
+            Self::Npz(_) => "npz",
+            Self::Idx(_) => "idx",
+            Self::Folder(_) => "folder",
+        }
+    }
+
     /// The number of grey levels of a pixel.
     pub fn levels(&self) -> u32 {
         match self {
             Self::Digits => 17,
             Self::TwoPixel => 256,
+            Self::Cifar10(cifar) => cifar.levels,
+            Self::Imagenet32(imagenet) => imagenet.levels,
+            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.levels,
+            Self::Folder(folder) => folder.levels,
+        }
+    }
+
+    /// The shape of an image, as far as the recipe tells.
+    pub fn shape(&self) -> Option<ImageShape> {
+        match self {
+            Self::Digits => Some(digits::shape()),
+            Self::TwoPixel => Some(TwoPixel::shape()),
+            Self::Cifar10(_) => Some(cifar10::shape()),
+            Self::Imagenet32(_) => Some(imagenet32::shape()),
+            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.shape.as_ref().map(files::shape),
+            Self::Folder(folder) => Some(files::shape(&folder.shape)),
+        }
+    }
+
+    /// The same data with the shape of an image written out, where it can be.
+    pub(crate) fn with_shape(&self, shape: ImageShape) -> Self {
+        let mut data = self.clone();
+        if let Self::Npy(files) | Self::Npz(files) | Self::Idx(files) = &mut data {
+            files.shape = Some([shape.height, shape.width, shape.channels]);
+        }
+        data
+    }
+
+    /// What training does to its images.
+    pub fn augmentation(&self) -> Augmentation {
+        match self {
+            Self::Digits | Self::TwoPixel => Augmentation::default(),
+            Self::Cifar10(cifar) => cifar.augmentation,
+            Self::Imagenet32(imagenet) => imagenet.augmentation,
+            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.augmentation,
+            Self::Folder(folder) => folder.augmentation,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        match self {
+            Self::Digits | Self::TwoPixel => Ok(()),
+            Self::Cifar10(cifar) => files::check(cifar.levels, 256, Some(&[32, 32, 3]), cifar.augmentation),
+            Self::Imagenet32(imagenet) => {
+                files::check(imagenet.levels, 256, Some(&[32, 32, 3]), imagenet.augmentation)
+            }
+            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => {
+                let stored = files.stored_levels.unwrap_or(files.levels);
+                files::check(files.levels, stored, files.shape.as_ref(), files.augmentation)
+            }
+            Self::Folder(folder) => {
+                files::check(folder.levels, 65536, Some(&folder.shape), folder.augmentation)?;
+                match folder.shape[2] {
+                    1 | 3 => Ok(()),
+                    channels => Err(Fault::new("shape[2]", channels.to_string(), "1 or 3 channels")),
+                }
+            }
         }
     }
 }

@@ -12,6 +12,11 @@ pub(super) fn count(key: &str, value: u64) -> Result<(), Fault> {
     must((1..=1_000_000_000).contains(&value), key, value, "1 to 1000000000")
 }
 
+/// A number of grey levels.
+pub(super) fn levels(key: &str, value: u32) -> Result<(), Fault> {
+    must((2..=65536).contains(&value), key, value, "2 to 65536")
+}
+
 /// A seed, which TOML's integers must hold.
 pub(super) fn seed(key: &str, value: u64) -> Result<(), Fault> {
     must(i64::try_from(value).is_ok(), key, value, "0 to 2^63 - 1")

@@ -22,6 +22,7 @@ mod data;
 pub(crate) mod de;
 mod evaluation;
 pub(crate) mod fault;
+mod files;
 mod limits;
 mod named;
 mod network;
@@ -32,6 +33,7 @@ pub use data::{Data, Range};
 pub use evaluation::{
     Adaptive, Controller, Divergence, Evaluation, Fixed, Hutchinson, Probe, Sample, Stepping,
 };
+pub use files::{ArrayFiles, Cifar10, Folder, ImageNet32};
 pub use named::Named;
 pub use network::{Attention, Mlp, Network, Unet};
 pub use source::Source;
@@ -189,6 +191,7 @@ impl Recipe {
     /// # Errors
     /// The first that is out of its range.
     pub fn check(&self) -> Result<()> {
+        self.data.check().map_err(|fault| self.source.fault(fault.under("data")))?;
         self.gamma_range()?;
         self.check_sections().map_err(|fault| self.source.fault(fault))
     }

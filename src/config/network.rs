@@ -3,6 +3,7 @@
 use super::by_name::by_name;
 use super::fault::Fault;
 use super::limits::{count, fraction};
+pub use crate::nn::Attention;
 use serde::{Deserialize, Serialize};
 
 /// The network, by name.
@@ -31,17 +32,8 @@ pub struct Unet {
     /// `L` grey levels, about a turn a level: the paper's `[6, 7]` for 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fourier: Option<Vec<i32>>,
-}
-
-/// Where the U-Net has self-attention.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attention {
-    /// Between the two blocks in the middle.
-    #[default]
-    Middle,
-    /// There, and after every residual block.
-    EveryBlock,
+    /// Whether the features fade with noise: false, as in the paper. Those of the MLP always do.
+    pub fading: bool,
 }
 
 /// Settings of the multilayer perceptron.
@@ -52,17 +44,27 @@ pub struct Mlp {
     pub width: usize,
     /// Hidden layers: 3.
     pub depth: usize,
+    /// Exponents of the Fourier features of the input, as for the U-Net.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fourier: Option<Vec<i32>>,
 }
 
 impl Default for Unet {
     fn default() -> Self {
-        Self { width: 32, blocks: 2, attention: Attention::default(), dropout: 0.0, fourier: None }
+        Self {
+            width: 32,
+            blocks: 2,
+            attention: Attention::default(),
+            dropout: 0.0,
+            fourier: None,
+            fading: false,
+        }
     }
 }
 
 impl Default for Mlp {
     fn default() -> Self {
-        Self { width: 128, depth: 3 }
+        Self { width: 128, depth: 3, fourier: None }
     }
 }
 
@@ -75,16 +77,20 @@ impl Network {
                 count("width", unet.width as u64)?;
                 count("blocks", unet.blocks as u64)?;
                 fraction("dropout", unet.dropout)?;
-                let fourier = unet.fourier.as_deref().unwrap_or_default();
-                match fourier.iter().position(|k| !(-4..=16).contains(k)) {
-                    Some(i) => Err(Fault::new(format!("fourier[{i}]"), fourier[i].to_string(), "-4 to 16")),
-                    None => Ok(()),
-                }
+                exponents(unet.fourier.as_deref().unwrap_or_default())
             }
             Self::Mlp(mlp) => {
                 count("width", mlp.width as u64)?;
-                count("depth", mlp.depth as u64)
+                count("depth", mlp.depth as u64)?;
+                exponents(mlp.fourier.as_deref().unwrap_or_default())
             }
         }
+    }
+}
+
+fn exponents(fourier: &[i32]) -> Result<(), Fault> {
+    match fourier.iter().position(|k| !(-4..=16).contains(k)) {
+        Some(i) => Err(Fault::new(format!("fourier[{i}]"), fourier[i].to_string(), "-4 to 16")),
+        None => Ok(()),
     }
 }

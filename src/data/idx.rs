@@ -46,24 +46,34 @@ pub fn read_from(path: &Path, mut reader: impl BufRead) -> Result<IdxArray> {
     }
 }
 
-fn parse(path: &Path, mut reader: impl Read) -> Result<IdxArray> {
-    let mut magic = [0; 4];
-    fill(path, "magic number", &mut reader, &mut magic)?;
-    let [0, 0, 8, axes @ 1..=4] = magic else {
-        let found = format!("{:#010x}", u32::from_be_bytes(magic));
-        return Err(Error::format(
-            path,
-            "magic number",
-            found,
-            "0x00000801 to 0x00000804 (bytes, 1 to 4 axes)",
-        ));
+/// The shape of the images of a file, from its header alone.
+///
+/// # Errors
+/// If the file cannot be read, or its header is none of images.
+pub fn shape(path: impl AsRef<Path>) -> Result<ImageShape> {
+    let path = path.as_ref();
+    let mut reader = BufReader::new(File::open(path).map_err(Error::io(path, "read"))?);
+    let start = reader.fill_buf().map_err(Error::io(path, "read"))?;
+    let dims = match start.starts_with(&[0x1f, 0x8b]) {
+        true => header(path, &mut MultiGzDecoder::new(reader))?,
+        false => header(path, &mut reader)?,
     };
-    let mut dims = Vec::new();
-    for axis in 0..axes {
-        let mut length = [0; 4];
-        fill(path, &format!("length of axis {axis}"), &mut reader, &mut length)?;
-        dims.push(u32::from_be_bytes(length) as usize);
+    image_shape(path, &dims)
+}
+
+fn image_shape(path: &Path, dims: &[usize]) -> Result<ImageShape> {
+    match *dims {
+        [_, height, width] => Ok(ImageShape::new(height, width, 1)),
+        [_, height, width, channels] => Ok(ImageShape::new(height, width, channels)),
+        _ => {
+            let expected = "3 or 4 axes (image, height, width, channels)";
+            Err(Error::format(path, "axes", format!("{dims:?}"), expected))
+        }
     }
+}
+
+fn parse(path: &Path, mut reader: impl Read) -> Result<IdxArray> {
+    let dims = header(path, &mut reader)?;
     let expected = dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n < 1 << 40);
     let Some(expected) = expected else {
         return Err(Error::format(path, "header", format!("{dims:?}"), "fewer than 2^40 values"));
@@ -83,6 +93,28 @@ fn parse(path: &Path, mut reader: impl Read) -> Result<IdxArray> {
     Ok(IdxArray { dims, values })
 }
 
+/// The magic number and the lengths of the axes.
+fn header(path: &Path, mut reader: &mut dyn Read) -> Result<Vec<usize>> {
+    let mut magic = [0; 4];
+    fill(path, "magic number", &mut reader, &mut magic)?;
+    let [0, 0, 8, axes @ 1..=4] = magic else {
+        let found = format!("{:#010x}", u32::from_be_bytes(magic));
+        return Err(Error::format(
+            path,
+            "magic number",
+            found,
+            "0x00000801 to 0x00000804 (bytes, 1 to 4 axes)",
+        ));
+    };
+    let mut dims = Vec::new();
+    for axis in 0..axes {
+        let mut length = [0; 4];
+        fill(path, &format!("length of axis {axis}"), &mut reader, &mut length)?;
+        dims.push(u32::from_be_bytes(length) as usize);
+    }
+    Ok(dims)
+}
+
 fn damaged(path: &Path, read: usize, dims: &[usize], e: &std::io::Error) -> Error {
     let found = format!("{read} and then a damaged gzip stream ({e})");
     Error::format(path, "values", found, format!("as many as the header {dims:?} says"))
@@ -94,14 +126,7 @@ impl IdxArray {
     /// # Errors
     /// If it has other axes, holds no values, or a value is not below `grid.levels()`.
     pub fn into_images(self, path: &Path, name: &str, split: Split, grid: PixelGrid) -> Result<ImageSet> {
-        let shape = match self.dims[..] {
-            [_, height, width] => ImageShape::new(height, width, 1),
-            [_, height, width, channels] => ImageShape::new(height, width, channels),
-            _ => {
-                let expected = "3 or 4 axes (image, height, width, channels)";
-                return Err(Error::format(path, "axes", format!("{:?}", self.dims), expected));
-            }
-        };
+        let shape = image_shape(path, &self.dims)?;
         let pixels = self.values.into_iter().map(u16::from).collect();
         ImageSet::new(name, split, shape, grid, pixels)
             .map_err(|e| Error::format(path, "images", e, "images below the stated number of levels"))

@@ -57,7 +57,10 @@ pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> R
         let picture = decode(path, entry, &bytes)?;
         let size = (picture.height() as usize, picture.width() as usize);
         let (stored, values) = values(path, entry, picture, shape.channels)?;
-        spool.push(entry, size, Depth::reduced(stored, levels)?, &values)?;
+        let depth = Depth::reduced(stored, levels).map_err(|_| {
+            Error::format(path, format!("{entry}: levels"), stored, format!("at least {levels}"))
+        })?;
+        spool.push(entry, size, depth, &values)?;
         names.push(entry.to_string());
         Ok(())
     })?;

@@ -61,21 +61,41 @@ pub fn load(
     }
 }
 
-fn spool(path: &Path, entry: &str, reader: &mut dyn Read, depth: Depth) -> Result<Spool> {
-    let header = header(path, entry, reader)?;
-    let (images, shape) = match header.shape[..] {
-        [n, height, width] => (n, ImageShape::new(height, width, 1)),
-        [n, height, width, channels] => (n, ImageShape::new(height, width, channels)),
+/// The shape of the images of a `.npy`, or of array `key` of a `.npz`, from its header alone.
+///
+/// # Errors
+/// If there is no such array, or its header is none of images.
+pub fn shape(path: impl AsRef<Path>, key: Option<&str>) -> Result<ImageShape> {
+    let path = path.as_ref();
+    let mut found = None;
+    for_each_file(path, &mut |entry, reader| {
+        let array = entry.strip_suffix(".npy").unwrap_or(entry);
+        let wanted = key.is_none_or(|key| key == array || path.file_name().is_some_and(|file| file == entry));
+        if wanted && found.is_none() {
+            found = Some(image_shape(path, entry, &header(path, entry, reader)?)?.1);
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| {
+        Error::format(path, "arrays", "none of that name", format!("one called {}", key.unwrap_or("*.npy")))
+    })
+}
+
+/// The number of images and their shape.
+fn image_shape(path: &Path, entry: &str, header: &Header) -> Result<(usize, ImageShape)> {
+    match header.shape[..] {
+        [n, height, width] => Ok((n, ImageShape::new(height, width, 1))),
+        [n, height, width, channels] => Ok((n, ImageShape::new(height, width, channels))),
         _ => {
             let expected = "3 or 4 axes (image, height, width, channels)";
-            return Err(Error::format(
-                path,
-                format!("{entry}: shape"),
-                format!("{:?}", header.shape),
-                expected,
-            ));
+            Err(Error::format(path, format!("{entry}: shape"), format!("{:?}", header.shape), expected))
         }
-    };
+    }
+}
+
+fn spool(path: &Path, entry: &str, reader: &mut dyn Read, depth: Depth) -> Result<Spool> {
+    let header = header(path, entry, reader)?;
+    let (images, shape) = image_shape(path, entry, &header)?;
     let mut spool = Spool::new(path, shape, depth.grid(), None)?;
     rows(path, entry, reader, header.integers, (images, shape.dims()), &mut |what, levels| {
         spool.push(what, (shape.height, shape.width), depth, levels)

@@ -9,7 +9,7 @@
 //!
 //! A network without derivatives ([`Jvp`](crate::nn::Jvp)) can be sampled, but has no divergence:
 //!
-//! ```compile_fail,E0599
+//! ```compile_fail,E0277
 //! use idode::diffusion::DynDiffusion;
 //! use idode::likelihood::{Evaluator, ProbabilityFlow};
 //! use idode::nn::Network;

@@ -77,7 +77,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization
                 }
             }
             solved.drain(..complete);
-            progress.advance(records.len() as u64, Some(summary(&records).bits_per_dim));
+            progress.advance_or_end(records.len() as u64, Some(summary(&records).bits_per_dim))?;
         }
         let summary = summary(&records);
         let probe_noise = measure_probes.then(|| self.probe_noise(&differences, images));

@@ -86,7 +86,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 }
 
-impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
+impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
     Evaluator<'_, E, D, N, S, P>
 {
     /// `log p(z)` in nats of each row of continuous data at noise level `from`, as a density over `z`.
@@ -98,7 +98,10 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization
     /// Numbers that are not whole rows, a level outside the diffusion's range, or a solver that
     /// cannot take these steps. A row that fails is no error: its log-density is NaN and its
     /// report says why.
-    pub fn log_prob(&self, z: &[f64], from: Gamma) -> Result<Vec<RowDensity>> {
+    pub fn log_prob(&self, z: &[f64], from: Gamma) -> Result<Vec<RowDensity>>
+    where
+        N: Jvp<E, D>,
+    {
         self.log_prob_given(z, from, None)
     }
 
@@ -111,7 +114,10 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization
         z: &[f64],
         from: Gamma,
         conditioning: Conditioning<'_>,
-    ) -> Result<Vec<RowDensity>> {
+    ) -> Result<Vec<RowDensity>>
+    where
+        N: Jvp<E, D>,
+    {
         let (rows, dims, batch) = (self.flow.rows("z", z.len())?, self.flow.dims(), self.flow.batch());
         if let Some(numbers) = conditioning
             && numbers.len() != rows

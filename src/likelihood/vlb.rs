@@ -94,7 +94,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
                     seed: self.seed,
                 });
             }
-            progress.advance(records.len() as u64, Some(summary(&records).bits_per_dim));
+            progress.advance_or_end(records.len() as u64, Some(summary(&records).bits_per_dim))?;
         }
         let summary = summary(&records);
         Ok(VlbEstimate { records, summary })

@@ -2,7 +2,7 @@
 
 use super::parameters::path;
 use super::{Init, ParameterVisitor, Parameters, Role};
-use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real};
+use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real, RowVectors};
 use dfdx::prelude::{Const, Dim, Tensor};
 use rand::RngCore;
 
@@ -34,7 +34,7 @@ impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Conv<SIZE, O, E,
     pub fn apply<M: Mode<E, D>, const H: usize, const W: usize, I: Dim>(
         &self,
         inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
-        shift: Option<Tensor<(usize, Const<O>), E, D, M::Tape>>,
+        shift: Option<RowVectors<Const<O>, E, D, M::Tape>>,
         residual: Option<M::Of<ImageBatch<H, W, Const<O>>>>,
     ) -> M::Of<ImageBatch<H, W, Const<O>>> {
         let operator = Convolution { size: SIZE, weight: &self.weight, bias: Some(&self.bias) };
@@ -44,7 +44,7 @@ impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Conv<SIZE, O, E,
 
 impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Parameters<E, D> for Conv<SIZE, O, E, D> {
     fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        visitor.parameter(&path(prefix, "kernel"), Role::Weight, &mut self.weight);
+        visitor.parameter(&path(prefix, "kernel"), Role::Kernel { size: SIZE }, &mut self.weight);
         visitor.parameter(&path(prefix, "bias"), Role::Bias, &mut self.bias);
     }
 }

@@ -1,7 +1,10 @@
 //! A residual network of dense layers, for points and toys.
 
 use super::parameters::path;
-use super::{Dense, Init, ModeNetwork, ParameterVisitor, Parameters, Pass, TimeEmbedding};
+use super::{
+    Conv, Dense, FadingFourier, FourierFeatures, Init, ModeNetwork, ParameterVisitor, Parameters, Pass,
+    TimeEmbedding,
+};
 use crate::error::{Error, Result};
 use crate::tensor::{Kernels, Mode, Plain, Real};
 use dfdx::prelude::{Const, WithEmptyTape};
@@ -14,23 +17,27 @@ use serde::{Deserialize, Serialize};
 pub struct MlpConfig {
     /// The number of residual blocks.
     pub blocks: usize,
+    /// Fourier features of the input, if any. Data on a grid of grey levels need them: at the least noise
+    /// the flow must tell the grid's points apart, which dense layers on `z` alone learn too slowly.
+    pub fourier: Option<FadingFourier>,
 }
 
 impl Default for MlpConfig {
     fn default() -> Self {
-        Self { blocks: 3 }
+        Self { blocks: 3, fourier: None }
     }
 }
 
-/// `F(z, t) = z + out(swish(h_L))`, `h_0 = in(z)`, `h_{l+1} = h_l + B_l(swish(A_l(swish(h_l)) + P_l e))`,
-/// where `e` embeds the time.
+/// `F(z, t) = z + out(swish(h_L))`, `h_0 = in(features(z))`,
+/// `h_{l+1} = h_l + B_l(swish(A_l(swish(h_l)) + P_l e))`, where `e` embeds the time.
 ///
 /// # Shapes
 /// `(batch, N)` to the same.
 #[derive(Clone, Debug)]
 pub struct Mlp<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> {
     time: TimeEmbedding<E, D>,
-    input: Dense<Const<N>, Const<WIDTH>, E, D>,
+    features: FourierFeatures<E, D>,
+    input: Conv<1, WIDTH, E, D>,
     blocks: Vec<Block<WIDTH, E, D>>,
     output: Dense<Const<WIDTH>, Const<N>, E, D>,
     device: D,
@@ -47,15 +54,24 @@ impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Mlp<N, WIDTH, E
     /// A network with fresh weights. Turns on the device's cache of buffers: every step needs the same ones.
     ///
     /// # Errors
-    /// If `blocks` is 0.
+    /// If `blocks` is 0, or a Fourier exponent lies outside `[-20, 20]`.
     pub fn new(config: &MlpConfig, device: &D, rng: &mut dyn RngCore) -> Result<Self> {
         if config.blocks == 0 {
             return Err(Error::value("network.blocks", 0, "at least 1"));
         }
+        let exponents = config.fourier.as_ref().map_or(&[][..], |fading| &fading.exponents);
+        if let Some(k) = exponents.iter().find(|k| k.abs() > 20) {
+            return Err(Error::value("network.fourier", k, "exponents from -20 to 20"));
+        }
         device.enable_cache();
+        let features = match &config.fourier {
+            Some(fading) => FourierFeatures::fading(N, fading.clone(), device),
+            None => FourierFeatures::new(N, &[], device),
+        };
         Ok(Self {
             time: TimeEmbedding::new(WIDTH, device, rng),
-            input: Dense::new(Const, Const, Init::Lecun, device, rng),
+            input: Conv::new(features.channels(), Init::Lecun, device, rng),
+            features,
             blocks: (0..config.blocks)
                 .map(|_| Block {
                     first: Dense::new(Const, Const, Init::Lecun, device, rng),
@@ -82,7 +98,12 @@ impl<const N: usize, const WIDTH: usize, E: Real, D: Kernels<E>> ModeNetwork<E, 
 
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
         let time = self.time.apply::<M::Tape>(pass);
-        let mut h = self.input.apply::<M>(M::share(&z));
+        // A point is an image of one pixel: so its features need not be put side by side.
+        let (rows, _) = M::shape(&z);
+        let pixel = M::reshape(M::share(&z), (rows, Const::<1>, Const::<1>, Const::<N>));
+        let features = self.features.apply::<M, 1, 1, _>(pixel, pass.times);
+        let h = self.input.apply::<M, 1, 1, _>(features, None, None);
+        let mut h = M::reshape(h, (rows, Const::<WIDTH>));
         for block in &self.blocks {
             let shift = block.projection.apply::<Plain<M::Tape>>(time.with_empty_tape());
             let g = block.first.apply::<M>(M::swish(M::share(&h)));

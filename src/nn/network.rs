@@ -80,6 +80,11 @@ pub trait Network<E: Real, D: Kernels<E>> {
 /// # Laws
 /// - `value`: the value of `jvp` is that of `forward`;
 /// - `jvp`: the tangent is the derivative of `forward` along the probe.
+#[diagnostic::on_unimplemented(
+    message = "the network `{Self}` has no derivatives in its state, which a likelihood needs",
+    label = "a network with `Jvp`",
+    note = "implement `ModeNetwork` instead of `Network`: it gives `Jvp` too; or implement `Jvp` itself"
+)]
 pub trait Jvp<E: Real, D: Kernels<E>>: Network<E, D> {
     /// `(F(z), dF/dz v)` from `(z, v)`.
     fn jvp<T: Tape<E, D>>(
@@ -137,6 +142,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
     fn jvp<T: Tape<E, D>>(
         &self,

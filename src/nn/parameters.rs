@@ -6,12 +6,24 @@ use dfdx::prelude::{HasShape, Shape, Tensor};
 /// What a parameter is to its layer; decides whether weight decay applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A matrix or kernel: decayed.
+    /// A matrix: decayed.
     Weight,
+    /// A convolution's kernel of `size x size` taps, their axes and the inputs flattened into one: decayed.
+    Kernel {
+        /// The taps along either axis.
+        size: usize,
+    },
     /// A term: not decayed.
     Bias,
     /// A factor of a norm: not decayed.
     Scale,
+}
+
+impl Role {
+    /// Whether weight decay applies.
+    pub fn is_decayed(self) -> bool {
+        matches!(self, Self::Weight | Self::Kernel { .. })
+    }
 }
 
 /// Something done to every parameter of a network, in a fixed order.

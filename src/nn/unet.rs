@@ -2,16 +2,14 @@
 
 use super::parameters::path;
 use super::{
-    AttentionBlock, Conv, FourierFeatures, Init, ModeNetwork, Norm, ParameterVisitor, Parameters, Pass,
-    ResidualBlock, TimeEmbedding,
+    AttentionBlock, Conv, FadingFourier, FourierFeatures, Init, ModeNetwork, Norm, ParameterVisitor,
+    Parameters, Pass, ResidualBlock, TimeEmbedding,
 };
 use crate::error::{Error, Result};
 use crate::tensor::{ImageBatch, Kernels, Mode, Real};
 use dfdx::prelude::{Const, Tensor};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
-use std::ops::Rem;
-use typenum::{ToUInt, U0, U32};
 
 /// A width that group norm can split into 32 groups: a multiple of 32 (up to 1024).
 #[diagnostic::on_unimplemented(
@@ -21,12 +19,13 @@ use typenum::{ToUInt, U0, U32};
 )]
 pub trait GroupedWidth {}
 
-impl<const N: usize> GroupedWidth for Const<N>
-where
-    typenum::Const<N>: ToUInt,
-    <typenum::Const<N> as ToUInt>::Output: Rem<U32, Output = U0>,
-{
+macro_rules! grouped_widths {
+    ($($groups:literal)+) => { $(impl GroupedWidth for Const<{ 32 * $groups }> {})+ };
 }
+
+// One by one, not by arithmetic on types: so the compiler's message is the one above.
+grouped_widths!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+grouped_widths!(17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
 
 /// Where the U-Net attends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,11 +50,14 @@ pub struct UNetConfig {
     pub dropout: f64,
     /// Exponents of the base-2 Fourier features; empty for none.
     pub fourier: Vec<i32>,
+    /// The noise levels gamma at the network's times 0 and 1 if the features fade with noise (see
+    /// [`FadingFourier`]); the paper's do not.
+    pub fading: Option<[f64; 2]>,
 }
 
 impl Default for UNetConfig {
     fn default() -> Self {
-        Self { blocks: 32, attention: Attention::Middle, dropout: 0.1, fourier: vec![6, 7] }
+        Self { blocks: 32, attention: Attention::Middle, dropout: 0.1, fourier: vec![6, 7], fading: None }
     }
 }
 
@@ -118,14 +120,15 @@ impl<const WIDTH: usize, E: Real, D: Kernels<E>> Stage<WIDTH, E, D> {
 
 impl<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real, D: Kernels<E>>
     UNet<H, W, C, WIDTH, E, D>
-where
-    Const<WIDTH>: GroupedWidth,
 {
     /// A network with fresh weights. Turns on the device's cache of buffers: every step needs the same ones.
     ///
     /// # Errors
     /// If `blocks` is 0, `dropout` lies outside `[0, 1)`, or a Fourier exponent outside `[-20, 20]`.
-    pub fn new(config: &UNetConfig, device: &D, rng: &mut dyn RngCore) -> Result<Self> {
+    pub fn new(config: &UNetConfig, device: &D, rng: &mut dyn RngCore) -> Result<Self>
+    where
+        Const<WIDTH>: GroupedWidth,
+    {
         if config.blocks == 0 {
             return Err(Error::value("network.blocks", 0, "at least 1"));
         }
@@ -136,7 +139,13 @@ where
             return Err(Error::value("network.fourier", k, "exponents from -20 to 20"));
         }
         device.enable_cache();
-        let features = FourierFeatures::new(C, &config.fourier, device);
+        let features = match config.fading {
+            Some(gamma) => {
+                let exponents = config.fourier.clone();
+                FourierFeatures::fading(C, FadingFourier { exponents, gamma }, device)
+            }
+            None => FourierFeatures::new(C, &config.fourier, device),
+        };
         Ok(Self {
             time: TimeEmbedding::new(WIDTH, device, rng),
             conv_in: Conv::new(features.channels(), Init::Lecun, device, rng),
@@ -170,7 +179,7 @@ impl<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real
 
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
         let time = self.time.apply::<M::Tape>(pass);
-        let features = self.features.apply::<M, H, W, _>(M::share(&z));
+        let features = self.features.apply::<M, H, W, _>(M::share(&z), pass.times);
         let mut h = self.conv_in.apply::<M, H, W, _>(features, None, None);
         let mut skips = vec![M::share(&h)];
         for stage in &self.down {

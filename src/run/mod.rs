@@ -139,6 +139,11 @@ impl RunFolder {
         self.root.join("records.json")
     }
 
+    /// `imported.msgpack`: what an imported checkpoint held beside its parameters and moments.
+    pub fn imported(&self) -> PathBuf {
+        self.root.join("imported.msgpack")
+    }
+
     /// `result.json`.
     pub fn result(&self) -> PathBuf {
         self.root.join("result.json")

@@ -76,6 +76,9 @@ macro_rules! real {
 real!(f32, F32);
 real!(f64, F64);
 
+/// One vector per row of a batch, such as a projected time embedding.
+pub type RowVectors<O, E, D, T> = dfdx::prelude::Tensor<(usize, O), E, D, T>;
+
 /// The shape of a batch of images: rows at run time, height and width at compile time, channels
 /// last.
 pub type ImageBatch<const H: usize, const W: usize, C> = (usize, Const<H>, Const<W>, C);

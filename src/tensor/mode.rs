@@ -1,6 +1,6 @@
 //! What an activation is, and what can be done with it.
 
-use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Real};
+use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Real, RowVectors};
 use dfdx::prelude::{Dim, Shape, Tape, Tensor};
 
 /// A kind of activation: a tensor ([`Plain`](super::Plain)), or a value with its tangent
@@ -127,7 +127,7 @@ pub trait Mode<E: Real, D: Kernels<E>> {
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
-        shift: Option<Tensor<(usize, O), E, D, Self::Tape>>,
+        shift: Option<RowVectors<O, E, D, Self::Tape>>,
         residual: Option<Self::Of<ImageBatch<H, W, O>>>,
     ) -> Self::Of<ImageBatch<H, W, O>>;
 

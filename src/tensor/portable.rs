@@ -43,8 +43,10 @@ pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: K
         });
         first += own;
     }
-    let Some(mut y) = sum else {
-        std::panic::panic_any("a convolution needs at least one input");
+    let mut y = match sum {
+        Some(sum) => sum,
+        // Nothing to convolve: a batch of no rows.
+        None => operator.weight.device().zeros_like(&(0, Const, Const, out)).retaped(),
     };
     let shape = *y.shape();
     if let Some(bias) = operator.bias {

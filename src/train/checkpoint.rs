@@ -187,7 +187,7 @@ impl<'a> Checkpoint<'a> {
                 Moments { first: first.ema.clone(), second: second.ema.clone(), ema: ema.ema.clone() };
             (name.clone(), moments)
         });
-        Ok(AdamW::restored(self.state.optimizer_step, moments.collect()))
+        Ok(AdamW::restored(self.state.optimizer_step, self.state.step, moments.collect()))
     }
 
     fn tensor<E: Real>(&self, name: &str, shape: &[usize]) -> Result<Vec<E>> {

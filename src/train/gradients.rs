@@ -4,10 +4,13 @@ use crate::nn::{ParameterVisitor, Parameters, Role};
 use crate::tensor::{Kernels, Real};
 use dfdx::prelude::*;
 
+/// A parameter's name and its flat gradient.
+type Entry<E, D> = (String, Tensor<(usize,), E, D>);
+
 /// One flat gradient per parameter, in the order of the network's walk.
 #[derive(Clone, Debug)]
 pub struct GradientSet<E: Real, D: Kernels<E>> {
-    entries: Vec<(String, Tensor<(usize,), E, D>)>,
+    entries: Vec<Entry<E, D>>,
 }
 
 impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
@@ -15,7 +18,7 @@ impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
     pub fn of<N: Parameters<E, D>>(network: &N, mut gradients: Gradients<E, D>) -> Self {
         struct Collect<'a, E: Real, D: Kernels<E>> {
             gradients: &'a mut Gradients<E, D>,
-            entries: Vec<(String, Tensor<(usize,), E, D>)>,
+            entries: Vec<Entry<E, D>>,
         }
         impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<'_, E, D> {
             fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {

@@ -4,6 +4,8 @@ mod checkpoint;
 mod gradients;
 mod optimizer;
 mod rate;
+#[cfg(test)]
+mod tests;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, CheckpointState, encode, save};

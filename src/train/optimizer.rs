@@ -23,10 +23,18 @@ pub struct AdamWSettings {
     pub clip: Option<f64>,
 }
 
+impl Default for AdamWSettings {
+    /// The paper's: beta 0.9 and 0.99, epsilon 1e-8, decay 0.01, average 0.9999, no clipping.
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01, ema: 0.9999, clip: None }
+    }
+}
+
 /// The optimizer's state: one [`Moments`] per parameter, in the order of the network's walk.
 #[derive(Clone, Debug)]
 pub struct AdamW<E: Real, D: Kernels<E>> {
     step: u64,
+    averaged: u64,
     moments: Vec<(String, Moments<E, D>)>,
 }
 
@@ -71,15 +79,15 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
         }
         let mut start = Start(Vec::new());
         network.clone().parameters("", &mut start);
-        Self { step: 0, moments: start.0 }
+        Self { step: 0, averaged: 0, moments: start.0 }
     }
 
-    /// A state that was saved.
-    pub fn restored(step: u64, moments: Vec<(String, Moments<E, D>)>) -> Self {
-        Self { step, moments }
+    /// A state that was saved: `step` updates of the moments, `averaged` of the moving average of the parameters.
+    pub fn restored(step: u64, averaged: u64, moments: Vec<(String, Moments<E, D>)>) -> Self {
+        Self { step, averaged, moments }
     }
 
-    /// The number of steps done.
+    /// The number of updates since the moments were zero.
     pub fn steps(&self) -> u64 {
         self.step
     }
@@ -89,7 +97,7 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
         &self.moments
     }
 
-    /// Forgets the moments, as a new stage of training does; the average goes on.
+    /// Forgets the moments, as a new stage of training does; the moving average of the parameters goes on.
     pub fn restart(&mut self) {
         self.step = 0;
         for (_, moments) in &mut self.moments {
@@ -120,12 +128,13 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
                 tensor: &mut Tensor<S, E, D>,
                 moments: &mut Moments<E, D>,
             ) {
-                let decay = if role == Role::Weight { self.weight_decay } else { 0.0 };
+                let decay = if role.is_decayed() { self.weight_decay } else { 0.0 };
                 D::adamw(tensor, self.gradients.at(index), moments, &AdamStep { decay, ..self.step });
             }
         }
         self.step += 1;
-        let t = self.step as f64;
+        self.averaged += 1;
+        let (t, averaged) = (self.step as f64, self.averaged as f64);
         let step = AdamStep {
             rate,
             beta1: settings.beta1,
@@ -134,7 +143,7 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
             decay: 0.0,
             correction1: 1.0 - settings.beta1.powf(t),
             correction2: 1.0 - settings.beta2.powf(t),
-            ema_decay: settings.ema.min((1.0 + t) / (10.0 + t)),
+            ema_decay: settings.ema.min((1.0 + averaged) / (10.0 + averaged)),
             gradient_scale: settings.clip.map_or(1.0, |clip| if norm > clip { clip / norm } else { 1.0 }),
         };
         let f = Update { gradients, step, weight_decay: settings.weight_decay };

@@ -87,12 +87,31 @@ where
     /// # Errors
     /// If the rows do not fit the network, or if the loss or a gradient is not finite: then nothing was changed.
     pub fn step(&mut self, step: u64, stream: u64, x: &[f64]) -> Result<StepReport> {
+        self.conditioned_step(step, stream, x, None)
+    }
+
+    /// The same with a conditioning number for each row, which the network sees beside the time; without them it
+    /// sees 0.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step), and unless there is one number a row.
+    pub fn conditioned_step(
+        &mut self,
+        step: u64,
+        stream: u64,
+        x: &[f64],
+        conditioning: Option<&[f64]>,
+    ) -> Result<StepReport> {
         let dims = self.network.dims();
         let rows = x.len() / dims.max(1);
         let parts = self.settings.accumulation;
         if rows == 0 || rows * dims != x.len() || !rows.is_multiple_of(parts) {
             let expected = format!("a multiple of {parts} rows of {dims} numbers");
             return Err(Error::value("training batch", format!("{} numbers", x.len()), expected));
+        }
+        if let Some(numbers) = conditioning.filter(|numbers| numbers.len() != rows) {
+            let expected = format!("one for each of {rows} rows");
+            return Err(Error::value("conditioning numbers", numbers.len(), expected));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
         rng.set_stream(stream);
@@ -103,7 +122,8 @@ where
         for part in 0..parts {
             let of = part * share..(part + 1) * share;
             let x = &x[of.start * dims..of.end * dims];
-            let (own, gradients) = self.part(x, &gammas[of], rows, &mut rng)?;
+            let conditioning = conditioning.map(|numbers| &numbers[of.clone()]);
+            let (own, gradients) = self.part(x, conditioning, &gammas[of], rows, &mut rng)?;
             losses.extend(own);
             match &mut total {
                 Some(total) => total.add(gradients),
@@ -135,6 +155,7 @@ where
     fn part(
         &self,
         x: &[f64],
+        conditioning: Option<&[f64]>,
         gammas: &[Gamma],
         rows: usize,
         rng: &mut ChaCha8Rng,
@@ -147,7 +168,8 @@ where
         let (x, eps) = (device.upload(&x, shape), device.upload(&eps, shape));
         let problem = Matching::new(&self.diffusion, x, eps, gammas, &pdf)?;
         let times = problem.times();
-        let losses = self.objective.losses(&self.network, &problem, &mut Pass::train(&times, rng))?;
+        let mut pass = Pass::train(&times, rng).with_conditioning(conditioning);
+        let losses = self.objective.losses(&self.network, &problem, &mut pass)?;
         let values = losses.as_vec().into_iter().map(Real::to64).collect();
         let bits = 1.0 / (rows as f64 * self.network.dims() as f64 * std::f64::consts::LN_2);
         let gradients = (losses.sum::<(), _>() * E::of(bits)).backward();

@@ -1,8 +1,14 @@
 //! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
 
 pub(crate) mod data;
+mod dry_run;
+mod exchange;
 pub(crate) mod networks;
 mod training;
+
+pub use data::resolved;
+pub use dry_run::{DryRun, StageCost, dry_run};
+pub use exchange::{Chosen, Imported, export, import};
 
 use crate::config::Recipe;
 use crate::data::{ImageSet, ImageSource, Split, Visit};
@@ -72,10 +78,12 @@ pub fn train(
     destination: &Destination,
     progress: &mut dyn Progress,
 ) -> Result<Trained> {
-    let recipe = recipe.resolved()?;
+    let recipe = resolved(recipe)?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
     let images = data::load(&recipe, Split::Train)?;
+    // What the end of the run needs is looked at before its beginning.
+    data::load(&recipe, Split::Test)?;
     networks::with_network(&recipe, images.shape(), Exists)?;
     let (run, resume) = match destination {
         Destination::New(root) => (RunFolder::create(root, &recipe)?, false),
@@ -91,10 +99,21 @@ pub fn train(
     if let Some(step) = networks::with_network(&recipe, images.shape(), training)? {
         return Ok(Trained::Interrupted { step });
     }
-    let outcome = evaluate(&run, registry, progress)?;
-    sample(&run, registry, recipe.sample.count, progress)?;
-    draw_curve(&run, &outcome)?;
-    Ok(Trained::Finished(outcome))
+    match finish(&run, registry, progress) {
+        Ok(outcome) => Ok(Trained::Finished(outcome)),
+        Err(Error::Interrupted) => {
+            Ok(Trained::Interrupted { step: recipe.stage.iter().map(|s| s.steps).sum() })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What follows training.
+fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
+    let outcome = evaluate(run, registry, progress)?;
+    sample(run, registry, run.recipe().sample.count, progress)?;
+    draw_curve(run, &outcome)?;
+    Ok(outcome)
 }
 
 /// Whether the binary holds the network of a recipe.
@@ -115,6 +134,8 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
     let recipe = run.recipe();
     let model = Model::of(run, registry.clone())?;
     let images = data::load(recipe, Split::Test)?;
+    let fingerprint = images.fingerprint()?;
+    data::check_same(run, &fingerprint)?;
     let count = recipe.evaluation.images.map_or(images.images(), |n| images.images().min(n as usize));
     let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
     let pixels = images.batch(&visits)?;
@@ -151,7 +172,7 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
         data: DataRecord {
             name: images.name().to_owned(),
             split: images.split().to_string(),
-            fingerprint: json(run, &images.fingerprint()?)?,
+            fingerprint: json(run, &fingerprint)?,
         },
         step: model.step(),
         seed: recipe.evaluation.seed,
@@ -179,8 +200,7 @@ pub fn sample(
     progress.begin("sampling", "images", 0, count);
     let pixels = model.sample(count as usize, progress)?;
     progress.end();
-    let name = data::load(run.recipe(), Split::Test)?.name().to_owned();
-    let set = ImageSet::new(name, Split::Test, model.shape(), model.grid()?, pixels)?;
+    let set = ImageSet::new(run.recipe().data.name(), Split::Test, model.shape(), model.grid()?, pixels)?;
     picture::grid(&set)?.write(&run.samples())?;
     Ok(run.samples())
 }

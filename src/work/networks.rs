@@ -3,17 +3,22 @@
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
-use crate::nn::{Attention, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig};
+use crate::nn::{
+    Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig,
+};
 use dfdx::prelude::Cpu;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// A network that a recipe can be run with.
 pub(crate) trait Trainable:
-    Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static
+    Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static
 {
 }
-impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + 'static> Trainable for N {}
+impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static> Trainable
+    for N
+{
+}
 
 /// What is done with the network of a recipe, whatever its type.
 pub(crate) trait WithNetwork {
@@ -40,22 +45,29 @@ pub(crate) fn describe(recipe: &Recipe, shape: ImageShape) -> String {
     match &recipe.network {
         config::Network::Unet(unet) => {
             let attention = match unet.attention {
-                config::Attention::Middle => "the middle",
-                config::Attention::EveryBlock => "every block",
+                Attention::Middle => "the middle",
+                Attention::EveryBlock => "every block",
             };
             let (width, blocks) = (unet.width, unet.blocks);
             format!(
-                "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, fourier {:?}",
-                fourier(recipe, unet)
+                "unet for {shape}, width {width}, {blocks} blocks, attention in {attention}, {}fourier {:?}",
+                if unet.fading { "fading " } else { "" },
+                fourier(recipe, &unet.fourier)
             )
         }
-        config::Network::Mlp(mlp) => format!("mlp for {shape}, width {}, depth {}", mlp.width, mlp.depth),
+        config::Network::Mlp(mlp) => {
+            let (width, depth) = (mlp.width, mlp.depth);
+            format!(
+                "mlp for {shape}, width {width}, depth {depth}, fourier {:?}",
+                fourier(recipe, &mlp.fourier)
+            )
+        }
     }
 }
 
 /// The exponents of the Fourier features: by default about a turn a grey level.
-fn fourier(recipe: &Recipe, settings: &config::Unet) -> Vec<i32> {
-    settings.fourier.clone().unwrap_or_else(|| {
+fn fourier(recipe: &Recipe, set: &Option<Vec<i32>>) -> Vec<i32> {
+    set.clone().unwrap_or_else(|| {
         let n = (f64::from(recipe.data.levels()) / 2.0).log2().round() as i32;
         vec![n - 1, n]
     })
@@ -75,14 +87,13 @@ macro_rules! unets {
             rng: &mut ChaCha8Rng,
             work: F,
         ) -> Result<F::Output> {
+            let range = recipe.gamma_range()?;
             let config = UNetConfig {
+                fading: settings.fading.then(|| [range.min().0, range.max().0]),
                 blocks: settings.blocks,
-                attention: match settings.attention {
-                    config::Attention::Middle => Attention::Middle,
-                    config::Attention::EveryBlock => Attention::EveryBlock,
-                },
+                attention: settings.attention,
                 dropout: settings.dropout,
-                fourier: fourier(recipe, settings),
+                fourier: fourier(recipe, &settings.fourier),
             };
             let device = Cpu::default();
             match (shape.height, shape.width, shape.channels, settings.width) {
@@ -129,7 +140,12 @@ fn mlp<F: WithNetwork>(
     rng: &mut ChaCha8Rng,
     work: F,
 ) -> Result<F::Output> {
-    let config = MlpConfig { blocks: settings.depth };
+    let range = recipe.gamma_range()?;
+    let fourier = FadingFourier {
+        exponents: fourier(recipe, &settings.fourier),
+        gamma: [range.min().0, range.max().0],
+    };
+    let config = MlpConfig { blocks: settings.depth, fourier: Some(fourier) };
     let device = Cpu::default();
     match (shape.dims(), settings.width) {
         (2, 32) => work.run(Mlp::<2, 32, f32, Cpu>::new(&config, &device, rng)?),

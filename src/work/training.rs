@@ -2,7 +2,9 @@
 
 use super::networks::{Trainable, WithNetwork, describe};
 use crate::config::{self, Recipe};
-use crate::data::{ImageShape, ImageSource, Position, Shuffle};
+use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
+use crate::dequantization::{Dequantizer, Gaussian};
+use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
 use crate::objective::FirstOrder;
 use crate::progress::{Progress, StepMetrics};
@@ -11,6 +13,8 @@ use crate::run::{MetricsLog, RunFolder};
 use crate::train::{
     AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, Trainer, TrainerSettings, save,
 };
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use std::fs;
 use std::time::Instant;
 
@@ -34,9 +38,12 @@ impl WithNetwork for Training<'_> {
         let mut log = MetricsLog::open(&self.run.metrics(), state.step)?;
         let mut order = Shuffle::resume(self.images.images(), state.position)?;
         let grid = self.images.grid();
-        let total: u64 = self.recipe.stage.iter().map(|stage| stage.steps).sum();
+        let stages: u64 = self.recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
+        // An imported run starts its first stage at the file's step.
+        let total = state.step + stages - state.stage_step;
         self.progress.begin("training", "steps", state.step, total);
         let diffusion = self.registry.diffusion(self.recipe)?;
+        let fixed = fixed_terms(&diffusion, self.images, self.recipe.seed)?;
         for (index, stage) in self.recipe.stage.iter().enumerate().skip(state.stage) {
             let mut times = self.registry.time_sampler(self.recipe, &diffusion)?;
             if let Some(learned) = &state.time_sampler {
@@ -53,8 +60,15 @@ impl WithNetwork for Training<'_> {
             let before = state.seconds;
             while state.stage_step < stage.steps {
                 let visits = order.next_batch((stage.batch * stage.accumulation) as usize);
-                let x = grid.centres(&self.images.batch(&visits)?);
-                let report = trainer.step(state.stage_step + 1, state.step + 1, &x)?;
+                let mut levels = self.images.batch(&visits)?;
+                let conditioning = self.augment(&visits, &mut levels)?;
+                let (step, stream) = (state.stage_step + 1, state.step + 1);
+                let report = trainer.conditioned_step(
+                    step,
+                    stream,
+                    &grid.centres(&levels),
+                    conditioning.as_deref(),
+                )?;
                 state.step += 1;
                 state.stage_step += 1;
                 state.position = order.position();
@@ -66,7 +80,7 @@ impl WithNetwork for Training<'_> {
                     stage: index,
                     step: state.step,
                     loss,
-                    bits_per_dim: loss / std::f64::consts::LN_2,
+                    bits_per_dim: (loss + fixed) / std::f64::consts::LN_2,
                     learning_rate: report.rate,
                     gradient_norm: report.gradient_norm,
                     seconds: state.seconds,
@@ -106,6 +120,16 @@ impl Training<'_> {
         Checkpoint::parse(&path, &bytes)?.check_network(&describe(recipe, shape))
     }
 
+    /// Augments a batch in place; gives the conditioning numbers, if there is anything to condition on.
+    fn augment(&self, visits: &[Visit], levels: &mut [u16]) -> Result<Option<Vec<f64>>> {
+        let augmentation = self.recipe.data.augmentation();
+        if augmentation == Augmentation::default() {
+            return Ok(None);
+        }
+        let numbers = augmentation.apply_batch(self.recipe.seed, visits, self.images.shape(), levels)?;
+        Ok(Some(numbers.into_iter().map(f64::from).collect()))
+    }
+
     /// The network, the optimizer and the state to go on from.
     fn start<N: Trainable>(
         &mut self,
@@ -142,6 +166,21 @@ impl Training<'_> {
         let metrics = MetricsLog::read(&self.run.metrics()).unwrap_or_default();
         metrics.iter().rev().find(|metrics| metrics.step <= step).map_or(0.0, |metrics| metrics.seconds)
     }
+}
+
+/// The VLB's reconstruction and prior terms in nats per dimension, which no network changes: their mean over the first
+/// images, so that a step's metrics estimate the whole VLB.
+fn fixed_terms(diffusion: &DynDiffusion, images: &dyn ImageSource, seed: u64) -> Result<f64> {
+    const IMAGES: usize = 64;
+    let visits: Vec<Visit> = (0..images.images().min(IMAGES)).map(Visit::from).collect();
+    let dequantizer = Gaussian::new(images.grid(), diffusion.level(diffusion.range().min()));
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(u64::MAX - 1);
+    let pixels = images.batch(&visits)?;
+    let terms = pixels.chunks_exact(images.shape().dims()).map(|row| {
+        diffusion.prior_kl(&images.grid().centres(row)) - dequantizer.draw(row, &mut rng).log_decoder
+    });
+    Ok(terms.sum::<f64>() / pixels.len() as f64)
 }
 
 /// A stage's settings as the trainer takes them.

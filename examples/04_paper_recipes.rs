@@ -1,0 +1,101 @@
+//! The paper's recipes at full size, composed by types: what `recipes/cifar10_*.toml` and `imagenet32_*.toml` say by name.
+//!
+//! ```text
+//! cargo run --release --example 04_paper_recipes
+//! ```
+//!
+//! Prints a line for each: parameters, images of an optimizer step, operations. A network of width 256 takes 2 GB with
+//! its optimizer.
+
+use dfdx::prelude::{Const, Cpu};
+use idode::data::Augmentation;
+use idode::diffusion::Diffusion;
+use idode::error::Result;
+use idode::level::GammaRange;
+use idode::nn::{Attention, Counted, GroupedWidth, UNet, UNetConfig, count};
+use idode::objective::FirstOrder;
+use idode::parameterization::Velocity;
+use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
+use idode::time::{Importance, Stratified};
+use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// A 32x32x3 network of the paper in its first-order stage.
+type Paper<const WIDTH: usize, S> =
+    Trainer<UNet<32, 32, 3, WIDTH, f32, Cpu>, FirstOrder, S, Velocity, Stratified<Importance>, f32, Cpu>;
+
+/// What differs from one recipe to the next, beside the width and the schedule.
+#[derive(Clone, Copy)]
+struct Setting {
+    name: &'static str,
+    attention: Attention,
+    dropout: f64,
+    steps: u64,
+    accumulation: usize,
+    augmentation: Augmentation,
+}
+
+/// Images of one accumulation step.
+const BATCH: usize = 128;
+
+fn paper<const WIDTH: usize, S: NoiseSchedule>(schedule: S, setting: &Setting) -> Result<Paper<WIDTH, S>>
+where
+    Const<WIDTH>: GroupedWidth,
+{
+    let range = GammaRange::new(-13.3, 5.0)?;
+    let diffusion = Diffusion::new(schedule, Velocity, range);
+    let times = Stratified(Importance::for_weight(range, diffusion.weight_density())?);
+    let Setting { attention, dropout, .. } = *setting;
+    let config = UNetConfig { blocks: 32, attention, dropout, fourier: vec![6, 7] };
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let network = UNet::new(&config, &Cpu::default(), &mut rng)?;
+    let rate = Rate { peak: 2e-4, warmup: 100, decay: RateDecay::Constant, steps: setting.steps };
+    let optimizer =
+        AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01, ema: 0.9999, clip: None };
+    let settings = TrainerSettings { seed: 1, accumulation: setting.accumulation, rate, optimizer };
+    Ok(Trainer::new(network, FirstOrder, diffusion, times, settings))
+}
+
+fn show<const WIDTH: usize, S: NoiseSchedule>(schedule: S, setting: &Setting) -> Result<()>
+where
+    Const<WIDTH>: GroupedWidth,
+{
+    let trainer = paper::<WIDTH, S>(schedule, setting)?;
+    println!(
+        "{:22} width {WIDTH}: {:>11} parameters, {:>7} steps of {:>4} images, {:>6.1} GFLOP a forward pass of an image{}",
+        setting.name,
+        count(&trainer.network),
+        setting.steps,
+        BATCH * setting.accumulation,
+        trainer.network.operations().total() as f64 / 1e9,
+        if setting.augmentation == Augmentation::default() { "" } else { ", augmented" },
+    );
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let cifar = Setting {
+        name: "CIFAR-10",
+        attention: Attention::Middle,
+        dropout: 0.1,
+        steps: 6_000_000,
+        accumulation: 1,
+        augmentation: Augmentation::default(),
+    };
+    show::<128, _>(VariancePreserving, &Setting { name: "CIFAR-10, VP", ..cifar })?;
+    show::<128, _>(StraightPath, &Setting { name: "CIFAR-10, SP", ..cifar })?;
+    let turns = Augmentation { flip: true, quarter_turns: true, permute_channels: false };
+    let augmented = Setting {
+        name: "CIFAR-10, VP, augmented",
+        attention: Attention::EveryBlock,
+        dropout: 0.05,
+        steps: 1_950_000,
+        accumulation: 8,
+        augmentation: turns,
+    };
+    show::<256, _>(VariancePreserving, &augmented)?;
+    let imagenet = Setting { name: "ImageNet-32 new, VP", steps: 2_000_000, ..cifar };
+    show::<256, _>(VariancePreserving, &imagenet)?;
+    show::<256, _>(VariancePreserving, &Setting { name: "ImageNet-32 old, VP", accumulation: 4, ..imagenet })
+}

@@ -1,0 +1,352 @@
+//! Whole runs by the binary: what they leave, how they are stopped and go on, and damaged ones.
+
+use super::{idode, refusal, tree};
+use idode::result::Outcome;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A recipe that takes a moment: `steps` steps of a small network for two pixels.
+fn tiny(steps: u32, stage: &str) -> String {
+    format!(
+        "data.name = 'two_pixel'\nnetwork = {{ name = 'mlp', width = 32, depth = 1 }}\n\
+         [[stage]]\nsteps = {steps}\nbatch = 32\n{stage}\n\
+         [log]\nevery = 2\ncheckpoint_every = 4\n\
+         [evaluation]\nimages = 6\nvlb_levels = 2\ndivergence = 'exact'\n\
+         stepping = {{ name = 'fixed', steps = 5 }}\n\
+         [sample]\ncount = 4\nstepping = {{ name = 'fixed', steps = 5 }}\n"
+    )
+}
+
+fn folder_with(recipe: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("r.toml"), recipe).expect("a file");
+    folder
+}
+
+/// A folder with `r.toml` and its finished run `run`, made once.
+fn finished() -> &'static (TempDir, Output) {
+    static FINISHED: OnceLock<(TempDir, Output)> = OnceLock::new();
+    FINISHED.get_or_init(|| {
+        let folder = folder_with(&tiny(8, ""));
+        let output = idode(folder.path(), &["train", "r.toml", "--out", "run"]);
+        assert!(output.status.success(), "{output:?}");
+        (folder, output)
+    })
+}
+
+/// A copy of the finished run, to be damaged.
+fn copy() -> TempDir {
+    let from = finished().0.path();
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, bytes) in tree(from) {
+        let to = folder.path().join(path.strip_prefix(from).expect("below"));
+        fs::create_dir_all(to.parent().expect("a parent")).expect("a folder");
+        if let Some(bytes) = bytes {
+            fs::write(to, bytes).expect("a file");
+        }
+    }
+    folder
+}
+
+fn checkpoint(folder: &Path) -> PathBuf {
+    folder.join("run/checkpoints/last.safetensors")
+}
+
+#[test]
+fn a_run_leaves_what_it_promises() {
+    let (folder, output) = finished();
+    let run = folder.path().join("run");
+    let table = String::from_utf8(output.stdout.clone()).expect("UTF-8");
+    for row in ["bits/dim", "vlb ", "ode_truncated_normal ", "exact entropy ", "6.7894"] {
+        assert!(table.contains(row), "{row}\n{table}");
+    }
+    for picture in ["samples.png", "curve.png"] {
+        assert!(fs::read(run.join(picture)).expect("a picture").starts_with(b"\x89PNG"), "{picture}");
+    }
+    let steps = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    assert_eq!(steps.lines().count(), 4, "{steps}");
+
+    let text = fs::read(run.join("result.json")).expect("a result");
+    let result: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    assert_eq!(result["data"]["name"], "two_pixel");
+    assert_eq!(result["data"]["split"], "test");
+    let estimates = result["estimates"].as_array().expect("a list");
+    let names: Vec<_> = estimates.iter().map(|estimate| estimate["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["vlb", "ode_truncated_normal", "ode_uniform", "ode_gaussian"]);
+    for estimate in estimates {
+        assert_eq!(estimate["images"], 6);
+        for key in ["bits_per_dim", "standard_error", "evaluations_per_image", "seconds"] {
+            let number = estimate[key].as_f64();
+            assert!(number.is_some_and(|number| number.is_finite() && number >= 0.0), "{key} {estimate}");
+        }
+    }
+}
+
+#[test]
+fn evaluation_repeats_and_samples_are_drawn_again() {
+    let folder = copy();
+    let root = folder.path();
+    let result = root.join("run/result.json");
+    let estimates = |path: &Path| {
+        let outcome = Outcome::read(path).expect("a result");
+        outcome.estimates.into_iter().map(|e| (e.name, e.bits_per_dim, e.standard_error)).collect::<Vec<_>>()
+    };
+    let first = estimates(&result);
+    let samples = fs::read(root.join("run/samples.png")).expect("samples");
+    fs::remove_file(&result).expect("a file");
+    let output = idode(root, &["eval", "run"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(estimates(&result), first);
+
+    let output = idode(root, &["sample", "run"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "run/samples.png\n");
+    assert_eq!(fs::read(root.join("run/samples.png")).expect("samples"), samples);
+    assert!(idode(root, &["sample", "run", "--count", "9"]).status.success());
+    assert_ne!(fs::read(root.join("run/samples.png")).expect("samples"), samples);
+}
+
+#[test]
+fn a_finished_run_is_not_trained_again() {
+    let folder = copy();
+    let root = folder.path();
+    let line = refusal(root, &["train", "r.toml", "--out", "run"]);
+    assert!(
+        line.starts_with("run: run folder: found an earlier run, expected a new folder (--out), or "),
+        "{line}"
+    );
+    let before = fs::read(checkpoint(root)).expect("a checkpoint");
+    let output = idode(root, &["train", "r.toml", "--out", "run", "--resume"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fs::read(checkpoint(root)).expect("a checkpoint"), before);
+}
+
+/// Every command that reads a checkpoint refuses this one, with a line that begins so.
+#[track_caller]
+fn refused(folder: &TempDir, start: &str) {
+    let resume = ["train", "r.toml", "--out", "run", "--resume"];
+    for arguments in [&["eval", "run"][..], &["sample", "run"], &resume] {
+        let line = refusal(folder.path(), arguments);
+        let path = "run/checkpoints/last.safetensors: ";
+        assert!(line.strip_prefix(path).is_some_and(|line| line.starts_with(start)), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn damaged_checkpoints() {
+    let folder = copy();
+    let path = checkpoint(folder.path());
+    let whole = fs::read(&path).expect("a checkpoint");
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().expect("8 bytes")) as usize;
+    for length in [0, 4, 8, header - 1, header, header + 100, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).expect("a file");
+        refused(&folder, "checkpoint: found ");
+    }
+    // A longer file, another length of the header, a header that is no JSON.
+    fs::write(&path, [&whole[..], b"x"].concat()).expect("a file");
+    refused(&folder, "checkpoint: found ");
+    for at in [0, 1, 7, 8, 9] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x40;
+        fs::write(&path, damaged).expect("a file");
+        refused(&folder, "checkpoint: found ");
+    }
+    // Another name, another number and another key within a header of the same length.
+    let replaced = |from: &str, to: &str| {
+        let mut damaged = whole.clone();
+        let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).expect(from);
+        damaged[at..at + to.len()].copy_from_slice(to.as_bytes());
+        fs::write(&path, damaged).expect("a file");
+    };
+    replaced("\"idode\"", "\"other\"");
+    refused(&folder, "metadata: found no key \"idode\", expected ");
+    replaced("\\\"step\\\":", "\\\"stap\\\":");
+    refused(&folder, "metadata key \"idode\": found missing field `step`");
+    replaced("ema/output/kernel", "ema/output/kermel");
+    refused(&folder, "tensor ema/output/kernel: found nothing, expected shape [32, 2]");
+    fs::write(&path, &whole).expect("a file");
+    assert!(idode(folder.path(), &["eval", "run"]).status.success());
+}
+
+#[test]
+fn checkpoint_of_another_network_or_none() {
+    let folder = copy();
+    let root = folder.path();
+    let recipe = fs::read_to_string(root.join("run/recipe.toml")).expect("a recipe");
+    fs::write(root.join("run/recipe.toml"), recipe.replace("width = 32", "width = 64")).expect("a file");
+    for command in ["eval", "sample"] {
+        let line = refusal(root, &[command, "run"]);
+        assert!(
+            line.starts_with("run/checkpoints/last.safetensors: network: found mlp for 1x2x1, width 32, ")
+                && line.contains(", expected mlp for 1x2x1, width 64, "),
+            "{line}"
+        );
+    }
+    fs::write(root.join("run/recipe.toml"), recipe).expect("a file");
+    fs::remove_file(checkpoint(root)).expect("a file");
+    for command in ["eval", "sample"] {
+        let line = refusal(root, &[command, "run"]);
+        assert!(line.starts_with("run/checkpoints/last.safetensors: cannot read: "), "{line}");
+    }
+}
+
+#[test]
+fn networks_that_are_not_compiled() {
+    let cases = [
+        (
+            "two_pixel",
+            "unet",
+            32,
+            "network.name: found \"unet\", expected a network for images of 1x2x1: \"mlp\" fits two numbers, \"unet\" is compiled for 8x8x1, 8x8x3, 32x32x3",
+        ),
+        ("two_pixel", "mlp", 48, "network.width: found 48, expected a width that is compiled: 32, 64, 128"),
+        (
+            "digits",
+            "unet",
+            48,
+            "network.width: found 48, expected a width that is compiled for images of 8x8x1: 32, 64",
+        ),
+        (
+            "digits",
+            "mlp",
+            32,
+            "network.name: found \"mlp\", expected a network for images of 8x8x1: \"mlp\" is compiled for two numbers",
+        ),
+    ];
+    for (data, network, width, expected) in cases {
+        let recipe = format!("data.name = '{data}'\n[network]\nname = '{network}'\nwidth = {width}\n");
+        let folder = folder_with(&recipe);
+        let line = refusal(folder.path(), &["train", "r.toml"]);
+        let line = line.strip_prefix("r.toml: line ").expect("the recipe's line");
+        assert!(line.contains(expected), "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder_with(&tiny(4, ""));
+    let root = folder.path();
+    let closed = root.join("closed");
+    fs::create_dir(&closed).expect("a folder");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).expect("permissions");
+    if fs::write(closed.join("probe"), "").is_ok() {
+        return; // A user for whom every folder is open.
+    }
+    let line = refusal(root, &["train", "r.toml", "--out", "closed/run"]);
+    assert!(line.starts_with("closed/run: cannot create: "), "{line}");
+    let line = refusal(root, &["train", "r.toml", "--out", "closed"]);
+    assert!(line.starts_with("closed/recipe.toml: cannot write: "), "{line}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_ends_the_run_and_leaves_one_that_goes_on() {
+    let folder = folder_with(&tiny(8, ""));
+    // A limit on the size of files stands for the disk: the recipe fits, a checkpoint does not.
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" train r.toml --out run";
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_idode")])
+        .current_dir(folder.path())
+        .output()
+        .expect("a shell");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("error: run/checkpoints/last.safetensors: cannot write: "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    let left = fs::read_dir(folder.path().join("run/checkpoints")).expect("a folder").count();
+    assert_eq!(left, 0, "half a checkpoint");
+    assert!(idode(folder.path(), &["train", "r.toml", "--out", "run", "--resume"]).status.success());
+}
+
+#[test]
+fn a_run_that_diverges_keeps_its_last_good_checkpoint() {
+    let folder = folder_with(&tiny(40, "learning_rate = 1e30"));
+    let root = folder.path();
+    let output = idode(root, &["train", "r.toml", "--out", "run"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("error: step 2: ") && stderr.contains(" is not finite at gamma "), "{stderr}");
+    assert!(!root.join("run/result.json").exists());
+}
+
+const STOPPED: u32 = 600;
+
+/// The last checkpoint of the run that nothing stops.
+fn unstopped() -> &'static Vec<u8> {
+    static CHECKPOINT: OnceLock<Vec<u8>> = OnceLock::new();
+    CHECKPOINT.get_or_init(|| {
+        let folder = folder_with(&tiny(STOPPED, ""));
+        assert!(idode(folder.path(), &["train", "r.toml", "--out", "run"]).status.success());
+        fs::read(checkpoint(folder.path())).expect("a checkpoint")
+    })
+}
+
+/// Starts a run and waits for its first checkpoint.
+fn started(root: &Path) -> Child {
+    let child = Command::new(env!("CARGO_BIN_EXE_idode"))
+        .args(["train", "r.toml", "--out", "run"])
+        .current_dir(root)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let begun = Instant::now();
+    while !checkpoint(root).exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child
+}
+
+/// Continues a run, which must end where [`unstopped`] does.
+#[track_caller]
+fn continued(root: &Path) {
+    let output = idode(root, &["train", "r.toml", "--out", "run", "--resume"]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(fs::read(checkpoint(root)).expect("a checkpoint") == *unstopped(), "another checkpoint");
+    let metrics = fs::read_to_string(root.join("run/metrics.jsonl")).expect("metrics");
+    let step = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["step"].as_u64();
+    let steps: Vec<u64> = metrics.lines().filter_map(step).collect();
+    assert!(steps.windows(2).all(|pair| pair[0] < pair[1]), "{steps:?}");
+    assert_eq!(steps.last(), Some(&u64::from(STOPPED)));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_finishes_the_step_and_says_how_to_go_on() {
+    let folder = folder_with(&tiny(STOPPED, ""));
+    let root = folder.path();
+    let child = started(root);
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill").success());
+    let output = child.wait_with_output().expect("the binary ends");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(output.stdout.is_empty());
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{stderr}");
+    assert!(lines[0].starts_with("finishing what is begun, to be continued later; "), "{stderr}");
+    assert!(
+        lines[1].starts_with("stopped after step ")
+            && lines[1]
+                .ends_with(", with a checkpoint; continue with: idode train r.toml --out run --resume"),
+        "{stderr}"
+    );
+    continued(root);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_goes_on() {
+    let folder = folder_with(&tiny(STOPPED, ""));
+    let mut child = started(folder.path());
+    child.kill().expect("a running child");
+    assert_eq!(child.wait().expect("the binary ends").code(), None);
+    continued(folder.path());
+}

@@ -1,0 +1,160 @@
+//! The same recipe gives the same bits: twice, interrupted and resumed, and with any number of threads.
+
+use idode::config::Recipe;
+use idode::progress::{Progress, StepMetrics};
+use idode::registry::Registry;
+use idode::work::{Destination, Trained, train};
+use std::path::Path;
+
+/// Two stages, so that stops fall within both and between them; every random part is at work.
+const TWO_PIXEL: &str = "
+    data.name = 'two_pixel'
+    network = { name = 'mlp', width = 32, depth = 1 }
+    [[stage]]
+    steps = 4
+    batch = 16
+    accumulation = 2
+    warmup = 2
+    decay = 'cosine'
+    [[stage]]
+    steps = 3
+    batch = 24
+    clip = 0.5
+    [log]
+    every = 2
+    checkpoint_every = 3
+    [evaluation]
+    images = 3
+    vlb_levels = 2
+    stepping = { name = 'fixed', steps = 3 }
+    [sample]
+    count = 2
+    stepping = { name = 'fixed', steps = 3 }";
+
+const DIGITS: &str = "
+    data.name = 'digits'
+    network = { name = 'unet', width = 32, blocks = 1, dropout = 0.1 }
+    [[stage]]
+    steps = 3
+    batch = 10
+    [evaluation]
+    images = 2
+    vlb_levels = 2
+    stepping = { name = 'fixed', steps = 2 }
+    dequantizers = ['truncated_normal']
+    [sample]
+    count = 2
+    stepping = { name = 'fixed', steps = 2 }";
+
+/// Asks to stop after one step.
+struct StopAt {
+    step: u64,
+    seen: u64,
+}
+
+impl Progress for StopAt {
+    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
+    fn step(&mut self, metrics: &StepMetrics) {
+        self.seen = metrics.step;
+    }
+    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
+    fn end(&mut self) {}
+    fn message(&mut self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        self.seen == self.step
+    }
+}
+
+/// Asks to stop in the first phase of this name.
+struct StopIn(&'static str, bool);
+
+impl Progress for StopIn {
+    fn begin(&mut self, phase: &str, _unit: &str, _done: u64, _total: u64) {
+        self.1 |= phase == self.0;
+    }
+    fn step(&mut self, _metrics: &StepMetrics) {}
+    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
+    fn end(&mut self) {}
+    fn message(&mut self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        self.1
+    }
+}
+
+/// Everything that a run leaves and that may not differ: the checkpoint, the estimates and the samples.
+#[derive(PartialEq)]
+struct Traces {
+    checkpoint: Vec<u8>,
+    records: Vec<u8>,
+    samples: Vec<u8>,
+}
+
+/// Trains a recipe with stops after some steps.
+fn run(recipe: &str, stops: &[u64]) -> Traces {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("run");
+    let recipe = Recipe::parse("recipe.toml", recipe).expect("a recipe");
+    let mut destination = Destination::New(root.clone());
+    for &step in stops {
+        let mut progress = StopAt { step, seen: 0 };
+        let ended = train(&recipe, &Registry::default(), &destination, &mut progress).expect("a run");
+        assert_eq!(ended, Trained::Interrupted { step });
+        destination = Destination::Resume(root.clone());
+    }
+    let mut progress = StopAt { step: u64::MAX, seen: 0 };
+    let ended = train(&recipe, &Registry::default(), &destination, &mut progress).expect("a run");
+    assert!(matches!(ended, Trained::Finished(_)));
+    let read = |path: &str| std::fs::read(root.join(Path::new(path))).expect("a file");
+    Traces {
+        checkpoint: read("checkpoints/last.safetensors"),
+        records: read("records.json"),
+        samples: read("samples.png"),
+    }
+}
+
+#[test]
+fn a_second_run_writes_the_same_bytes() {
+    assert!(run(TWO_PIXEL, &[]) == run(TWO_PIXEL, &[]));
+    assert!(run(TWO_PIXEL, &[]) != run(&format!("seed = 1\n{TWO_PIXEL}"), &[]));
+}
+
+#[test]
+fn a_run_that_was_stopped_ends_with_the_same_bytes() {
+    let whole = run(TWO_PIXEL, &[]);
+    for stops in [&[1][..], &[3], &[4], &[5], &[6], &[2, 4, 5]] {
+        assert!(run(TWO_PIXEL, stops) == whole, "stopped after {stops:?}");
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_after_training_is_measured_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("run");
+    let recipe = Recipe::parse("recipe.toml", TWO_PIXEL).expect("a recipe");
+    let mut destination = Destination::New(root.clone());
+    for phase in ["VLB", "ODE, uniform", "sampling"] {
+        let ended = train(&recipe, &Registry::default(), &destination, &mut StopIn(phase, false));
+        assert_eq!(ended.expect("a run"), Trained::Interrupted { step: 7 });
+        destination = Destination::Resume(root.clone());
+    }
+    let ended = train(&recipe, &Registry::default(), &destination, &mut StopIn("", false));
+    assert!(matches!(ended.expect("a run"), Trained::Finished(_)));
+    let samples = std::fs::read(root.join("samples.png")).expect("samples");
+    assert!(samples == run(TWO_PIXEL, &[]).samples);
+}
+
+#[test]
+fn a_unet_with_dropout_goes_on_with_the_same_bytes() {
+    assert!(run(DIGITS, &[2]) == run(DIGITS, &[]));
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    for recipe in [TWO_PIXEL, DIGITS] {
+        let [one, two, five] = [1, 2, 5].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            pool.install(|| run(recipe, &[]))
+        });
+        assert!(one == two && two == five);
+    }
+}

@@ -12,7 +12,10 @@ use idode::diffusion::DynDiffusion;
 use idode::level::Gamma;
 use idode::likelihood::ProbabilityFlow;
 use idode::nn::{Jvp, Network, Parameters};
+use idode::parameterization::Parameterization;
+use idode::schedule::NoiseSchedule;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
+use std::sync::Arc;
 
 /// Both solvers converged.
 const BITS: Allowed = Allowed::Absolute(1e-3);
@@ -21,21 +24,16 @@ pub(crate) fn check(case: &Case) -> Result<String> {
     with_network::<f32, _>(&case.config, &case.parameters()?, Check(case))
 }
 
+/// The flow of a network and a diffusion whose parts were chosen by name.
+pub(crate) type Flow<'a, N> =
+    ProbabilityFlow<'a, f32, Cpu, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
+
 /// The flow with the case's tolerances.
 pub(crate) fn flow<'a, N: Network<f32, Cpu>>(
     case: &Case,
     network: &'a N,
     diffusion: &'a DynDiffusion,
-) -> Result<
-    ProbabilityFlow<
-        'a,
-        f32,
-        Cpu,
-        N,
-        std::sync::Arc<dyn idode::schedule::NoiseSchedule>,
-        std::sync::Arc<dyn idode::parameterization::Parameterization>,
-    >,
-> {
+) -> Result<Flow<'a, N>> {
     let relative = case.config.rtol.ok_or("rtol: not in the settings")?;
     let absolute = case.config.atol.ok_or("atol: not in the settings")?;
     let stepping = Stepping::adaptive(Tolerances { relative, absolute, log_density: 1e-3 });

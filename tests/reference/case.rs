@@ -152,6 +152,7 @@ impl Config {
             attention: if self.with_attention { Attention::EveryBlock } else { Attention::Middle },
             dropout: 0.0,
             fourier: if self.with_fourier_features { vec![6, 7] } else { vec![] },
+            ..UNetConfig::default()
         }
     }
 }

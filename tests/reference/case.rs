@@ -147,7 +147,6 @@ impl Config {
     /// The published network; evaluated without dropout, whose rate is therefore left out.
     pub(crate) fn network(&self) -> UNetConfig {
         UNetConfig {
-            fading: None,
             blocks: self.sm_n_layer,
             attention: if self.with_attention { Attention::EveryBlock } else { Attention::Middle },
             dropout: 0.0,

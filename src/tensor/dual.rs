@@ -20,7 +20,7 @@ impl<X> Dual<X> {
         Dual { value: f(self.value), tangent: f(self.tangent) }
     }
 
-    /// Applies a bilinear-in-neither, componentwise map to two duals (addition, subtraction).
+    /// Combines two duals part by part, which is right for sums and differences.
     pub(crate) fn zip<Y, Z>(self, other: Dual<Y>, mut f: impl FnMut(X, Y) -> Z) -> Dual<Z> {
         Dual { value: f(self.value, other.value), tangent: f(self.tangent, other.tangent) }
     }

@@ -44,11 +44,14 @@ pub struct CheckpointState {
 const KEY: &str = "idode";
 
 /// Serializes a network and its optimizer.
+///
+/// # Errors
+/// If safetensors cannot hold the tensors.
 pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
     network: &N,
     optimizer: &AdamW<E, D>,
     state: &CheckpointState,
-) -> Vec<u8> {
+) -> Result<Vec<u8>> {
     struct Collect<E>(Vec<(String, Vec<usize>, Vec<E>)>);
     impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<E> {
         fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
@@ -69,11 +72,18 @@ pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
             entries.push((format!("{part}/{name}"), shape.clone(), E::to_bytes(&values)));
         }
     }
-    let views = entries.iter().filter_map(|(name, shape, bytes)| {
-        TensorView::new(E::STORED, shape.clone(), bytes).ok().map(|view| (name.as_str(), view))
+    // A checkpoint that cannot be whole must not replace the last one that is.
+    let unfit = |error: &dyn std::fmt::Display| {
+        Error::value("checkpoint", one_line(&error.to_string()), "tensors that safetensors can hold")
+    };
+    let views = entries.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(E::STORED, shape.clone(), bytes).map_err(|error| unfit(&error))?;
+        Ok((name.as_str(), view))
     });
-    let state = serde_json::to_string(state).unwrap_or_default();
-    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), state)]))).unwrap_or_default()
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let state = serde_json::to_string(state).map_err(|error| unfit(&error))?;
+    let metadata = HashMap::from([(KEY.to_owned(), state)]);
+    safetensors::serialize(views, Some(metadata)).map_err(|error| unfit(&error))
 }
 
 /// Writes a checkpoint: all of it or nothing.
@@ -86,7 +96,7 @@ pub fn save<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
     optimizer: &AdamW<E, D>,
     state: &CheckpointState,
 ) -> Result<()> {
-    write_atomically(path, &encode(network, optimizer, state))
+    write_atomically(path, &encode(network, optimizer, state)?)
 }
 
 /// A checkpoint in memory.

@@ -50,7 +50,7 @@ fn bytes<O>(trainer: &Small<O>) -> Vec<u8> {
         seconds: 0.0,
         time_sampler: None,
     };
-    encode(&trainer.network, &trainer.optimizer, &state)
+    encode(&trainer.network, &trainer.optimizer, &state).unwrap()
 }
 
 /// What is not finite at which step, if a level of the range is named and nothing was changed.

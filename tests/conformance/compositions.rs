@@ -3,7 +3,7 @@
 
 use dfdx::prelude::Cpu;
 use idode::config::Named;
-use idode::data::{Split, TwoPixel};
+use idode::data::{ImageSource, Shuffle, Split, TwoPixel};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
 use idode::nn::{Mlp, MlpConfig};
@@ -20,10 +20,12 @@ use std::collections::BTreeSet;
 
 const STEPS: u64 = 20;
 const ROWS: usize = 32;
+const IMAGES: usize = 256;
 
 /// Trains 20 steps and measures two images, in bits/dim.
 fn trained(composition: &Composition, registry: &Registry<HostState>) -> idode::error::Result<f64> {
-    let data = TwoPixel::new().sample(STEPS as usize * ROWS, 1, Split::Train)?;
+    let data = TwoPixel::new().sample(IMAGES, 1, Split::Train)?;
+    let mut order = Shuffle::new(IMAGES, 0)?;
     let range = GammaRange::for_levels(256);
     let Parts { diffusion, time, dequantizer, solver } = composition.build(registry, range, data.grid())?;
     let mut rng = ChaCha8Rng::seed_from_u64(2);
@@ -33,9 +35,8 @@ fn trained(composition: &Composition, registry: &Registry<HostState>) -> idode::
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, time, settings);
     for step in 1..=STEPS {
-        let first = (step as usize - 1) * ROWS;
-        let rows: Vec<usize> = (first..first + ROWS).collect();
-        let report = trainer.step(step, step, &data.grid().centres(&data.batch(&rows)?))?;
+        let x = data.grid().centres(&data.batch(&order.next_batch(ROWS))?);
+        let report = trainer.step(step, step, &x)?;
         assert!(report.loss.is_finite(), "{composition:?}");
     }
     let network = trainer.optimizer.averaged(&trainer.network);

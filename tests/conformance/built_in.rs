@@ -1,16 +1,21 @@
 //! Every built-in meets every law of its trait. The rosters say what there is: a name that is not known here fails.
 
-use idode::config::{Named, Source};
-use idode::dequantization::Dequantizer;
+use dfdx::prelude::Cpu;
+use idode::config::{self, Named, Source};
+use idode::dequantization::{Dequantizer, Gaussian, PerCoordinate, TruncatedNormal, UniformBin};
 use idode::diffusion::Diffusion;
-use idode::level::{GammaRange, Level};
+use idode::level::{Gamma, GammaRange, Level};
+use idode::nn::{Attention, FadingFourier, Mlp, MlpConfig, UNet, UNetConfig};
 use idode::pixels::PixelGrid;
 use idode::registry::{DequantizerInputs, Registry, TimeInputs};
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
 use idode::solver::{ExplicitRk, HostState};
-use idode::testkit::{Verdict, dequantizer, parameterization, schedule, solver, time, usual_range};
+use idode::testkit::{Verdict, dequantizer, network, parameterization, per_coordinate};
+use idode::testkit::{schedule, solver, time, usual_range};
 use idode::time::TimeSampler;
 use idode::{dequantization, parameterization as parameterizations, schedule as schedules, time as times};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
 /// The names that a module lists are those of the registry.
@@ -102,6 +107,56 @@ fn every_dequantizer() -> Verdict {
                 let built: Box<dyn Dequantizer> =
                     registry.dequantizers.build(&named, &inputs, &Source::default(), "dequantizer").unwrap();
                 dequantizer::all(&dequantizer::Subject { dequantizer: &*built, grid, dims: 2 })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// At the levels of several grids, around and above the default ones.
+#[test]
+fn every_dequantizer_of_coordinates() -> Verdict {
+    for levels in [2, 17, 256] {
+        let grid = PixelGrid::new(levels).unwrap();
+        for shift in [-1.5, 0.0, 1.5] {
+            for schedule in [&VariancePreserving as &dyn NoiseSchedule, &StraightPath] {
+                let at = |gamma: Gamma| schedule.level(Gamma(gamma.0 + shift));
+                let uniform = UniformBin::new(grid, at(UniformBin::default_gamma(levels)));
+                let truncated = TruncatedNormal::new(grid, at(TruncatedNormal::default_gamma(levels)));
+                let gaussian = Gaussian::new(grid, at(Gaussian::default_gamma(levels)));
+                for dequantizer in [&uniform as &dyn PerCoordinate, &truncated, &gaussian] {
+                    per_coordinate::all(&per_coordinate::Subject { dequantizer, grid })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A network of each kind that a recipe can name: another kind does not compile here.
+#[test]
+fn every_network() -> Verdict {
+    let kinds =
+        [config::Network::Mlp(config::Mlp::default()), config::Network::Unet(config::Unet::default())];
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    for kind in kinds {
+        match kind {
+            config::Network::Mlp(_) => {
+                let features = FadingFourier { exponents: vec![0, 3], gamma: [-13.3, 5.0] };
+                for fourier in [None, Some(features)] {
+                    let settings = MlpConfig { blocks: 2, fourier };
+                    let network = Mlp::<3, 16, f64, Cpu>::new(&settings, &Cpu::default(), &mut rng).unwrap();
+                    network::all(&network::randomized(&network, 4))?;
+                }
+            }
+            config::Network::Unet(_) => {
+                for attention in [Attention::Middle, Attention::EveryBlock] {
+                    let fourier = vec![1, 2];
+                    let settings = UNetConfig { blocks: 1, attention, dropout: 0.0, fourier, fading: None };
+                    let network =
+                        UNet::<4, 4, 2, 32, f64, Cpu>::new(&settings, &Cpu::default(), &mut rng).unwrap();
+                    network::all(&network::randomized(&network, 5))?;
+                }
             }
         }
     }

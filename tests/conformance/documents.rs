@@ -1,6 +1,6 @@
 //! The laws in the traits' documentation are the kit's, one to one and in its order.
 
-use idode::testkit::{dequantizer, network, parameterization, schedule, solver, time};
+use idode::testkit::{dequantizer, network, parameterization, per_coordinate, schedule, solver, time};
 use std::fs;
 use std::path::Path;
 
@@ -31,11 +31,12 @@ fn documented(file: &str) -> Vec<String> {
 
 #[test]
 fn laws_have_one_name() {
-    let rooms: [(&str, &[&str]); 5] = [
+    let rooms: [(&str, &[&str]); 6] = [
         ("schedule/mod.rs", schedule::LAWS),
         ("parameterization/mod.rs", parameterization::LAWS),
         ("time/mod.rs", time::LAWS),
         ("dequantization/mod.rs", dequantizer::LAWS),
+        ("dequantization/per_coordinate.rs", per_coordinate::LAWS),
         ("solver/mod.rs", solver::LAWS),
     ];
     for (file, laws) in rooms {

@@ -4,7 +4,7 @@ use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
 use crate::nn::{
-    Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig,
+    Attention, Counted, FadingFourier, Mlp, MlpConfig, Network, Parameters, SecondJvp, UNet, UNetConfig,
 };
 use dfdx::prelude::Cpu;
 use rand::SeedableRng;
@@ -12,11 +12,11 @@ use rand_chacha::ChaCha8Rng;
 
 /// A network that a recipe can be run with.
 pub(crate) trait Trainable:
-    Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static
+    Network<f32, Cpu> + SecondJvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static
 {
 }
-impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static> Trainable
-    for N
+impl<N: Network<f32, Cpu> + SecondJvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static>
+    Trainable for N
 {
 }
 

@@ -11,6 +11,7 @@
 //!   `jvp` and its second directional derivative are three instances of that one text.
 //! - [`RowCoefficients`]: the one place where numbers of a schedule, one per row, reach a tensor.
 
+mod checkpoint;
 pub mod compose;
 pub mod cpu;
 mod dropout;
@@ -23,6 +24,7 @@ pub mod portable;
 mod rows;
 mod update;
 
+pub use checkpoint::{Segment, Slot, checkpoint};
 pub use dropout::DropoutKey;
 pub use dual::Dual;
 pub use forward::Forward;

@@ -30,7 +30,7 @@ where
             network: self.0.clone(),
             times: pass.times.to_vec(),
             conditioning: pass.conditioning.map(<[f64]>::to_vec),
-            keys: pass.draws(|pass| walk(&self.0, pass)),
+            keys: pass.keys(|pass| walk(&self.0, pass)),
         };
         checkpoint::<M, _, E, D>(run, vec![z])
     }
@@ -41,7 +41,7 @@ struct Run<N> {
     network: N,
     times: Vec<f64>,
     conditioning: Option<Vec<f64>>,
-    keys: Option<Vec<u64>>,
+    keys: Vec<u64>,
 }
 
 impl<E: Real, D: Kernels<E>, N> Segment<E, D> for Run<N>
@@ -52,7 +52,7 @@ where
     type Output = N::Batch;
 
     fn apply<M: Mode<E, D>>(&self, mut inputs: Vec<M::Of<N::Batch>>) -> M::Of<N::Batch> {
-        let mut pass = Pass::given(&self.times, self.conditioning.as_deref(), self.keys.as_deref());
+        let mut pass = Pass::given(&self.times, self.conditioning.as_deref(), self.keys.clone());
         self.network.apply::<M>(inputs.swap_remove(0), &mut pass)
     }
 

@@ -10,17 +10,10 @@ pub struct Pass<'a> {
     pub times: &'a [f64],
     /// One number per row for augmented data; 0 where absent.
     pub conditioning: Option<&'a [f64]>,
-    draws: Draws<'a>,
-}
-
-/// Where the keys of dropout come from.
-enum Draws<'a> {
-    /// Dropout does nothing.
-    Off,
-    /// A generator, and who writes its draws down, if anybody.
-    Fresh(&'a mut dyn RngCore, Option<&'a mut Vec<u64>>),
-    /// Draws that were written down.
-    Given(std::slice::Iter<'a, u64>),
+    dropout: Option<&'a mut dyn RngCore>,
+    /// The keys that dropout layers have taken, and how many of them this walk has passed.
+    keys: Vec<u64>,
+    next: usize,
 }
 
 impl std::fmt::Debug for Pass<'_> {
@@ -28,7 +21,7 @@ impl std::fmt::Debug for Pass<'_> {
         f.debug_struct("Pass")
             .field("times", &self.times)
             .field("conditioning", &self.conditioning)
-            .field("dropout", &!matches!(self.draws, Draws::Off))
+            .field("dropout", &self.dropout.is_some())
             .finish()
     }
 }
@@ -36,12 +29,12 @@ impl std::fmt::Debug for Pass<'_> {
 impl<'a> Pass<'a> {
     /// An evaluation: dropout does nothing.
     pub fn eval(times: &'a [f64]) -> Self {
-        Self { times, conditioning: None, draws: Draws::Off }
+        Self { times, conditioning: None, dropout: None, keys: Vec::new(), next: 0 }
     }
 
     /// A training pass: each dropout layer takes one key from `rng`.
     pub fn train(times: &'a [f64], rng: &'a mut dyn RngCore) -> Self {
-        Self { times, conditioning: None, draws: Draws::Fresh(rng, None) }
+        Self { dropout: Some(rng), ..Self::eval(times) }
     }
 
     /// The same pass with a conditioning number per row.
@@ -54,42 +47,28 @@ impl<'a> Pass<'a> {
         if rate == 0.0 {
             return None;
         }
-        let key = match &mut self.draws {
-            Draws::Off => return None,
-            Draws::Fresh(rng, written) => {
-                let key = rng.r#gen();
-                written.iter_mut().for_each(|keys| keys.push(key));
-                key
-            }
-            Draws::Given(keys) => *keys.next()?,
-        };
-        Some(DropoutKey { key, rate })
-    }
-
-    /// What the pass draws while `walk` walks through a network's body; `None` where dropout does nothing.
-    pub(super) fn draws(&mut self, walk: impl FnOnce(&mut Pass<'_>)) -> Option<Vec<u64>> {
-        let (times, conditioning) = (self.times, self.conditioning);
-        match &mut self.draws {
-            Draws::Off => None,
-            Draws::Fresh(rng, written) => {
-                let mut keys = Vec::new();
-                walk(&mut Pass { times, conditioning, draws: Draws::Fresh(&mut **rng, Some(&mut keys)) });
-                written.iter_mut().for_each(|written| written.extend(&keys));
-                Some(keys)
-            }
-            Draws::Given(keys) => {
-                let mut pass = Pass { times, conditioning, draws: Draws::Given(keys.clone()) };
-                walk(&mut pass);
-                let Draws::Given(left) = pass.draws else { return None };
-                let taken = keys.len() - left.len();
-                Some(keys.by_ref().take(taken).copied().collect())
-            }
+        if self.next == self.keys.len() {
+            self.keys.push(self.dropout.as_mut()?.r#gen());
         }
+        self.next += 1;
+        Some(DropoutKey { key: self.keys[self.next - 1], rate })
     }
 
-    /// A pass with these draws.
-    pub(super) fn given(times: &'a [f64], conditioning: Option<&'a [f64]>, keys: Option<&'a [u64]>) -> Self {
-        Self { times, conditioning, draws: keys.map_or(Draws::Off, |keys| Draws::Given(keys.iter())) }
+    /// The keys that `walk` takes on its way through a network's body.
+    pub(super) fn keys(&mut self, walk: impl FnOnce(&mut Self)) -> Vec<u64> {
+        let first = self.next;
+        walk(self);
+        self.keys[first..self.next].to_vec()
+    }
+
+    /// A pass whose dropout layers take these keys.
+    pub(super) fn given(times: &'a [f64], conditioning: Option<&'a [f64]>, keys: Vec<u64>) -> Self {
+        Self { conditioning, keys, ..Self::eval(times) }
+    }
+
+    /// Goes back to the first dropout layer: the next walk through the same network drops what this one dropped.
+    pub fn rewind(&mut self) {
+        self.next = 0;
     }
 }
 

@@ -82,6 +82,15 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
     type Tape = NoneTape;
     type Of<S: Shape> = Activation<S>;
     type Recorded = Plain<OwnedTape<E, D>>;
+    type Portable = Self;
+
+    fn to_portable<S: Shape>(x: Activation<S>) -> Activation<S> {
+        x
+    }
+
+    fn from_portable<S: Shape>(x: Activation<S>) -> Activation<S> {
+        x
+    }
 
     fn split<S: Shape>(x: Activation<S>) -> (Activation<S>, NoneTape) {
         (x, NoneTape)

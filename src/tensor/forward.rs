@@ -20,6 +20,15 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
     type Tape = M::Tape;
     type Of<S: Shape> = Dual<M::Of<S>>;
     type Recorded = Forward<M::Recorded>;
+    type Portable = Forward<M::Portable>;
+
+    fn to_portable<S: Shape>(x: Self::Of<S>) -> Dual<<M::Portable as Mode<E, D>>::Of<S>> {
+        x.map(M::to_portable)
+    }
+
+    fn from_portable<S: Shape>(x: Dual<<M::Portable as Mode<E, D>>::Of<S>>) -> Self::Of<S> {
+        x.map(M::from_portable)
+    }
 
     fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, Self::Tape) {
         let ((value, tape), (tangent, other)) = (M::split(x.value), M::split(x.tangent));

@@ -1,9 +1,9 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
 use super::{
-    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, portable, update,
+    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable, update,
 };
-use dfdx::prelude::{Cache, Device, Dim, HasShape, Shape, SumTo, Tape, Tensor};
+use dfdx::prelude::{Cache, Device, Dim, Shape, SumTo, Tape, Tensor};
 
 /// A convolution's parameters, borrowed from a layer.
 ///
@@ -82,8 +82,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         x: Tensor<S, E, Self, T>,
         key: DropoutKey,
     ) -> Tensor<S, E, Self, T> {
-        let mask = key.mask(*x.shape(), x.device());
-        x * mask
+        dropout::portable(x, key)
     }
 
     /// See [`GroupNorm`].

@@ -22,6 +22,15 @@ pub trait Mode<E: Real, D: Kernels<E>> {
     /// This mode with a tape that records.
     type Recorded: Mode<E, D, Tape = OwnedTape<E, D>>;
 
+    /// This mode without a device's own kernels.
+    type Portable: Mode<E, D, Tape = Self::Tape>;
+
+    /// `x` for operations without a device's own kernels.
+    fn to_portable<S: Shape>(x: Self::Of<S>) -> <Self::Portable as Mode<E, D>>::Of<S>;
+
+    /// `x` as it was before [`to_portable`](Mode::to_portable).
+    fn from_portable<S: Shape>(x: <Self::Portable as Mode<E, D>>::Of<S>) -> Self::Of<S>;
+
     /// `x` with an empty tape, and the tape that it had.
     fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, Self::Tape);
 

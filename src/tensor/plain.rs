@@ -1,6 +1,8 @@
 //! Activations that are tensors.
 
-use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, Slot, portable};
+use super::{
+    Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, Slot, portable,
+};
 use dfdx::prelude::*;
 use std::marker::PhantomData;
 
@@ -12,6 +14,15 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
     type Tape = T;
     type Of<S: Shape> = Tensor<S, E, D, T>;
     type Recorded = Plain<OwnedTape<E, D>>;
+    type Portable = Composed<T>;
+
+    fn to_portable<S: Shape>(x: Tensor<S, E, D, T>) -> Tensor<S, E, D, T> {
+        x
+    }
+
+    fn from_portable<S: Shape>(x: Tensor<S, E, D, T>) -> Tensor<S, E, D, T> {
+        x
+    }
 
     fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, T) {
         let (x, tape) = x.split_tape();

@@ -64,7 +64,16 @@ fn folder_that_cannot_be_is_an_error() {
 
 fn metrics(step: u64) -> StepMetrics {
     let (loss, bits_per_dim) = (1.0 / step as f64, f64::from(2u8));
-    StepMetrics { stage: 0, step, loss, bits_per_dim, learning_rate: 1e-3, gradient_norm: 0.1, seconds: 0.5 }
+    StepMetrics {
+        stage: 0,
+        step,
+        loss,
+        bits_per_dim,
+        learning_rate: 1e-3,
+        gradient_norm: 0.1,
+        seconds: 0.5,
+        high_order: None,
+    }
 }
 
 #[test]

@@ -75,6 +75,10 @@ impl Task for Check<'_> {
         let names = case.arrays.keys().filter(|name| name.starts_with("grad/"));
         let largest_of_all = names.map(|name| largest(name)).fold(0.0, f64::max);
         let rounding = f64::from(f32::EPSILON);
+        // The published derivatives along a probe are rounded angles' (see `single`): ours agree to 1e-5 where they round
+        // alike, and to 5e-5 in f64 ("f32 against f64" of `precision`). A loss with their square has it twice and more.
+        let squared = case.config.second_order && size_of::<E>() > size_of::<f32>();
+        let own = if squared { Allowed::OfLargest(2e-4) } else { ROUNDING };
         for (name, gradient) in gradients.iter() {
             let name = format!("grad/score_model/{name}");
             if case.arrays.contains_key(&name) {
@@ -83,7 +87,7 @@ impl Task for Check<'_> {
                 // (the embedding of time) has no effect, and its gradient is the rounding of 0.
                 let zero = largest(&name) <= rounding * largest_of_all;
                 let of_all = Allowed::Of { scale: largest_of_all, part: rounding };
-                let allowed = if zero { of_all } else { ROUNDING };
+                let allowed = if zero { of_all } else { own };
                 report.compare(&name, &gradient, allowed)?;
             }
         }

@@ -1,11 +1,13 @@
 //! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
 
+mod bench;
 pub(crate) mod data;
 mod dry_run;
 mod exchange;
 pub(crate) mod networks;
 mod training;
 
+pub use bench::{Case, Figures, bench};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};

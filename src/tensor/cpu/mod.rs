@@ -21,6 +21,7 @@ use super::{
 };
 use dfdx::prelude::{Const, Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
+pub use matrix::product;
 use simd::vectorized;
 
 /// The same images with a shape that is known at run time only: the kernels are compiled once.

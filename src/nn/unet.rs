@@ -194,8 +194,7 @@ impl<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real
         }
         // The embedding's own tape joins here: every block above used it without.
         let h = M::join(h, time);
-        let h = self.norm.apply::<M, H, W, _>(vec![h]);
-        self.conv_out.apply::<M, H, W, _>(h, None, Some(z))
+        self.conv_out.apply_normed::<M, H, W, _>(vec![h], (&self.norm, None), None, Some(z))
     }
 }
 

@@ -5,7 +5,7 @@
 //! tangents: `S' = s (Q' K^T + Q K'^T)`, `P' = P (S' - rowsum(P S'))`, `Y' = P' V + P V'`.
 
 use super::matrix::{View, multiply};
-use super::patches::scratch;
+use super::scratch::scratch;
 use super::simd::exp;
 use super::storage::{numbers, numbers_mut, take};
 use super::{Tokens, vectorized};

@@ -28,9 +28,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>> Objective<E, D, N> for OneProbe {
     }
 }
 
-fn rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
-    x: Tensor<S, E, D, T>,
-) -> Tensor<(usize,), E, D, T> {
+fn rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(x: Tensor<S, E, D, T>) -> Tensor<(usize,), E, D, T> {
     let rows = x.shape().concrete()[0];
     let columns = x.shape().num_elements() / rows.max(1);
     x.reshape_like(&(rows, columns)).sum::<(usize,), Axis<1>>()

@@ -18,6 +18,11 @@ impl<'a> View<'a> {
         Self { data, row_stride: columns, column_stride: 1 }
     }
 
+    /// A matrix with these strides between rows and between columns.
+    pub(super) fn strided(data: &'a [f32], (row_stride, column_stride): (usize, usize)) -> Self {
+        Self { data, row_stride, column_stride }
+    }
+
     /// The transpose of this matrix.
     pub(super) fn t(self) -> Self {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }

@@ -17,14 +17,15 @@ pub(super) fn padded(len: usize) -> usize {
 
 /// `c = a b`, or `c += a b` with `keep`.
 ///
-/// `a(i, p)` lies at `i * a_strides.0 + p * a_strides.1`; `b` and `c` are row-major with `n` columns, a multiple of
-/// [`PAD`]. The sum over `p` runs in order, whatever the other sizes, so a row of `c` depends on its row of `a` alone.
+/// `a(i, p)` lies at `i * a_strides.0 + p * a_strides.1`; `b` has rows of `n` numbers, a multiple of [`PAD`], and those of
+/// `c` begin every `c_line`. The sum over `p` runs in order, whatever the other sizes, so a row of `c` depends on its row of `a` alone.
 pub(super) struct Product<'a> {
     pub(super) sizes: (usize, usize, usize),
     pub(super) a: &'a [f32],
     pub(super) a_strides: (usize, usize),
     pub(super) b: &'a [f32],
     pub(super) c: &'a mut [f32],
+    pub(super) c_line: usize,
     pub(super) keep: bool,
 }
 
@@ -39,7 +40,11 @@ impl WithSimd for Product<'_> {
         }
         let last = (m - 1) * self.a_strides.0 + (k - 1) * self.a_strides.1;
         assert!(
-            last < self.a.len() && k * n <= self.b.len() && m * n <= self.c.len() && n.is_multiple_of(PAD),
+            last < self.a.len() && k * n <= self.b.len() && n.is_multiple_of(PAD),
+            "matrix product of wrong sizes"
+        );
+        assert!(
+            n <= self.c_line && (m - 1) * self.c_line + n <= self.c.len(),
             "matrix product of wrong sizes"
         );
         for column in (0..n).step_by(2 * S::F32_LANES) {
@@ -101,10 +106,10 @@ impl Product<'_> {
                 a = a.wrapping_add(along);
                 b = b.wrapping_add(n);
             }
-            let c = self.c.as_mut_ptr().add(row * n + column);
+            let c = self.c.as_mut_ptr().add(row * self.c_line + column);
             for (r, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
-                    let c = c.add(r * n + v * S::F32_LANES).cast::<S::f32s>();
+                    let c = c.add(r * self.c_line + v * S::F32_LANES).cast::<S::f32s>();
                     let sum = if self.keep { simd.add_f32s(c.read_unaligned(), *sum) } else { *sum };
                     c.write_unaligned(sum);
                 }

@@ -6,6 +6,7 @@
 //! The instruction set is chosen at run time.
 
 mod attention;
+mod attention_jvp;
 mod convolution;
 mod convolution_backward;
 mod dropout;
@@ -179,11 +180,7 @@ impl Kernels<f32> for Cpu {
         k: Dual<Tokens<T>>,
         v: Dual<Tokens<T>>,
     ) -> Dual<Tokens<T>> {
-        if T::OWNS_TAPE {
-            compose::attention::<Forward<Plain<T>>, f32, Self>(q, k, v)
-        } else {
-            attention::attention_jvp(q, k, v)
-        }
+        attention_jvp::attention_jvp(q, k, v)
     }
 
     fn adamw<S: Shape>(

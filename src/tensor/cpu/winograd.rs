@@ -360,6 +360,6 @@ pub(super) fn products<S: Simd>(
 ) {
     for point in 0..POINTS {
         let (a, b, c) = (&a[point * a_plane..], &b[point * b_plane..], &mut c[point * c_plane..]);
-        simd.vectorize(Product { sizes, a, a_strides, b, c, keep });
+        simd.vectorize(Product { sizes, a, a_strides, b, c, c_line: sizes.2, keep });
     }
 }

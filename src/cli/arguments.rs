@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use super::{BAD_INPUT, complain, print};
+use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -30,11 +31,17 @@ pub(super) enum Command {
         /// Build the network and say what training would cost; read no data and write nothing.
         #[arg(long, conflicts_with_all = ["out", "resume"])]
         dry_run: bool,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
     },
     /// Measure the likelihood of a trained run on held-out images.
     Eval {
         /// The run's folder.
         run: PathBuf,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
     },
     /// Draw samples from a trained run.
     Sample {
@@ -43,6 +50,9 @@ pub(super) enum Command {
         /// The number of images [default: as the recipe says].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         count: Option<u64>,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
     },
     /// Make a run of a checkpoint of the published code: Flax's msgpack, or safetensors by the file's name.
     Import {

@@ -5,7 +5,7 @@ mod metrics;
 
 pub use metrics::MetricsLog;
 
-use crate::config::Recipe;
+use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use difference::first_difference;
@@ -89,6 +89,11 @@ impl RunFolder {
         }
         run.recipe = recipe.clone();
         Ok(run)
+    }
+
+    /// The same run on `device`, where one is given; the folder's recipe stays as it is.
+    pub fn on(self, device: Option<Device>) -> Self {
+        Self { recipe: self.recipe.on(device), ..self }
     }
 
     /// Writes the recipe: after [`resume`](Self::resume), what may have changed.

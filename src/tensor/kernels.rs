@@ -1,9 +1,9 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
 use super::{
-    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, portable, update,
+    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable, update,
 };
-use dfdx::prelude::{Cache, Device, Dim, HasShape, Shape, SumTo, Tape, Tensor};
+use dfdx::prelude::{Cache, Device, Dim, Shape, SumTo, Tape, Tensor};
 
 /// A convolution's parameters, borrowed from a layer.
 ///
@@ -60,6 +60,9 @@ pub struct Preparation<'a, E: Real, D: Kernels<E>> {
 /// Every method has a portable way as its provided body, so `impl Kernels<E> for MyDevice {}` is
 /// all that a device needs.
 pub trait Kernels<E: Real>: Device<E> + Cache {
+    /// Whether the device's memory is the host's, so that numbers need not be brought there.
+    const ON_HOST: bool = false;
+
     /// A tensor with these numbers, in a buffer of the device's cache.
     ///
     /// dfdx's `tensor_from_vec` brings a buffer of its own, which the cache keeps when the tensor is dropped: done
@@ -88,8 +91,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         x: Tensor<S, E, Self, T>,
         key: DropoutKey,
     ) -> Tensor<S, E, Self, T> {
-        let mask = key.mask(*x.shape(), x.device());
-        x * mask
+        dropout::portable(x, key)
     }
 
     /// See [`GroupNorm`].
@@ -172,7 +174,9 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 }
 
-impl Kernels<f64> for dfdx::prelude::Cpu {}
+impl Kernels<f64> for dfdx::prelude::Cpu {
+    const ON_HOST: bool = true;
+}
 
 #[cfg(feature = "cuda")]
 impl<E: Real> Kernels<E> for dfdx::prelude::Cuda where dfdx::prelude::Cuda: Device<E> {}

@@ -2,9 +2,9 @@
 
 use super::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Preparation, Real, RowVectors,
-    compose,
+    Slot, compose,
 };
-use dfdx::prelude::{Dim, Shape, Tape, Tensor};
+use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 
 /// A kind of activation: a tensor ([`Plain`](super::Plain)), or a value with its tangent
 /// ([`Forward`](super::Forward)).
@@ -21,6 +21,36 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized {
 
     /// An activation of shape `S`.
     type Of<S: Shape>;
+
+    /// This mode with a tape that records.
+    type Recorded: Mode<E, D, Tape = OwnedTape<E, D>>;
+
+    /// This mode without a device's own kernels.
+    type Portable: Mode<E, D, Tape = Self::Tape>;
+
+    /// `x` for operations without a device's own kernels.
+    fn to_portable<S: Shape>(x: Self::Of<S>) -> <Self::Portable as Mode<E, D>>::Of<S>;
+
+    /// `x` as it was before [`to_portable`](Mode::to_portable).
+    fn from_portable<S: Shape>(x: <Self::Portable as Mode<E, D>>::Of<S>) -> Self::Of<S>;
+
+    /// `x` with an empty tape, and the tape that it had.
+    fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, Self::Tape);
+
+    /// `x`, whose tape is empty, with `tape`.
+    fn put<S: Shape>(x: Self::Of<S>, tape: Self::Tape) -> Self::Of<S>;
+
+    /// What is kept of an activation for another run: its numbers without a tape.
+    type Kept<S: Shape>: 'static;
+
+    /// What is kept of `x`.
+    fn keep<S: Shape>(x: &Self::Of<S>) -> Self::Kept<S>;
+
+    /// The kept activation for another run; `None` where there are no numbers.
+    fn again<S: Shape>(x: &Self::Kept<S>) -> Option<<Self::Recorded as Mode<E, D>>::Of<S>>;
+
+    /// Where the gradient of each tensor of `x` lies.
+    fn slots<S: Shape>(x: &Self::Of<S>) -> Vec<Slot<E, D>>;
 
     /// A second handle on `x` for another branch of the network.
     fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S>;
@@ -125,6 +155,16 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized {
         x: Self::Of<(usize, I)>,
         shift: Tensor<(usize, I), E, D, Self::Tape>,
     ) -> Self::Of<(usize, I)>;
+
+    /// The rows that a convolution multiplies with its weight: of each position, the `size x size` neighbours with the
+    /// channels of all `inputs` side by side, and zeros outside the image.
+    ///
+    /// # Shapes
+    /// To `(batch H W, size size channels)`.
+    fn patches<const H: usize, const W: usize, I: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        size: usize,
+    ) -> Self::Of<(usize, usize)>;
 
     /// A convolution over the channels of all `inputs` side by side: see [`Convolution`].
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(

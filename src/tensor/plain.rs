@@ -1,7 +1,8 @@
 //! Activations that are tensors.
 
 use super::{
-    Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors,
+    Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real,
+    RowVectors, Slot, portable,
 };
 use dfdx::prelude::*;
 use std::marker::PhantomData;
@@ -13,6 +14,39 @@ pub struct Plain<T>(PhantomData<T>);
 impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
     type Tape = T;
     type Of<S: Shape> = Tensor<S, E, D, T>;
+    type Recorded = Plain<OwnedTape<E, D>>;
+    type Portable = Composed<T>;
+
+    fn to_portable<S: Shape>(x: Tensor<S, E, D, T>) -> Tensor<S, E, D, T> {
+        x
+    }
+
+    fn from_portable<S: Shape>(x: Tensor<S, E, D, T>) -> Tensor<S, E, D, T> {
+        x
+    }
+
+    fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, T) {
+        let (x, tape) = x.split_tape();
+        (x.retaped(), tape)
+    }
+
+    fn put<S: Shape>(x: Self::Of<S>, tape: T) -> Self::Of<S> {
+        x.split_tape().0.put_tape(tape)
+    }
+
+    type Kept<S: Shape> = Tensor<S, E, D>;
+
+    fn keep<S: Shape>(x: &Self::Of<S>) -> Tensor<S, E, D> {
+        x.retaped()
+    }
+
+    fn again<S: Shape>(x: &Tensor<S, E, D>) -> Option<Tensor<S, E, D, OwnedTape<E, D>>> {
+        Some(x.retaped())
+    }
+
+    fn slots<S: Shape>(x: &Self::Of<S>) -> Vec<Slot<E, D>> {
+        vec![Slot::of(x)]
+    }
 
     fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S> {
         x.with_empty_tape()
@@ -147,6 +181,13 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         shift: Tensor<(usize, I), E, D, T>,
     ) -> Self::Of<(usize, I)> {
         x + shift
+    }
+
+    fn patches<const H: usize, const W: usize, I: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        size: usize,
+    ) -> Self::Of<(usize, usize)> {
+        portable::patches(inputs, size)
     }
 
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(

@@ -2,6 +2,7 @@
 
 mod bench;
 pub(crate) mod data;
+pub(crate) mod device;
 mod dry_run;
 mod exchange;
 pub(crate) mod networks;
@@ -23,6 +24,7 @@ use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::{DataRecord, Outcome, VLB, ode_name};
 use crate::run::{MetricsLog, RunFolder};
+use device::ComputeDevice;
 use networks::{Trainable, WithNetwork};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -83,6 +85,7 @@ pub fn train(
     let recipe = resolved(recipe)?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
+    device::open(recipe.device)?;
     let images = data::load(&recipe, Split::Train)?;
     // What the end of the run needs is looked at before its beginning.
     data::load(&recipe, Split::Test)?;
@@ -123,7 +126,7 @@ struct Exists;
 
 impl WithNetwork for Exists {
     type Output = ();
-    fn run<N: Trainable>(self, _: N) -> Result<()> {
+    fn run<D: ComputeDevice, N: Trainable<D>>(self, _: N) -> Result<()> {
         Ok(())
     }
 }

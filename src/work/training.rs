@@ -1,5 +1,6 @@
 //! The training stages of a recipe, from a fresh network or from a checkpoint.
 
+use super::device::ComputeDevice;
 use super::networks::{Trainable, WithNetwork, describe};
 use crate::config::{self, Recipe};
 use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
@@ -31,7 +32,7 @@ pub(super) struct Training<'a> {
 impl WithNetwork for Training<'_> {
     type Output = Option<u64>;
 
-    fn run<N: Trainable>(mut self, network: N) -> Result<Option<u64>> {
+    fn run<D: ComputeDevice, N: Trainable<D>>(mut self, network: N) -> Result<Option<u64>> {
         let (mut network, mut optimizer, mut state) = self.start(network)?;
         let seconds = fs::read(self.run.metrics()).map_or(0.0, |_| self.seconds(state.step));
         state.seconds = seconds;
@@ -131,10 +132,10 @@ impl Training<'_> {
     }
 
     /// The network, the optimizer and the state to go on from.
-    fn start<N: Trainable>(
+    fn start<D: ComputeDevice, N: Trainable<D>>(
         &mut self,
         mut network: N,
-    ) -> Result<(N, AdamW<f32, dfdx::prelude::Cpu>, CheckpointState)> {
+    ) -> Result<(N, AdamW<f32, D>, CheckpointState)> {
         let description = describe(self.recipe, self.images.shape());
         let path = self.run.last_checkpoint();
         if self.resume && path.exists() {

@@ -68,6 +68,8 @@ fn layer<O: Dim>(
 type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
 
 impl Kernels<f32> for Cpu {
+    const ON_HOST: bool = true;
+
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<f32, Self>>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, f32, Self, T>>,
         operator: &Convolution<'_, O, f32, Self>,

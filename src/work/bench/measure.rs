@@ -1,6 +1,5 @@
 //! The timing of one case.
 
-use super::second_order::OneProbe;
 use super::{Case, Figures};
 use crate::diffusion::Diffusion;
 use crate::divergence::{Divergence, Hutchinson};
@@ -8,7 +7,7 @@ use crate::error::Result;
 use crate::level::{Gamma, GammaRange};
 use crate::likelihood::Drift;
 use crate::nn::{Counted, Jvp, Parameters, count};
-use crate::objective::{FirstOrder, Objective};
+use crate::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, TraceEstimator, Weighted};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
 use crate::solver::{Field, HostState};
@@ -31,7 +30,10 @@ where
     let (params, batch, forward) = (count(&network), case.batch(), network.operations().total());
     let (network, train_step_s) = train_step(case, network, FirstOrder)?;
     let peak_rss_mib = peak_memory();
-    let (network, train_step_second_order_s) = train_step(case, network, OneProbe)?;
+    let (network, train_step_second_order_s) = {
+        let trace = SecondOrderTrace(TraceEstimator::SquaredProbe);
+        train_step(case, network, Sum(FirstOrder, Weighted(0.1, trace)))?
+    };
     let (drift_s, drift_divergence_s) = right_hand_sides(case, &network)?;
     let matmul_gflops = matrix_rate(case)?;
     let share = |passes: u64, seconds: f64| {

@@ -1,7 +1,6 @@
 //! What a step costs on this machine: the command `bench`.
 
 mod measure;
-mod second_order;
 
 use crate::error::{Error, Result};
 use crate::nn::{UNet, UNetConfig};
@@ -79,7 +78,7 @@ pub struct Figures {
     pub batch: usize,
     /// One training step: first-order loss, backward pass, AdamW and moving average.
     pub train_step_s: f64,
-    /// One training step whose loss has the trace term, with one probe.
+    /// One training step whose loss has the trace term too, estimated with one probe.
     pub train_step_second_order_s: f64,
     /// The right-hand side of the ODE.
     pub drift_s: f64,

@@ -75,6 +75,18 @@ pub(super) enum Command {
         /// The new file.
         checkpoint: PathBuf,
     },
+    /// Time a training step and the ODE's right-hand side on this machine.
+    Bench {
+        /// The network and batch: s, m or full.
+        #[arg(long, value_name = "CASE", default_value = "m")]
+        case: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The number of threads [default: as many as the machine has].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
+    },
     /// List every name that a recipe can use, with its formula and reference.
     List,
 }
@@ -92,7 +104,8 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample, import, export or list (see idode --help)".into(),
+                "no command: expected train, eval, sample, import, export, bench or list (see idode --help)"
+                    .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),
         })

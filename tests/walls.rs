@@ -42,8 +42,8 @@ const WITHOUT_DFDX: &[&str] = &[
     "diffusion",
 ];
 
-/// The rooms that know names: of built-ins, of recipes, of a run's files.
-const OF_NAMES: &[&str] = &["cli", "config", "registry", "run", "model", "work"];
+/// The rooms that know names: of built-ins, of recipes, of a run's files. (The kit composes built-ins by name.)
+const OF_NAMES: &[&str] = &["cli", "config", "registry", "run", "model", "testkit", "work"];
 
 /// A path in the code of a room.
 struct Mention {

@@ -4,6 +4,8 @@
 
 mod conformance {
     mod built_in;
+    mod compositions;
     mod documents;
+    mod mutants;
     mod suites;
 }

@@ -10,7 +10,7 @@ pub type Verdict = Result<(), Violation>;
 ///
 /// `Debug` prints the same line as `Display`, so that a test that returns a [`Verdict`] fails with it.
 #[derive(Clone, PartialEq, thiserror::Error)]
-#[error("law `{law}` of a {kind}: {subject} at {place}: found {found}, expected {expected}")]
+#[error("{kind} law `{law}`: {subject} at {place}: found {found}, expected {expected}")]
 #[non_exhaustive]
 pub struct Violation {
     /// The trait's room: "parameterization", "time sampler", ...

@@ -1,7 +1,7 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, interrupt, list, print, table};
+use super::{Bar, interrupt, list, new_plugin, print, table};
 use crate::config::Recipe;
 use crate::error::Result;
 use crate::progress::Progress;
@@ -20,6 +20,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
+        Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
 }
 
@@ -94,6 +95,12 @@ fn export(run: &Path, to: &Path) -> Result<ExitCode> {
 
 fn dry_run(path: &Path, registry: &Registry) -> Result<ExitCode> {
     print(&work::dry_run(&Recipe::load(path)?, registry)?.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<ExitCode> {
+    let folder = new_plugin::create(Path::new(""), kind, name)?;
+    print(&format!("{}: write the formula into src/lib.rs, then: cargo test\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

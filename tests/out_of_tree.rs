@@ -164,3 +164,26 @@ fn a_new_plugin_compiles_fails_until_the_formula_is_there_and_then_meets_every_l
         }
     }
 }
+
+#[test]
+fn a_bad_kind_or_name_is_one_line_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases = [
+        (["new-plugin", "network", "mine"], "invalid value 'network' for '<KIND>'"),
+        (["new-plugin", "solver", "My Solver"], "name = \"My Solver\": expected a crate's name: "),
+        (["new-plugin", "solver", "../mine"], "name = \"../mine\": expected a crate's name: "),
+        (["new-plugin", "schedule", "fn"], "name = \"fn\": expected a crate's name that is not reserved"),
+        (
+            ["new-plugin", "solver", "tableau"],
+            "name = \"tableau\": expected a name whose type does not have ",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_idode")).args(arguments).current_dir(&folder).output();
+        let output = output.expect("the binary runs");
+        let line = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), line.lines().count()), (Some(2), 1), "{line}");
+        assert!(line.starts_with("error: ") && line.contains(expected), "{line}");
+        assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 0);
+    }
+}

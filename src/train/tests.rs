@@ -4,7 +4,7 @@ use crate::diffusion::Diffusion;
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
 use crate::nn::{Mlp, MlpConfig, Network, ParameterVisitor, Parameters, Pass, Role};
-use crate::objective::{FirstOrder, Matching, Objective, RowLosses};
+use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
 use crate::time::{TimeSampler, Uniform};
@@ -96,14 +96,8 @@ fn a_gradient_that_is_no_number_names_its_parameter() {
     impl Objective<f32, Cpu, Net> for Kink {
         type Order = typenum::U1;
 
-        fn losses(
-            &self,
-            network: &Net,
-            problem: &Matching<<Net as Network<f32, Cpu>>::Batch, f32, Cpu>,
-            pass: &mut Pass<'_>,
-        ) -> Result<RowLosses<f32, Cpu>> {
-            let z = problem.input();
-            let output = network.forward(z.leaky_trace(), pass) - z;
+        fn terms(&self, passes: &mut Passes<'_, '_, f32, Cpu, Net>) -> Result<RowLosses<f32, Cpu>> {
+            let output = passes.output() - passes.problem().input();
             Ok(output.square().sqrt().sum::<(usize,), Axis<1>>())
         }
     }

@@ -9,9 +9,9 @@ use idode::dequantization::{Gaussian, PerCoordinate, nats_to_bits_per_dim};
 use idode::diffusion::{DynDiffusion, Prior};
 use idode::level::Gamma;
 use idode::nn::{Jvp, Parameters, Pass};
-use idode::objective::{FirstOrder, Matching, Objective, RowLosses};
-use idode::parameterization::ParameterizationExt;
-use idode::tensor::{Dual, Kernels, RowCoefficients};
+use idode::objective::{
+    FirstOrder, Given, Matching, Passes, SecondOrderTrace, Sum, TraceEstimator, Weighted,
+};
 use idode::train::GradientSet;
 
 pub(crate) fn check(case: &Case) -> Result<String> {
@@ -44,14 +44,19 @@ impl Task<f32> for Check<'_> {
         problem.z = rounded_as_published(case, &network, &problem, &centres, eps)?;
         let times = problem.times();
         let mut pass = Pass::eval(&times).with_conditioning(Some(case.values("in/conditioning")?));
-        let (first, second, weighted) = if case.config.second_order {
-            let probe = upload(&network, rows, case.values("draw/hutchinson")?)?;
+        let mut probes = Given::new(case.values("draw/hutchinson").map(<[f64]>::to_vec));
+        let passes = Passes::new(&network, &problem, &mut pass, &mut probes);
+        let (losses, second) = if case.config.second_order {
             let weight = case.config.second_order_weight.ok_or("second_order_weight: not in the settings")?;
-            squared_trace(&network, &diffusion, &problem, probe, &mut pass, weight)
+            let trace = SecondOrderTrace(TraceEstimator::SquaredProbe);
+            let losses = passes.evaluate(&Sum(FirstOrder, Weighted(weight, trace)))?;
+            // The published term has its weight in the total in it.
+            let second = losses.terms[0].losses.iter().map(|loss| weight * loss).collect();
+            (losses, second)
         } else {
-            let losses = FirstOrder.losses(&network, &problem, &mut pass)?;
-            (host(&losses), vec![0.0; rows], losses)
+            (passes.evaluate(&FirstOrder)?, vec![0.0; rows])
         };
+        let (first, weighted) = (losses.first_order, losses.rows);
         report.compare("out/loss_diff", &first, ROUNDING)?;
         report.compare("out/loss_diff2", &second, ROUNDING)?;
 
@@ -132,47 +137,6 @@ fn rounded_as_published<N: Jvp<f32, Cpu>>(
         return Err(format!("states differ by {moved:.1e}, more than float32 rounds").into());
     }
     upload(network, problem.rows.len(), &z)
-}
-
-/// First order, second order, and their weighted sum with its tape.
-///
-/// The second order is the published one: `(sigma v^T J v - T)^2 / d` with one probe `v`, which is not projected in
-/// `T = (a + b sigma) d - |F^ - F|^2 / a`; no gradient goes through `T`.
-fn squared_trace<N: Jvp<f32, Cpu>>(
-    network: &N,
-    diffusion: &DynDiffusion,
-    problem: &Matching<N::Batch, f32, Cpu>,
-    probe: Tensor<N::Batch, f32, Cpu>,
-    pass: &mut Pass<'_>,
-    weight: f64,
-) -> (Vec<f64>, Vec<f64>, RowLosses<f32, Cpu>) {
-    let dims = network.dims() as f64;
-    let state = Dual::new(problem.input().leaky_traced(), probe.retaped::<OwnedTape<f32, Cpu>>());
-    let f = network.jvp(state, pass);
-    let error = sum_rows((f.value - problem.target.clone()).square());
-    let product = sum_rows(f.tangent * probe);
-
-    let mut targets = Vec::new();
-    for (row, error) in problem.rows.iter().zip(error.as_vec()) {
-        let law = diffusion.parameterization().second_order(&diffusion.level(Gamma(row.gamma)));
-        targets.push((law.identity * dims + law.outer * f64::from(error)) as f32);
-    }
-    let targets = network.device().upload(&targets, (targets.len(),));
-    let scale = |factor: f64, coefficients: &RowCoefficients| {
-        RowCoefficients::new(coefficients.as_slice().iter().map(|c| factor * c).collect())
-    };
-    let weights = problem.weights();
-    let sigma = RowCoefficients::new(problem.rows.iter().map(|row| row.sigma).collect());
-    let first = weights.scale(error);
-    // The published term has its weight in the total in it.
-    let second = scale(weight / dims, &weights).scale((sigma.scale(product) - targets).square());
-    (host(&first), host(&second), first + second)
-}
-
-fn sum_rows<S: Shape, T: Tape<f32, Cpu>>(x: Tensor<S, f32, Cpu, T>) -> Tensor<(usize,), f32, Cpu, T> {
-    let rows = x.shape().concrete().as_ref()[0];
-    let columns = x.shape().num_elements() / rows;
-    x.reshape_like(&(rows, columns)).sum::<(usize,), Axis<1>>()
 }
 
 fn host<T: Tape<f32, Cpu>>(x: &Tensor<(usize,), f32, Cpu, T>) -> Vec<f64> {

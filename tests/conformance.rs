@@ -7,5 +7,6 @@ mod conformance {
     mod compositions;
     mod documents;
     mod mutants;
+    mod strategies;
     mod suites;
 }

@@ -31,6 +31,7 @@ pub mod dequantizer;
 pub mod exact;
 pub mod network;
 pub mod parameterization;
+pub mod per_coordinate;
 pub mod quadrature;
 pub mod schedule;
 pub mod solver;
@@ -43,7 +44,7 @@ mod violation;
 #[doc(inline)]
 pub use crate::{dequantizer_suite, network_suite, parameterization_suite};
 #[doc(inline)]
-pub use crate::{schedule_suite, solver_suite, time_sampler_suite};
+pub use crate::{per_coordinate_suite, schedule_suite, solver_suite, time_sampler_suite};
 pub use violation::{Law, Verdict, Violation};
 
 use crate::level::GammaRange;

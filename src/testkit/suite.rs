@@ -25,6 +25,9 @@ macro_rules! __idode_laws {
     (dequantizer $then:ident $($rest:tt)*) => {
         $crate::$then! { dequantizer [normalized entropy bound more_draws reproducible] $($rest)* }
     };
+    (per_coordinate $then:ident $($rest:tt)*) => {
+        $crate::$then! { per_coordinate [normalized entropy support] $($rest)* }
+    };
     (solver $then:ident $($rest:tt)*) => {
         $crate::$then! {
             solver [order estimate polynomials reversal rows first tolerance evaluations] $($rest)*
@@ -141,6 +144,18 @@ macro_rules! dequantizer_suite {
                 grid: $grid,
                 dims: $dims,
             })
+        }
+    };
+}
+
+/// Every law of a [`PerCoordinate`](crate::dequantization::PerCoordinate) dequantizer, as one test each in
+/// a module of the name given: `per_coordinate_suite!(name, dequantizer, grid)`. Those of the
+/// [`Dequantizer`](crate::dequantization::Dequantizer) that it is are another suite.
+#[macro_export]
+macro_rules! per_coordinate_suite {
+    ($name:ident, $dequantizer:expr, $grid:expr $(,)?) => {
+        $crate::__idode_laws! { per_coordinate __idode_suite $name
+            (&$crate::testkit::per_coordinate::Subject { dequantizer: &$dequantizer, grid: $grid })
         }
     };
 }

@@ -1,6 +1,6 @@
 //! The laws in the traits' documentation are the kit's, one to one and in its order.
 
-use idode::testkit::{dequantizer, network, parameterization, schedule, solver, time};
+use idode::testkit::{dequantizer, network, parameterization, per_coordinate, schedule, solver, time};
 use std::fs;
 use std::path::Path;
 
@@ -31,11 +31,12 @@ fn documented(file: &str) -> Vec<String> {
 
 #[test]
 fn laws_have_one_name() {
-    let rooms: [(&str, &[&str]); 5] = [
+    let rooms: [(&str, &[&str]); 6] = [
         ("schedule/mod.rs", schedule::LAWS),
         ("parameterization/mod.rs", parameterization::LAWS),
         ("time/mod.rs", time::LAWS),
         ("dequantization/mod.rs", dequantizer::LAWS),
+        ("dequantization/per_coordinate.rs", per_coordinate::LAWS),
         ("solver/mod.rs", solver::LAWS),
     ];
     for (file, laws) in rooms {
@@ -47,4 +48,31 @@ fn laws_have_one_name() {
     networks.sort_unstable();
     laws.sort_unstable();
     assert_eq!(networks, laws);
+}
+
+/// CONTRIBUTING.md lists the laws of each suite.
+#[test]
+fn contributors_are_told_every_law() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("CONTRIBUTING.md")).unwrap();
+    let suites: [(&str, &[&str]); 7] = [
+        ("schedule_suite", schedule::LAWS),
+        ("parameterization_suite", parameterization::LAWS),
+        ("time_sampler_suite", time::LAWS),
+        ("dequantizer_suite", dequantizer::LAWS),
+        ("per_coordinate_suite", per_coordinate::LAWS),
+        ("solver_suite", solver::LAWS),
+        ("network_suite", network::LAWS),
+    ];
+    for (suite, laws) in suites {
+        let (_, after) = text.split_once(&format!("(`{suite}!`): ")).expect(suite);
+        let list: String = after.chars().take_while(|c| *c != ';').collect();
+        let listed: Vec<&str> = list
+            .split('`')
+            .enumerate()
+            .filter(|(i, part)| i % 2 == 1 && !part.contains(char::is_whitespace))
+            .map(|(_, part)| part)
+            .take(laws.len())
+            .collect();
+        assert_eq!(listed, laws, "{suite}");
+    }
 }

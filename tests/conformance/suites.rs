@@ -45,5 +45,6 @@ idode::testkit::time_sampler_suite!(
 );
 idode::testkit::dequantizer_suite!(truncated_normal, TruncatedNormal::new(grid(), vp()), grid(), 2);
 idode::testkit::dequantizer_suite!(uniform, UniformBin::new(grid(), vp()), grid(), 1);
+idode::testkit::per_coordinate_suite!(per_coordinate, TruncatedNormal::new(grid(), vp()), grid());
 idode::testkit::solver_suite!(rk4, ExplicitRk::new(&tables::RK4));
 idode::testkit::network_suite!(mlp_network, mlp());

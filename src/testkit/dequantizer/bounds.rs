@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Images drawn from a toy, and draws of each.
-const IMAGES: usize = 1000;
+const IMAGES: usize = 500;
 const DRAWS: usize = 64;
 
 /// Every toy: coordinates are independent, each with this distribution.

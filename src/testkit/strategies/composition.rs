@@ -69,7 +69,8 @@ impl Composition {
     }
 }
 
-fn name(names: Vec<&str>) -> impl Strategy<Value = Named> + Clone + use<> {
+/// One of these names, without settings.
+pub(super) fn name(names: Vec<&str>) -> impl Strategy<Value = Named> + Clone + use<> {
     select(names.into_iter().map(str::to_owned).collect::<Vec<_>>()).prop_map(Named::new)
 }
 

@@ -172,19 +172,21 @@ const ROWS: usize = 64;
 fn check_unbiased(law: &Law, sampler: &mut dyn TimeSampler) -> Verdict {
     let range = sampler.range();
     let mut rng = ChaCha8Rng::seed_from_u64(6);
-    let draws: Vec<Vec<Gamma>> = (0..STEPS).map(|_| sampler.draw(ROWS, &mut rng)).collect();
+    let mut step = || sampler.draw(ROWS, &mut rng);
+    let draws: Vec<Vec<Gamma>> = (0..STEPS).map(|_| step()).collect();
+    let with_pdf = |gamma: Gamma| (range.fraction(gamma), sampler.pdf(gamma));
+    let draws: Vec<Vec<(f64, f64)>> =
+        draws.into_iter().map(|rows| rows.into_iter().map(with_pdf).collect()).collect();
     // Integrands that are nowhere above twice the density: what is averaged is bounded, whatever the sampler.
     let uniform = 1.0 / range.width();
     let shapes: [(&str, &dyn Fn(f64) -> f64); 2] =
         [("the density", &|pdf| pdf), ("the lesser of the density and the uniform", &|pdf| pdf.min(uniform))];
     for ((shape, cap), wave) in shapes.into_iter().flat_map(|shape| (0..5).map(move |wave| (shape, wave))) {
-        let integrand = |gamma: Gamma| {
-            let turn = PI * f64::from(wave) * range.fraction(gamma);
-            cap(sampler.pdf(gamma)) * (1.0 + 0.9 * turn.cos())
-        };
-        let exact = adaptive(range.min().0, range.max().0, 1e-10, &|g| integrand(Gamma(g)));
+        let integrand =
+            |(fraction, pdf): (f64, f64)| cap(pdf) * (1.0 + 0.9 * (PI * f64::from(wave) * fraction).cos());
+        let exact = adaptive(range.min().0, range.max().0, 1e-10, &|g| integrand(with_pdf(Gamma(g))));
         // Rows of one step may be coupled, steps are not.
-        let row = |gamma: &Gamma| integrand(*gamma) / sampler.pdf(*gamma) / ROWS as f64;
+        let row = |draw: &(f64, f64)| integrand(*draw) / draw.1 / ROWS as f64;
         let means: Vec<f64> = draws.iter().map(|rows| rows.iter().map(row).sum()).collect();
         let mean = Mean::of(&means);
         let place = format_args!("integral of {shape}, {wave} half waves, from draws");

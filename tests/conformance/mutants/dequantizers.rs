@@ -67,6 +67,7 @@ fn gaussian() -> Gaussian {
     Gaussian::new(grid(), level())
 }
 
+#[allow(clippy::borrowed_box)]
 fn verdict(dequantizer: &Box<dyn Dequantizer>, law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
     law(&Subject { dequantizer, grid: grid(), dims: 2 })
 }

@@ -3,10 +3,12 @@
 mod dequantizers;
 mod networks;
 mod parameterizations;
+mod per_coordinate;
 mod schedules;
 mod solvers;
 mod times;
 
+use idode::testkit::per_coordinate as coordinate;
 use idode::testkit::{Verdict, dequantizer, network, parameterization, schedule, solver, time};
 
 /// A broken implementation: the law that must reject it, what is wrong with it, and what the law said.
@@ -29,12 +31,13 @@ macro_rules! mutants {
 use mutants;
 
 /// Every room with its laws and its mutants.
-fn rooms() -> [(&'static str, &'static [&'static str], Vec<Mutant>); 6] {
+fn rooms() -> [(&'static str, &'static [&'static str], Vec<Mutant>); 7] {
     [
         ("schedule", schedule::LAWS, schedules::mutants()),
         ("parameterization", parameterization::LAWS, parameterizations::mutants()),
         ("time sampler", time::LAWS, times::mutants()),
         ("dequantizer", dequantizer::LAWS, dequantizers::mutants()),
+        ("per-coordinate dequantizer", coordinate::LAWS, per_coordinate::mutants()),
         ("ODE solver", solver::LAWS, solvers::mutants()),
         ("network", network::LAWS, networks::mutants()),
     ]

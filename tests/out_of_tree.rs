@@ -3,6 +3,7 @@
 #![cfg(feature = "cli")]
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -55,6 +56,26 @@ const PLUGINS: [Plugin; 5] = [
     },
 ];
 
+/// A temporary folder outside the workspace, always the same one of a workspace: what is built from it replaces what was.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let mut hasher = DefaultHasher::new();
+        env!("CARGO_MANIFEST_DIR").hash(&mut hasher);
+        let path = std::env::temp_dir().join(format!("idode-out-of-tree-{:x}", hasher.finish()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a folder");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// The build folder of this workspace, so that dependencies are compiled once.
 fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the build folder").to_owned()
@@ -63,9 +84,8 @@ fn target() -> PathBuf {
 fn cargo(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO"))
         .args(arguments)
-        .arg("--offline")
         .current_dir(folder)
-        .env("CARGO_TARGET_DIR", target())
+        .envs([("CARGO_NET_OFFLINE", "true".into()), ("CARGO_TARGET_DIR", target().into_os_string())])
         .output()
         .expect("cargo runs")
 }
@@ -89,7 +109,10 @@ fn packaged(folder: &Path) -> PathBuf {
     succeeds(root, &["package", "-p", "idode", "--no-verify", "--allow-dirty", "--target-dir", own_text]);
     let name = concat!("idode-", env!("CARGO_PKG_VERSION"));
     let file = fs::File::open(own.join("package").join(format!("{name}.crate"))).expect("the package");
-    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(folder).expect("an archive");
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    // The archive's times are no news to cargo.
+    archive.set_preserve_mtime(false);
+    archive.unpack(folder).expect("an archive");
     folder.join(name)
 }
 
@@ -141,9 +164,9 @@ fn fill_in(folder: &Path, plugin: &Plugin) {
 
 #[test]
 fn a_new_plugin_compiles_fails_until_the_formula_is_there_and_then_meets_every_law() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let idode = packaged(folder.path());
-    let plugins = folder.path().join("plugins");
+    let folder = Folder::new();
+    let idode = packaged(&folder.0);
+    let plugins = folder.0.join("plugins");
     generate(&plugins, &idode);
 
     let built = succeeds(&plugins, &["test", "--workspace", "--no-run"]);

@@ -7,7 +7,7 @@ use idode::solver::{Embedded, Tableau};
 pub static TABLE: Tableau = Tableau {
     name: "dop853",
     formula: "order 8 with errors of orders 5 and 3, 12 stages: e = e5^2 / sqrt(e5^2 + e3^2 / 100)",
-    reference: "Hairer, Norsett and Wanner, Solving ODEs I, section II.10",
+    reference: "Hairer, Norsett and Wanner, Solving ODEs I, sections II.5 and II.10",
     order: 8,
     a: &[
         &[],

@@ -10,8 +10,7 @@
 //! uniform density's. `pdf` and `quantile` always belong together, so the loss stays unbiased whatever was observed.
 //!
 //! # Reference
-//! arXiv 2107.00630, section 5.1 and appendix I (variance minimisation by the schedule); the optimum is importance
-//! sampling's, as in arXiv 1506.00973.
+//! arXiv 2107.00630 (variance minimisation, there by a learned schedule); the optimum is that of importance sampling.
 
 mod diagnostics;
 

@@ -13,7 +13,7 @@
 //! Training climbs the bound `E_q[log p(z) - log q(z | k)]` by reparameterization: see [`Learner`].
 //!
 //! # Reference
-//! Ho et al., "Flow++" (arXiv 1902.00275), section 3.1 and equation 12 (variational dequantization); arXiv 2305.03935
+//! Ho et al., "Flow++" (arXiv 1902.00275), section 3.1 (variational dequantization); arXiv 2305.03935
 //! (truncated-normal dequantization).
 
 mod file;

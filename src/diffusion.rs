@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange, Level};
 use crate::math::LN_2_PI;
-use crate::parameterization::{Parameterization, ParameterizationExt};
+use crate::parameterization::{Parameterization, ParameterizationExt, SecondOrder, ThirdOrder};
 use crate::schedule::NoiseSchedule;
 use rand::{Rng, RngCore};
 use rand_distr::StandardNormal;
@@ -48,6 +48,10 @@ pub struct Coefficients {
     pub weight: f64,
     /// What `z` is multiplied with before the network sees it.
     pub input_scale: f64,
+    /// The second-order target's coefficients.
+    pub second_order: SecondOrder,
+    /// The third-order target's coefficients.
+    pub third_order: ThirdOrder,
 }
 
 impl<S: NoiseSchedule, P: Parameterization> Diffusion<S, P> {
@@ -111,6 +115,8 @@ impl<S: NoiseSchedule, P: Parameterization> Diffusion<S, P> {
             target_data: regression.data,
             weight: self.parameterization.likelihood_weight(&level),
             input_scale: self.parameterization.input_scale(&level),
+            second_order: self.parameterization.second_order(&level),
+            third_order: self.parameterization.third_order(&level),
         }
     }
 

@@ -11,6 +11,9 @@ pub struct Pass<'a> {
     /// One number per row for augmented data; 0 where absent.
     pub conditioning: Option<&'a [f64]>,
     dropout: Option<&'a mut dyn RngCore>,
+    /// The keys that dropout layers have taken, and how many of them this walk has passed.
+    keys: Vec<u64>,
+    next: usize,
 }
 
 impl std::fmt::Debug for Pass<'_> {
@@ -26,12 +29,12 @@ impl std::fmt::Debug for Pass<'_> {
 impl<'a> Pass<'a> {
     /// An evaluation: dropout does nothing.
     pub fn eval(times: &'a [f64]) -> Self {
-        Self { times, conditioning: None, dropout: None }
+        Self { times, conditioning: None, dropout: None, keys: Vec::new(), next: 0 }
     }
 
     /// A training pass: each dropout layer takes one key from `rng`.
     pub fn train(times: &'a [f64], rng: &'a mut dyn RngCore) -> Self {
-        Self { times, conditioning: None, dropout: Some(rng) }
+        Self { dropout: Some(rng), ..Self::eval(times) }
     }
 
     /// The same pass with a conditioning number per row.
@@ -41,10 +44,31 @@ impl<'a> Pass<'a> {
 
     /// The key of the next dropout layer, if dropout is at work.
     pub fn dropout(&mut self, rate: f64) -> Option<DropoutKey> {
-        match &mut self.dropout {
-            Some(rng) if rate > 0.0 => Some(DropoutKey { key: rng.r#gen(), rate }),
-            _ => None,
+        if rate == 0.0 {
+            return None;
         }
+        if self.next == self.keys.len() {
+            self.keys.push(self.dropout.as_mut()?.r#gen());
+        }
+        self.next += 1;
+        Some(DropoutKey { key: self.keys[self.next - 1], rate })
+    }
+
+    /// The keys that `walk` takes on its way through a network's body.
+    pub(super) fn keys(&mut self, walk: impl FnOnce(&mut Self)) -> Vec<u64> {
+        let first = self.next;
+        walk(self);
+        self.keys[first..self.next].to_vec()
+    }
+
+    /// A pass whose dropout layers take these keys.
+    pub(super) fn given(times: &'a [f64], conditioning: Option<&'a [f64]>, keys: Vec<u64>) -> Self {
+        Self { conditioning, keys, ..Self::eval(times) }
+    }
+
+    /// Goes back to the first dropout layer: the next walk through the same network drops what this one dropped.
+    pub fn rewind(&mut self) {
+        self.next = 0;
     }
 }
 

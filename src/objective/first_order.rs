@@ -1,11 +1,10 @@
 //! First-order matching: the diffusion term of the VLB.
 
 use super::matching::sum_rows;
-use super::{Matching, Objective, RowLosses};
+use super::{Objective, Passes, RowLosses};
 use crate::error::Result;
-use crate::nn::{Network, Pass};
+use crate::nn::Network;
 use crate::tensor::{Kernels, Real};
-use dfdx::prelude::Trace;
 
 /// `1 / (2 a^2 pdf(gamma)) |F^ - F|^2` per row, in nats.
 ///
@@ -21,14 +20,8 @@ pub struct FirstOrder;
 impl<E: Real, D: Kernels<E>, N: Network<E, D>> Objective<E, D, N> for FirstOrder {
     type Order = typenum::U1;
 
-    fn losses(
-        &self,
-        network: &N,
-        problem: &Matching<N::Batch, E, D>,
-        pass: &mut Pass<'_>,
-    ) -> Result<RowLosses<E, D>> {
-        let output = network.forward(problem.input().leaky_traced(), pass);
-        let error = sum_rows((output - problem.target.clone()).square());
-        Ok(problem.weights().scale(error))
+    fn terms(&self, passes: &mut Passes<'_, '_, E, D, N>) -> Result<RowLosses<E, D>> {
+        let error = sum_rows((passes.output() - passes.problem().target.clone()).square());
+        Ok(passes.problem().weights().scale(error))
     }
 }

@@ -69,10 +69,15 @@ impl<S: Shape, E: Real, D: Kernels<E>> Matching<S, E, D> {
 
     /// The network's input, `c_in z`.
     pub fn input(&self) -> Tensor<S, E, D> {
+        self.scaled_input(&self.z)
+    }
+
+    /// `c_in v`, for a state or a direction.
+    pub(super) fn scaled_input(&self, v: &Tensor<S, E, D>) -> Tensor<S, E, D> {
         if self.rows.iter().all(|row| row.input_scale == 1.0) {
-            return self.z.clone();
+            return v.clone();
         }
-        RowCoefficients::new(self.rows.iter().map(|row| row.input_scale).collect()).scale(self.z.clone())
+        RowCoefficients::new(self.rows.iter().map(|row| row.input_scale).collect()).scale(v.clone())
     }
 
     /// Per row, the likelihood's weight over the density of the row's gamma: `1 / (2 a^2 pdf)`.

@@ -12,4 +12,4 @@ pub use checkpoint::{Checkpoint, CheckpointState, encode, save};
 pub use gradients::GradientSet;
 pub use optimizer::{AdamW, AdamWSettings};
 pub use rate::{Rate, RateDecay};
-pub use trainer::{StepReport, Trainer, TrainerSettings};
+pub use trainer::{StepReport, TermReport, Trainer, TrainerSettings};

@@ -5,7 +5,7 @@ use crate::diffusion::Diffusion;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::nn::{Parameters, Pass};
-use crate::objective::{Matching, Objective};
+use crate::objective::{Losses, Matching, Objective, Passes, Term};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::tensor::{Kernels, Real};
@@ -14,6 +14,9 @@ use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+
+/// The generator's streams from here on draw probes; those below draw everything else.
+const PROBES: u64 = 1 << 63;
 
 /// How a stage trains.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,14 +32,53 @@ pub struct TrainerSettings {
 }
 
 /// One optimizer step in numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
-    /// The mean loss over rows, in nats.
+    /// The mean over rows of the loss that is minimised, in nats.
     pub loss: f64,
+    /// The mean first-order loss over rows, in nats, whether it is minimised or not.
+    pub first_order: f64,
+    /// The high-order terms of the objective.
+    pub terms: Vec<TermReport>,
     /// The norm of the gradient of the loss in bits/dim, before clipping.
     pub gradient_norm: f64,
     /// The learning rate.
     pub rate: f64,
+}
+
+/// A high-order term of an objective over one optimizer step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TermReport {
+    /// The order that it matches: 2 or 3.
+    pub order: u8,
+    /// Its name.
+    pub name: String,
+    /// The mean loss over rows, in nats.
+    pub loss: f64,
+    /// An estimate of the part of its excess that is common to all states of a level, in nats: see
+    /// [`Term::common_excess`].
+    pub excess: Option<f64>,
+}
+
+impl TermReport {
+    /// The report of the accumulation steps' terms of one kind.
+    fn of(term: &Term, gammas: &[f64]) -> Self {
+        Self {
+            order: term.order,
+            name: term.name.to_owned(),
+            loss: term.loss(),
+            excess: term.common_excess(gammas),
+        }
+    }
+}
+
+/// One accumulation step.
+struct Part<E: Real, D: Kernels<E>> {
+    losses: Vec<f64>,
+    first_order: Vec<f64>,
+    terms: Vec<Term>,
+    /// Of their share of the mean loss in bits/dim.
+    gradients: GradientSet<E, D>,
 }
 
 /// A network in training: its objective, its noise levels and its optimizer.
@@ -81,6 +123,18 @@ where
         Self { network, objective, diffusion, times, optimizer, settings }
     }
 
+    /// The next stage: another objective and other settings, from where this one ended. The optimizer's moments start again, the
+    /// moving average goes on.
+    pub fn next_stage<O2>(
+        mut self,
+        objective: O2,
+        settings: TrainerSettings,
+    ) -> Trainer<N, O2, S, P, T, E, D> {
+        self.optimizer.restart();
+        let Self { network, diffusion, times, optimizer, .. } = self;
+        Trainer { network, objective, diffusion, times, optimizer, settings }
+    }
+
     /// Optimizer step `step` (counted from 1 within the stage) on the rows of `x`, data in `[-1, 1]` row by
     /// row; `stream` numbers the step over all stages.
     ///
@@ -116,6 +170,11 @@ where
         let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
         rng.set_stream(stream);
         let gammas = self.times.draw(rows, &mut rng);
+        // Streams from the middle on are the probes', so that an objective's order changes no other draw.
+        let mut probes = rng.clone();
+        probes.set_stream(stream | PROBES);
+        probes.set_word_pos(0);
+        let (mut first_order, mut terms) = (Vec::with_capacity(rows), Vec::<Term>::new());
         let mut total: Option<GradientSet<E, D>> = None;
         let mut losses = Vec::with_capacity(rows);
         let share = rows / parts;
@@ -123,11 +182,13 @@ where
             let of = part * share..(part + 1) * share;
             let x = &x[of.start * dims..of.end * dims];
             let conditioning = conditioning.map(|numbers| &numbers[of.clone()]);
-            let (own, gradients) = self.part(x, conditioning, &gammas[of], rows, &mut rng)?;
-            losses.extend(own);
+            let part = self.part(x, conditioning, &gammas[of], rows, (&mut rng, &mut probes))?;
+            losses.extend(part.losses);
+            first_order.extend(part.first_order);
+            Term::extend(&mut terms, part.terms);
             match &mut total {
-                Some(total) => total.add(gradients),
-                None => total = Some(gradients),
+                Some(total) => total.add(part.gradients),
+                None => total = Some(part.gradients),
             }
             if losses.iter().any(|loss| !loss.is_finite()) {
                 return Err(self.not_finite(stream, "loss", &gammas, &losses));
@@ -144,11 +205,21 @@ where
         };
         let rate = self.settings.rate.at(step);
         self.optimizer.update(&mut self.network, &gradients, norm, rate, &self.settings.optimizer);
-        for (&gamma, loss) in gammas.iter().zip(&losses) {
-            self.times.observe(gamma, loss * self.times.pdf(gamma));
+        // The density that each level was drawn from: an observation may change it.
+        let pdf: Vec<f64> = gammas.iter().map(|&gamma| self.times.pdf(gamma)).collect();
+        for ((&gamma, loss), pdf) in gammas.iter().zip(&losses).zip(pdf) {
+            self.times.observe(gamma, loss * pdf);
         }
-        let loss = losses.iter().sum::<f64>() / rows as f64;
-        Ok(StepReport { loss, gradient_norm: norm, rate })
+        let mean = |losses: &[f64]| losses.iter().sum::<f64>() / rows as f64;
+        let levels: Vec<f64> = gammas.iter().map(|gamma| gamma.0).collect();
+        let terms = terms.iter().map(|term| TermReport::of(term, &levels)).collect();
+        Ok(StepReport {
+            loss: mean(&losses),
+            first_order: mean(&first_order),
+            terms,
+            gradient_norm: norm,
+            rate,
+        })
     }
 
     /// The losses of one accumulation step and the gradients of their share of the mean in bits/dim.
@@ -157,9 +228,9 @@ where
         x: &[f64],
         conditioning: Option<&[f64]>,
         gammas: &[Gamma],
-        rows: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Result<(Vec<f64>, GradientSet<E, D>)> {
+        count: usize,
+        (rng, probes): (&mut ChaCha8Rng, &mut ChaCha8Rng),
+    ) -> Result<Part<E, D>> {
         let shape = self.network.batch(gammas.len());
         let device = self.network.device();
         let eps: Vec<E> = x.iter().map(|_| E::of(rng.sample::<f64, _>(StandardNormal))).collect();
@@ -169,11 +240,13 @@ where
         let problem = Matching::new(&self.diffusion, x, eps, gammas, &pdf)?;
         let times = problem.times();
         let mut pass = Pass::train(&times, rng).with_conditioning(conditioning);
-        let losses = self.objective.losses(&self.network, &problem, &mut pass)?;
-        let values = losses.as_vec().into_iter().map(Real::to64).collect();
-        let bits = 1.0 / (rows as f64 * self.network.dims() as f64 * std::f64::consts::LN_2);
-        let gradients = (losses.sum::<(), _>() * E::of(bits)).backward();
-        Ok((values, GradientSet::of(&self.network, gradients)))
+        let passes = Passes::new(&self.network, &problem, &mut pass, probes);
+        let Losses { rows, first_order, terms } = passes.evaluate(&self.objective)?;
+        let losses = rows.as_vec().into_iter().map(Real::to64).collect();
+        let bits = 1.0 / (count as f64 * self.network.dims() as f64 * std::f64::consts::LN_2);
+        let gradients = (rows.sum::<(), _>() * E::of(bits)).backward();
+        let gradients = GradientSet::of(&self.network, gradients);
+        Ok(Part { losses, first_order, terms, gradients })
     }
 
     /// Names the step, what is not finite, and the level of the row with the largest loss.

@@ -6,7 +6,7 @@ use idode::divergence::{Divergence, Hutchinson};
 use idode::level::{Gamma, GammaRange};
 use idode::likelihood::Drift;
 use idode::nn::{ParameterVisitor, Parameters, Pass, Role, UNet, UNetConfig, count};
-use idode::objective::{FirstOrder, Matching, Objective};
+use idode::objective::{FirstOrder, Given, Matching, Passes};
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
 use idode::solver::{Field, HostState};
@@ -61,7 +61,9 @@ fn cifar10_network_evaluates_its_loss_and_integrand() {
     let (x, eps) = (device.upload(&image, shape), device.upload(&noise, shape));
     let problem = Matching::new(&diffusion, x, eps, &[Gamma(-2.0)], &[1.0 / range.width()]).unwrap();
     let times = problem.times();
-    let loss = FirstOrder.losses(&network, &problem, &mut Pass::eval(&times)).unwrap().as_vec()[0];
+    let (mut pass, mut probes) = (Pass::eval(&times), Given::default());
+    let losses = Passes::new(&network, &problem, &mut pass, &mut probes).evaluate(&FirstOrder).unwrap();
+    let loss = losses.rows.as_vec()[0];
 
     let z: Vec<f64> = problem.z.as_vec().into_iter().map(f64::from).collect();
     let y = HostState::new(3072, z).unwrap().with_log_density(vec![0.0]).unwrap();

@@ -9,7 +9,9 @@ pub use crate::level::{Gamma, GammaRange, Level};
 pub use crate::likelihood::{Evaluator, ProbabilityFlow};
 pub use crate::model::Model;
 pub use crate::nn::{Jvp, Mlp, MlpConfig, ModeNetwork, Network, Parameters, UNet, UNetConfig};
-pub use crate::objective::{FirstOrder, Objective};
+pub use crate::objective::{
+    FirstOrder, Objective, SecondOrderJacobian, SecondOrderTrace, Sum, ThirdOrder, TraceEstimator, Weighted,
+};
 pub use crate::parameterization::{
     Affine, Data, Noise, Parameterization, ParameterizationExt, Score, Velocity,
 };

@@ -2,8 +2,12 @@
 //! nothing on disk that was not there before; and whole runs.
 #![cfg(feature = "cli")]
 
+#[path = "cli/exchange.rs"]
+mod exchange;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/stages.rs"]
+mod stages;
 
 use std::collections::BTreeMap;
 use std::fs;

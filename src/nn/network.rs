@@ -105,7 +105,7 @@ pub trait Network<E: Real, D: Kernels<E>> {
 /// - `value`: the value of `jvp` is that of `forward`;
 /// - `jvp`: the tangent is the derivative of `forward` along the probe.
 #[diagnostic::on_unimplemented(
-    message = "the network `{Self}` has no derivatives in its state, which a likelihood needs",
+    message = "the network `{Self}` has no derivatives in its state, which likelihoods and high-order objectives need",
     label = "a network with `Jvp`",
     note = "implement `ModeNetwork` instead of `Network`: it gives `Jvp` too; or implement `Jvp` itself"
 )]

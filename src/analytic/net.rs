@@ -103,6 +103,7 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> Network<f64, Cpu> fo
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize, S: NoiseSchedule, P: Parameterization> Jvp<f64, Cpu> for AnalyticNet<N, S, P> {
     fn jvp<T: Tape<f64, Cpu>>(
         &self,
@@ -119,6 +120,7 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> Jvp<f64, Cpu> for An
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize, S: NoiseSchedule, P: Parameterization> SecondJvp<f64, Cpu> for AnalyticNet<N, S, P> {
     fn second_jvp<T: Tape<f64, Cpu>>(
         &self,

@@ -28,7 +28,6 @@
 
 pub mod built_in;
 pub mod dequantizer;
-pub mod exact;
 pub mod network;
 pub mod parameterization;
 pub mod per_coordinate;

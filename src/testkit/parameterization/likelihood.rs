@@ -1,7 +1,7 @@
 //! Likelihood invariance: the model's density does not depend on what its network regresses.
 
 use super::Subject;
-use crate::analytic::{Gaussian, GaussianMixture};
+use crate::analytic::{AnalyticNet, Gaussian, GaussianMixture, Model};
 use crate::diffusion::Diffusion;
 use crate::divergence::Exact;
 use crate::level::{Gamma, GammaRange};
@@ -11,7 +11,6 @@ use crate::pixels::PixelGrid;
 use crate::progress::Silent;
 use crate::schedule::NoiseSchedule;
 use crate::solver::{ExplicitRk, Stepping, Tolerances, tables};
-use crate::testkit::exact::ExactNetwork;
 use crate::testkit::{Law, Verdict, Violation, built_in};
 use crate::time::Uniform;
 use std::sync::Arc;
@@ -78,7 +77,8 @@ struct Measured {
 
 impl Measured {
     fn new(law: &Law, place: &str, diffusion: &Any<'_>, data: &GaussianMixture) -> Result<Self, Violation> {
-        let network = ExactNetwork::<2, _, _>::new(data, diffusion);
+        let network =
+            law.given(place, AnalyticNet::<2, _, _>::new(Model::exact(data.clone()), diffusion.clone()))?;
         let evaluator = Evaluator::new(ProbabilityFlow::new(&network, diffusion));
         let grid = law.given(place, PixelGrid::new(LEVELS))?;
         let time = Uniform::new(diffusion.range());
@@ -100,7 +100,8 @@ fn log_densities(
     diffusion: &Any<'_>,
     data: &GaussianMixture,
 ) -> Result<Vec<f64>, Violation> {
-    let network = ExactNetwork::<2, _, _>::new(data, diffusion);
+    let network =
+        law.given(place, AnalyticNet::<2, _, _>::new(Model::exact(data.clone()), diffusion.clone()))?;
     let tolerances = Tolerances { relative: 1e-8, absolute: 1e-8, log_density: 1e-8 };
     let flow = ProbabilityFlow::new(&network, diffusion)
         .with_solver(ExplicitRk::new(&tables::DORMAND_PRINCE), Stepping::adaptive(tolerances));

@@ -9,24 +9,22 @@
 //! # Ok::<(), idode::error::Error>(())
 //! ```
 
+mod erased;
+
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
-use crate::divergence::{Divergence, Exact, Hutchinson, Probe};
+use crate::divergence::{Exact, Hutchinson, Probe};
 use crate::error::{Error, Result};
-use crate::level::Gamma;
-use crate::likelihood::{Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate};
+use crate::likelihood::{OdeEstimate, VlbEstimate};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
-use crate::registry::{FlowState, Registry, stepping};
+use crate::registry::{Registry, stepping};
 use crate::run::RunFolder;
-use crate::sample::Sampler;
-use crate::solver::OdeSolver;
 use crate::train::Checkpoint;
-use crate::work::networks::{Trainable, WithNetwork, describe, with_network};
-use dfdx::prelude::Cpu;
-use std::fmt::Debug;
+use crate::work::networks::{describe, with_network};
+use erased::{Load, Measured, Measurement};
 use std::path::Path;
 
 /// A trained network with everything needed to measure and to sample it.
@@ -182,147 +180,5 @@ impl Model {
             draws: evaluation.draws as usize,
             importance_samples: evaluation.importance_samples as usize,
         })
-    }
-}
-
-/// How a likelihood is measured.
-struct Measurement {
-    solver: Box<dyn OdeSolver<FlowState>>,
-    stepping: crate::solver::Stepping,
-    divergence: Box<dyn Divergence>,
-    batch: usize,
-    seed: u64,
-    draws: usize,
-    importance_samples: usize,
-}
-
-type Sampling = (Box<dyn OdeSolver<FlowState>>, crate::solver::Stepping, usize, u64);
-
-/// What can be measured of a network whose type is forgotten.
-trait Measured: Debug {
-    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>>;
-
-    fn ode(
-        &self,
-        pixels: &[u16],
-        dequantizer: &dyn Dequantizer,
-        how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<OdeEstimate>;
-
-    fn vlb(
-        &self,
-        pixels: &[u16],
-        grid: PixelGrid,
-        levels: usize,
-        times: Box<dyn crate::time::TimeSampler>,
-        how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<VlbEstimate>;
-
-    fn sample(
-        &self,
-        count: usize,
-        grid: PixelGrid,
-        how: Sampling,
-        progress: &mut dyn Progress,
-    ) -> Result<Vec<u16>>;
-}
-
-/// A network of a type that the binary holds.
-struct Typed<N> {
-    network: N,
-    diffusion: DynDiffusion,
-}
-
-impl<N> Debug for Typed<N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Typed").field("diffusion", &self.diffusion).finish_non_exhaustive()
-    }
-}
-
-impl<N: Trainable> Typed<N> {
-    #[allow(clippy::type_complexity)]
-    fn evaluator(
-        &self,
-        how: Measurement,
-    ) -> Result<
-        Evaluator<
-            '_,
-            f32,
-            Cpu,
-            N,
-            std::sync::Arc<dyn crate::schedule::NoiseSchedule>,
-            std::sync::Arc<dyn crate::parameterization::Parameterization>,
-        >,
-    > {
-        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
-            .with_solver(how.solver, how.stepping)
-            .with_batch(how.batch)?;
-        Evaluator::new(flow)
-            .with_divergence(how.divergence)
-            .with_seed(how.seed)
-            .with_draws(how.draws, how.importance_samples)
-    }
-}
-
-impl<N: Trainable> Measured for Typed<N> {
-    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>> {
-        self.evaluator(how)?.log_prob(z, from)
-    }
-
-    fn ode(
-        &self,
-        pixels: &[u16],
-        dequantizer: &dyn Dequantizer,
-        how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<OdeEstimate> {
-        self.evaluator(how)?.bits_per_dim(pixels, dequantizer, progress)
-    }
-
-    fn vlb(
-        &self,
-        pixels: &[u16],
-        grid: PixelGrid,
-        levels: usize,
-        times: Box<dyn crate::time::TimeSampler>,
-        how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<VlbEstimate> {
-        self.evaluator(how)?.vlb(pixels, grid, levels, &*times, progress)
-    }
-
-    fn sample(
-        &self,
-        count: usize,
-        grid: PixelGrid,
-        (solver, stepping, batch, seed): Sampling,
-        progress: &mut dyn Progress,
-    ) -> Result<Vec<u16>> {
-        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
-            .with_solver(solver, stepping)
-            .with_batch(batch)?;
-        let samples = Sampler::new(flow, seed).sample(count, progress)?;
-        if samples.failures() > 0 {
-            let found = format!("{} of {count} that the solver could not finish", samples.failures());
-            return Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"));
-        }
-        Ok(samples.pixels(grid))
-    }
-}
-
-/// Loads the moving average into a network.
-struct Load<'a> {
-    checkpoint: &'a Checkpoint<'a>,
-    diffusion: DynDiffusion,
-}
-
-impl WithNetwork for Load<'_> {
-    type Output = Box<dyn Measured>;
-
-    fn run<N: Trainable>(self, mut network: N) -> Result<Box<dyn Measured>> {
-        self.checkpoint.load("ema", &mut network)?;
-        Ok(Box::new(Typed { network, diffusion: self.diffusion }))
     }
 }

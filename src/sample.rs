@@ -111,7 +111,10 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     /// # Errors
     /// A solver that cannot take these steps. A sample that fails is no error: its report says
     /// why.
-    pub fn sample(&self, count: usize, progress: &mut dyn Progress) -> Result<Samples> {
+    pub fn sample(&self, count: usize, progress: &mut dyn Progress) -> Result<Samples>
+    where
+        D: Kernels<f64>,
+    {
         let range = self.flow.diffusion().range();
         let mut samples = self.none(count, false);
         for block in self.blocks(count) {
@@ -149,7 +152,9 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 }
 
-impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization> Sampler<'_, E, D, N, S, P> {
+impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
+    Sampler<'_, E, D, N, S, P>
+{
     /// Draws `count` samples with their log-density in the same solve: it begins at the prior's and
     /// falls by the integral of the drift's divergence on the way down. The samples differ from
     /// those of [`sample`](Self::sample) by the solver's error only: the log-density has a say in its steps.

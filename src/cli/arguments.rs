@@ -2,6 +2,7 @@
 
 use super::new_plugin::Kind;
 use super::{BAD_INPUT, complain, print};
+use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -31,11 +32,17 @@ pub(super) enum Command {
         /// Build the network and say what training would cost; read no data and write nothing.
         #[arg(long, conflicts_with_all = ["out", "resume"])]
         dry_run: bool,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
     },
     /// Measure the likelihood of a trained run on held-out images.
     Eval {
         /// The run's folder.
         run: PathBuf,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
     },
     /// Draw samples from a trained run.
     Sample {
@@ -44,6 +51,9 @@ pub(super) enum Command {
         /// The number of images [default: as the recipe says].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         count: Option<u64>,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
     },
     /// Make a run of a checkpoint of the published code: Flax's msgpack, or safetensors by the file's name.
     Import {
@@ -65,6 +75,18 @@ pub(super) enum Command {
         run: PathBuf,
         /// The new file.
         checkpoint: PathBuf,
+    },
+    /// Time a training step and the ODE's right-hand side on this machine.
+    Bench {
+        /// The network and batch: s, m or full.
+        #[arg(long, value_name = "CASE", default_value = "m")]
+        case: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The number of threads [default: as many as the machine has].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
     },
     /// List every name that a recipe can use, with its formula and reference.
     List,
@@ -91,7 +113,8 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample, import, export or list (see idode --help)".into(),
+                "no command: expected train, eval, sample, import, export, bench or list (see idode --help)"
+                    .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),
         })

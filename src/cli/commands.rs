@@ -2,30 +2,37 @@
 
 use super::arguments::Command;
 use super::{Bar, interrupt, list, new_plugin, print, table};
-use crate::config::Recipe;
-use crate::error::Result;
+use crate::config::{Device, Recipe};
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::run::RunFolder;
-use crate::work::{self, Chosen, Destination, Imported, Trained};
+use crate::work::{self, Case, Chosen, Destination, Imported, Trained};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode> {
     match command {
-        Command::Train { recipe, dry_run: true, .. } => dry_run(&recipe, registry),
-        Command::Train { recipe, out, resume, .. } => train(&recipe, out, resume, registry),
-        Command::Eval { run } => evaluate(&run, registry),
-        Command::Sample { run, count } => sample(&run, count, registry),
+        Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
+        Command::Train { recipe, out, resume, device, .. } => train(&recipe, out, resume, device, registry),
+        Command::Eval { run, device } => evaluate(&run, device, registry),
+        Command::Sample { run, count, device } => sample(&run, count, device, registry),
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint),
+        Command::Bench { case, json, threads } => bench(&case, json, threads),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
 }
 
-fn train(path: &Path, out: Option<PathBuf>, resume: bool, registry: &Registry) -> Result<ExitCode> {
-    let recipe = work::resolved(&Recipe::load(path)?)?;
+fn train(
+    path: &Path,
+    out: Option<PathBuf>,
+    resume: bool,
+    device: Option<Device>,
+    registry: &Registry,
+) -> Result<ExitCode> {
+    let recipe = work::resolved(&Recipe::load(path)?.on(device))?;
     let folder = match out {
         Some(out) => out,
         None => Path::new("runs").join(path.file_stem().unwrap_or(path.as_os_str())),
@@ -43,24 +50,25 @@ fn train(path: &Path, out: Option<PathBuf>, resume: bool, registry: &Registry) -
         }
         Trained::Interrupted { step } => {
             bar.message(&format!(
-                "stopped after step {step}, with a checkpoint; continue with: idode train {} --out {} --resume",
+                "stopped after step {step}, with a checkpoint; continue with: idode train {} --out {} --resume{}",
                 shell(path),
-                shell(&folder)
+                shell(&folder),
+                device.map_or_else(String::new, |device| format!(" --device {device}"))
             ));
             Ok(ExitCode::from(interrupt::EXIT_CODE))
         }
     }
 }
 
-fn evaluate(path: &Path, registry: &Registry) -> Result<ExitCode> {
-    let run = RunFolder::open(path)?;
+fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+    let run = RunFolder::open(path)?.on(device);
     let outcome = work::evaluate(&run, registry, &mut Bar::new())?;
     print(&format!("{}\n{}\n", table(&outcome), run.result().display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn sample(path: &Path, count: Option<u64>, registry: &Registry) -> Result<ExitCode> {
-    let run = RunFolder::open(path)?;
+fn sample(path: &Path, count: Option<u64>, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+    let run = RunFolder::open(path)?.on(device);
     let count = count.unwrap_or(run.recipe().sample.count);
     let picture = work::sample(&run, registry, count, &mut Bar::new())?;
     print(&format!("{}\n", picture.display()))?;
@@ -93,8 +101,28 @@ fn export(run: &Path, to: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn dry_run(path: &Path, registry: &Registry) -> Result<ExitCode> {
-    print(&work::dry_run(&Recipe::load(path)?, registry)?.to_string())?;
+fn dry_run(path: &Path, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+    print(&work::dry_run(&Recipe::load(path)?.on(device), registry)?.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench(case: &str, json: bool, threads: Option<u16>) -> Result<ExitCode> {
+    let case = Case::named(case)?;
+    let figures = match threads {
+        None => work::bench(case)?,
+        Some(threads) => {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build();
+            pool.map_err(|error| Error::value("threads", threads, error.to_string()))?
+                .install(|| work::bench(case))?
+        }
+    };
+    if json {
+        let text = serde_json::to_string(&figures)
+            .map_err(|error| Error::format("figures", "content", error, "values that JSON can hold"))?;
+        print(&format!("{text}\n"))?;
+    } else {
+        print(&figures.to_string())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,24 +20,28 @@
 mod by_name;
 mod data;
 pub(crate) mod de;
+mod device;
 mod evaluation;
 pub(crate) mod fault;
 mod files;
 mod limits;
 mod named;
 mod network;
+mod objective;
 mod source;
 mod stage;
 
 pub use data::{Data, Range};
+pub use device::Device;
 pub use evaluation::{
     Adaptive, Controller, Divergence, Evaluation, Fixed, Hutchinson, Probe, Sample, Stepping,
 };
 pub use files::{ArrayFiles, Cifar10, Folder, ImageNet32};
 pub use named::Named;
 pub use network::{Attention, Mlp, Network, Unet};
+pub use objective::{Objective, SecondOrder, ThirdOrder};
 pub use source::Source;
-pub use stage::{Cosine, Decay, Objective, Stage};
+pub use stage::{Cosine, Decay, Stage};
 
 use crate::error::{Error, Result};
 use crate::level::GammaRange;
@@ -51,6 +55,9 @@ pub struct Recipe {
     /// The seed of initialisation, data order and training noise: 0.
     #[serde(default)]
     pub seed: u64,
+    /// Where the run computes: `"cpu"`; the command line's `--device` goes before it.
+    #[serde(default)]
+    pub device: Device,
     /// The data set; it has no default.
     pub data: Data,
     /// The range of noise levels.
@@ -121,6 +128,7 @@ impl Recipe {
     pub fn new(data: Data, network: Network) -> Self {
         Self {
             seed: 0,
+            device: Device::default(),
             data,
             range: Range::default(),
             schedule: schedule(),
@@ -155,6 +163,11 @@ impl Recipe {
         let recipe = Self { source, ..recipe };
         recipe.check()?;
         Ok(recipe)
+    }
+
+    /// The same recipe on `device`, where one is given.
+    pub fn on(self, device: Option<Device>) -> Self {
+        Self { device: device.unwrap_or(self.device), ..self }
     }
 
     /// The recipe as TOML, every key written out.

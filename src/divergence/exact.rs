@@ -1,6 +1,6 @@
 //! The exact trace.
 
-use super::{Divergence, Jacobian, ProbeSeed, Trace, for_each_product};
+use super::{Divergence, Jacobian, ProbeSeed, Trace, for_each_form};
 
 /// The exact trace, `sum_i e_i^T (dF/dz) e_i`: one product a dimension, for any shape.
 ///
@@ -28,9 +28,7 @@ impl Trace for Exact {
             tangent[pair % dims] = 1.0;
             pair / dims
         };
-        for_each_product(jacobian, count, unit, |pair, product| {
-            traces[pair / dims] += product[pair % dims];
-        });
+        for_each_form(jacobian, count, unit, |pair, form| traces[pair / dims] += form);
         traces
     }
 }

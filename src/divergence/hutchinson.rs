@@ -1,6 +1,6 @@
 //! Hutchinson's estimator.
 
-use super::{Divergence, Jacobian, ProbeSeed, Trace, for_each_product};
+use super::{Divergence, Jacobian, ProbeSeed, Trace, for_each_form};
 use crate::error::{Error, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -104,8 +104,8 @@ impl Trace for Probes {
             tangent.copy_from_slice(entries(pair));
             pair / probes
         };
-        for_each_product(jacobian, rows.len() * probes, tangent, |pair, product| {
-            traces[pair / probes] += self.factors[index(pair)] * dot(entries(pair), product) / probes as f64;
+        for_each_form(jacobian, rows.len() * probes, tangent, |pair, form| {
+            traces[pair / probes] += self.factors[index(pair)] * form / probes as f64;
         });
         traces
     }

@@ -47,6 +47,19 @@ pub trait Jacobian {
     /// # Shapes
     /// `rows`: one index for each pair; `tangents` and `products`: `pairs x dims`, row-major.
     fn products(&mut self, rows: &[usize], tangents: &[f64], products: &mut [f64]);
+
+    /// Writes `v^T (dF/dz) v` for several pairs of a row and a tangent. On a device the products stay there.
+    ///
+    /// # Shapes
+    /// As [`products`](Self::products); `forms`: one number for each pair.
+    fn forms(&mut self, rows: &[usize], tangents: &[f64], forms: &mut [f64]) {
+        let mut products = vec![0.0; tangents.len()];
+        self.products(rows, tangents, &mut products);
+        let dims = self.dims().max(1);
+        for ((form, v), jv) in forms.iter_mut().zip(tangents.chunks(dims)).zip(products.chunks(dims)) {
+            *form = v.iter().zip(jv).map(|(v, jv)| v * jv).sum();
+        }
+    }
 }
 
 /// A way to get the trace of a Jacobian.
@@ -81,27 +94,25 @@ pub trait Trace: Debug {
     fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64>;
 }
 
-/// Asks for `count` products in batches and hands each to `take`: pair `p` belongs to the row
+/// Asks for `count` forms in batches and hands each to `take`: pair `p` belongs to the row
 /// and gets the tangent that `pair` says and writes.
-fn for_each_product(
+fn for_each_form(
     jacobian: &mut dyn Jacobian,
     count: usize,
     mut pair: impl FnMut(usize, &mut [f64]) -> usize,
-    mut take: impl FnMut(usize, &[f64]),
+    mut take: impl FnMut(usize, f64),
 ) {
     let (dims, batch) = (jacobian.dims(), jacobian.batch().max(1));
     let mut rows = Vec::with_capacity(batch.min(count));
     let mut tangents = vec![0.0; batch.min(count) * dims];
-    let mut products = tangents.clone();
+    let mut forms = vec![0.0; batch.min(count)];
     for first in (0..count).step_by(batch) {
         let size = batch.min(count - first);
         rows.clear();
         let slots = tangents.chunks_exact_mut(dims).enumerate().take(size);
         rows.extend(slots.map(|(i, tangent)| pair(first + i, tangent)));
-        jacobian.products(&rows, &tangents[..size * dims], &mut products[..size * dims]);
-        for (i, product) in products.chunks_exact(dims).enumerate().take(size) {
-            take(first + i, product);
-        }
+        jacobian.forms(&rows, &tangents[..size * dims], &mut forms[..size]);
+        forms.iter().enumerate().take(size).for_each(|(i, form)| take(first + i, *form));
     }
 }
 

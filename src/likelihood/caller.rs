@@ -45,10 +45,16 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>> Caller<'a, E, D, N> {
         }
     }
 
+    pub(super) fn network(&self) -> &'a N {
+        self.network
+    }
+
+    pub(super) fn batch(&self) -> usize {
+        self.batch
+    }
+
     fn upload(&self, rows: usize, numbers: &[E]) -> Tensor<N::Batch, E, D> {
-        let mut tensor = self.network.device().zeros_like(&self.network.batch(rows));
-        tensor.copy_from(numbers);
-        tensor
+        self.network.device().upload(numbers, self.network.batch(rows))
     }
 
     /// `F` of each row.

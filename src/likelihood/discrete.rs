@@ -21,7 +21,7 @@ struct Solved {
     density: RowDensity,
 }
 
-impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
+impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
     Evaluator<'_, E, D, N, S, P>
 {
     /// The bound on `-log2 P(x)` of each image in bits/dim, with `dequantizer`.

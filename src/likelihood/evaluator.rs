@@ -101,6 +101,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
     pub fn log_prob(&self, z: &[f64], from: Gamma) -> Result<Vec<RowDensity>>
     where
         N: Jvp<E, D>,
+        D: Kernels<f64>,
     {
         self.log_prob_given(z, from, None)
     }
@@ -117,6 +118,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
     ) -> Result<Vec<RowDensity>>
     where
         N: Jvp<E, D>,
+        D: Kernels<f64>,
     {
         let (rows, dims, batch) = (self.flow.rows("z", z.len())?, self.flow.dims(), self.flow.batch());
         if let Some(numbers) = conditioning

@@ -1,4 +1,4 @@
-//! The right-hand sides of the diffusion ODE, on the host in `f64`.
+//! The right-hand sides of the diffusion ODE, on the host in `f64`; [`super::device_field`] has them on a device.
 //!
 //! `dz/dgamma = c_F F + c_z z`, and along the flow `d log p / dgamma = -(c_F tr dF/dz + d c_z)`. The
 //! network computes in its own type; everything else is `f64`.
@@ -39,11 +39,19 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         DensityDrift { drift: self, trace }
     }
 
-    fn levels(&self, t: &[f64]) -> Vec<Coefficients> {
+    pub(super) fn network(&self) -> &'a N {
+        self.caller.network()
+    }
+
+    pub(super) fn batch(&self) -> usize {
+        self.caller.batch()
+    }
+
+    pub(super) fn levels(&self, t: &[f64]) -> Vec<Coefficients> {
         t.iter().map(|&t| self.diffusion.coefficients(Gamma(t))).collect()
     }
 
-    fn conditioning(&self, rows: &[usize]) -> Option<Vec<f64>> {
+    pub(super) fn conditioning(&self, rows: &[usize]) -> Option<Vec<f64>> {
         self.conditioning.map(|all| rows.iter().map(|&row| all[row]).collect())
     }
 }
@@ -74,8 +82,8 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
 /// The drift and the rate of the log-density: for likelihoods.
 #[derive(Debug)]
 pub struct DensityDrift<'a, E, D, N, S, P> {
-    drift: Drift<'a, E, D, N, S, P>,
-    trace: Box<dyn Trace>,
+    pub(super) drift: Drift<'a, E, D, N, S, P>,
+    pub(super) trace: Box<dyn Trace>,
 }
 
 impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization> Field<HostState>

@@ -1,6 +1,7 @@
 //! The probability flow: a network, its diffusion, and how the ODE is solved.
 
 use super::field::Drift;
+use super::state::TensorState;
 use crate::diffusion::Diffusion;
 use crate::divergence::{Divergence, ProbeSeed};
 use crate::error::{Error, Result};
@@ -9,10 +10,19 @@ use crate::nn::{Jvp, Network};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::solver::{
-    ExplicitRk, HostState, OdeSolver, RowReport, RowStatus, Solution, Stepping, integrate, tables,
+    AnyState, ExplicitRk, HostState, OdeSolver, RowReport, RowStatus, Solution, Stepping, integrate, tables,
 };
 use crate::tensor::{Kernels, Real};
 use std::marker::PhantomData;
+
+/// Where a solve keeps its states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum States {
+    /// In the host's memory.
+    Host,
+    /// As tensors on the network's device: only numbers of whole rows come to the host while a solve runs.
+    Device,
+}
 
 /// Carries rows, with or without their log-density, from one noise level to another.
 ///
@@ -21,9 +31,10 @@ use std::marker::PhantomData;
 pub struct ProbabilityFlow<'a, E, D, N, S, P> {
     network: &'a N,
     diffusion: &'a Diffusion<S, P>,
-    solver: Box<dyn OdeSolver<HostState>>,
+    solver: Box<dyn OdeSolver<AnyState>>,
     stepping: Stepping,
     batch: usize,
+    states: States,
     device: PhantomData<fn() -> (E, D)>,
 }
 
@@ -49,7 +60,7 @@ pub type Conditioning<'c> = Option<&'c [f64]>;
 impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
     ProbabilityFlow<'a, E, D, N, S, P>
 {
-    /// The flow with Dormand-Prince 5(4), adaptive, in batches of 64 rows.
+    /// The flow with Dormand-Prince 5(4), adaptive, in batches of 64 rows, with its states in the device's memory.
     pub fn new(network: &'a N, diffusion: &'a Diffusion<S, P>) -> Self {
         Self {
             network,
@@ -57,12 +68,13 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
             solver: Box::new(ExplicitRk::new(&tables::DORMAND_PRINCE)),
             stepping: Stepping::default(),
             batch: 64,
+            states: if <D as Kernels<E>>::ON_HOST { States::Host } else { States::Device },
             device: PhantomData,
         }
     }
 
     /// The same with another solver and its steps in gamma.
-    pub fn with_solver(self, solver: impl OdeSolver<HostState> + 'static, stepping: Stepping) -> Self {
+    pub fn with_solver(self, solver: impl OdeSolver<AnyState> + 'static, stepping: Stepping) -> Self {
         Self { solver: Box::new(solver), stepping, ..self }
     }
 
@@ -75,6 +87,11 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
             return Err(Error::value("batch", batch, "at least 1"));
         }
         Ok(Self { batch, ..self })
+    }
+
+    /// The same with its states elsewhere.
+    pub fn with_states(self, states: States) -> Self {
+        Self { states, ..self }
     }
 
     /// The network.
@@ -137,6 +154,29 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         }
     }
 
+    fn begin(&self, start: HostState) -> AnyState
+    where
+        D: Kernels<f64>,
+    {
+        match self.states {
+            States::Host => AnyState::new(start),
+            States::Device => AnyState::new(TensorState::upload(&start, self.network.device())),
+        }
+    }
+
+    /// Brings a solution to the host.
+    fn end(solution: Solution<AnyState>) -> Result<Solution<HostState>>
+    where
+        D: Kernels<f64>,
+    {
+        let y = match (solution.y.get::<HostState>(), solution.y.get::<TensorState<D>>()) {
+            (Some(y), _) => y.clone(),
+            (_, Some(y)) => y.download()?,
+            _ => return Err(Error::value("solution", "another state", "that of the solve's start")),
+        };
+        Ok(Solution { y, rows: solution.rows })
+    }
+
     /// Carries rows from one level to another; a log-density they have stays as it is.
     ///
     /// # Errors
@@ -148,14 +188,17 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         from: Gamma,
         to: Gamma,
         conditioning: Conditioning<'_>,
-    ) -> Result<Solution<HostState>> {
+    ) -> Result<Solution<HostState>>
+    where
+        D: Kernels<f64>,
+    {
         self.check(&start, [from, to], conditioning)?;
         let mut drift = Drift::new(self.network, self.diffusion, self.batch).with_conditioning(conditioning);
-        integrate(&self.solver, &mut drift, start, from.0, to.0, &self.stepping)
+        Self::end(integrate(&self.solver, &mut drift, self.begin(start), from.0, to.0, &self.stepping)?)
     }
 }
 
-impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
+impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
     ProbabilityFlow<'_, E, D, N, S, P>
 {
     /// Carries rows and their log-density, 0 where they have none, from one level to another:
@@ -183,7 +226,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization
         let mut drift = Drift::new(self.network, self.diffusion, self.batch)
             .with_conditioning(conditioning)
             .with_density(divergence.begin(self.dims(), seeds));
-        integrate(&self.solver, &mut drift, start, from.0, to.0, &self.stepping)
+        Self::end(integrate(&self.solver, &mut drift, self.begin(start), from.0, to.0, &self.stepping)?)
     }
 
     /// `log p(z)` of rows at level `from`: the prior's log-density at the flow's end plus the

@@ -10,16 +10,19 @@
 //! ([`DrawKey`]), so results do not depend on the batch size.
 
 mod caller;
+mod device_field;
 mod discrete;
 mod evaluator;
 mod field;
 mod flow;
 mod records;
 mod seeds;
+mod state;
 mod vlb;
 
 pub use evaluator::Evaluator;
 pub use field::{DensityDrift, Drift};
-pub use flow::{Conditioning, ProbabilityFlow, RowDensity};
+pub use flow::{Conditioning, ProbabilityFlow, RowDensity, States};
 pub use records::{ImageRecord, ImageStatus, OdeEstimate, ProbeNoise, Summary, VlbEstimate, VlbRecord};
 pub use seeds::{DrawKey, Purpose};
+pub use state::TensorState;

@@ -6,6 +6,7 @@
 //! without them does not compile there.
 
 mod attention;
+mod checkpointed;
 mod convolution;
 mod dense;
 mod fourier;
@@ -15,11 +16,13 @@ mod network;
 mod norm;
 mod operations;
 mod parameters;
+mod portable;
 mod residual;
 mod time_embedding;
 mod unet;
 
 pub use attention::AttentionBlock;
+pub use checkpointed::Checkpointed;
 pub use convolution::Conv;
 pub use dense::Dense;
 pub use fourier::{FadingFourier, FourierFeatures};
@@ -28,7 +31,8 @@ pub use mlp::{Mlp, MlpConfig};
 pub use network::{Jvp, ModeNetwork, Network, Pass, SecondJvp};
 pub use norm::Norm;
 pub use operations::{Counted, Operations};
-pub use parameters::{ParameterVisitor, Parameters, Role, count};
+pub use parameters::{ParameterVisitor, Parameters, Role, count, slots};
+pub use portable::Portable;
 pub use residual::ResidualBlock;
 pub use time_embedding::{TimeEmbedding, sinusoidal};
 pub use unet::{Attention, GroupedWidth, UNet, UNetConfig};

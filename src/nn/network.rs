@@ -44,12 +44,26 @@ impl<'a> Pass<'a> {
 
     /// The key of the next dropout layer, if dropout is at work.
     pub fn dropout(&mut self, rate: f64) -> Option<DropoutKey> {
-        let rng = self.dropout.as_mut().filter(|_| rate > 0.0)?;
+        if rate == 0.0 {
+            return None;
+        }
         if self.next == self.keys.len() {
-            self.keys.push(rng.r#gen());
+            self.keys.push(self.dropout.as_mut()?.r#gen());
         }
         self.next += 1;
         Some(DropoutKey { key: self.keys[self.next - 1], rate })
+    }
+
+    /// The keys that `walk` takes on its way through a network's body.
+    pub(super) fn keys(&mut self, walk: impl FnOnce(&mut Self)) -> Vec<u64> {
+        let first = self.next;
+        walk(self);
+        self.keys[first..self.next].to_vec()
+    }
+
+    /// A pass whose dropout layers take these keys.
+    pub(super) fn given(times: &'a [f64], conditioning: Option<&'a [f64]>, keys: Vec<u64>) -> Self {
+        Self { conditioning, keys, ..Self::eval(times) }
     }
 
     /// Goes back to the first dropout layer: the next walk through the same network drops what this one dropped.

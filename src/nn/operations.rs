@@ -1,8 +1,8 @@
 //! What a network costs, counted by walking through its body without computing it.
 
 use super::{ModeNetwork, Pass};
-use crate::tensor::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real};
-use dfdx::prelude::{Dim, HasShape, NoneTape, Shape, Tensor};
+use crate::tensor::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Plain, Real, Slot};
+use dfdx::prelude::{Dim, HasShape, NoneTape, OwnedTape, Shape, Tensor};
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -46,6 +46,12 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Counted<E, D> for N {
     }
 }
 
+/// Walks through a network's body without computing it, which draws what a pass draws.
+pub(super) fn walk<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>>(network: &N, pass: &mut Pass<'_>) {
+    let z = Activation { shape: network.batch(pass.times.len()), tally: Rc::default() };
+    network.apply::<Count<D>>(z, pass);
+}
+
 /// The mode in which an activation is its shape alone.
 struct Count<D>(PhantomData<D>);
 
@@ -75,6 +81,36 @@ type Batch3 = (usize, usize, usize);
 impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
     type Tape = NoneTape;
     type Of<S: Shape> = Activation<S>;
+    type Recorded = Plain<OwnedTape<E, D>>;
+    type Portable = Self;
+
+    fn to_portable<S: Shape>(x: Activation<S>) -> Activation<S> {
+        x
+    }
+
+    fn from_portable<S: Shape>(x: Activation<S>) -> Activation<S> {
+        x
+    }
+
+    fn split<S: Shape>(x: Activation<S>) -> (Activation<S>, NoneTape) {
+        (x, NoneTape)
+    }
+
+    fn put<S: Shape>(x: Activation<S>, _: NoneTape) -> Activation<S> {
+        x
+    }
+
+    type Kept<S: Shape> = ();
+
+    fn keep<S: Shape>(_: &Activation<S>) {}
+
+    fn again<S: Shape>((): &()) -> Option<Tensor<S, E, D, OwnedTape<E, D>>> {
+        None
+    }
+
+    fn slots<S: Shape>(_: &Activation<S>) -> Vec<Slot<E, D>> {
+        Vec::new()
+    }
 
     fn share<S: Shape>(x: &Activation<S>) -> Activation<S> {
         Activation { shape: x.shape, tally: x.tally.clone() }
@@ -194,6 +230,15 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         _: Tensor<(usize, I), E, D, NoneTape>,
     ) -> Activation<(usize, I)> {
         x.element_wise()
+    }
+
+    fn patches<const H: usize, const W: usize, I: Dim>(
+        inputs: Vec<Activation<ImageBatch<H, W, I>>>,
+        size: usize,
+    ) -> Activation<(usize, usize)> {
+        let channels: usize = inputs.iter().map(|x| x.shape.3.size()).sum();
+        let shape = (inputs[0].shape.0 * H * W, size * size * channels);
+        Activation { shape, tally: inputs[0].tally.clone() }
     }
 
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(

@@ -1,6 +1,6 @@
 //! Named parameters: one walk serves the optimizer, checkpoints and imports.
 
-use crate::tensor::{Kernels, Real};
+use crate::tensor::{Kernels, Real, Slot};
 use dfdx::prelude::{HasShape, Shape, Tensor};
 
 /// What a parameter is to its layer; decides whether weight decay applies.
@@ -56,4 +56,17 @@ pub fn count<E: Real, D: Kernels<E>, N: Parameters<E, D>>(network: &N) -> usize 
     let mut count = Count(0);
     network.clone().parameters("", &mut count);
     count.0
+}
+
+/// Where the gradient of each parameter of a part lies: for its [`Segment`](crate::tensor::Segment).
+pub fn slots<E: Real, D: Kernels<E>, N: Parameters<E, D>>(part: &N) -> Vec<Slot<E, D>> {
+    struct Collect<E: Real, D: Kernels<E>>(Vec<Slot<E, D>>);
+    impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<E, D> {
+        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
+            self.0.push(Slot::of(tensor));
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    part.clone().parameters("", &mut collect);
+    collect.0
 }

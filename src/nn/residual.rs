@@ -1,8 +1,8 @@
 //! The residual block.
 
-use super::parameters::path;
+use super::parameters::{path, slots};
 use super::{Conv, Dense, Init, Norm, ParameterVisitor, Parameters, Pass};
-use crate::tensor::{ImageBatch, Kernels, Mode, Plain, Real};
+use crate::tensor::{DropoutKey, ImageBatch, Kernels, Mode, Plain, Real, Segment, Slot, checkpoint};
 use dfdx::prelude::{Const, Tensor, WithEmptyTape};
 use rand::RngCore;
 
@@ -47,15 +47,32 @@ impl<const WIDTH: usize, E: Real, D: Kernels<E>> ResidualBlock<WIDTH, E, D> {
         time: &Tensor<(usize, usize), E, D, M::Tape>,
         pass: &mut Pass<'_>,
     ) -> M::Of<ImageBatch<H, W, Const<WIDTH>>> {
+        self.given::<M, H, W>(inputs, time, pass.dropout(self.dropout))
+    }
+
+    /// The same, of which a tape keeps the inputs alone: see [`checkpoint`].
+    pub fn apply_checkpointed<M: Mode<E, D>, const H: usize, const W: usize>(
+        &self,
+        inputs: Vec<M::Of<ImageBatch<H, W, Const<WIDTH>>>>,
+        time: &Tensor<(usize, usize), E, D, M::Tape>,
+        pass: &mut Pass<'_>,
+    ) -> M::Of<ImageBatch<H, W, Const<WIDTH>>> {
+        let (block, dropout) = (self.clone(), pass.dropout(self.dropout));
+        checkpoint::<M, _, E, D>(Run::<H, W, WIDTH, E, D> { block, time: time.retaped(), dropout }, inputs)
+    }
+
+    /// The block's output with its dropout drawn.
+    fn given<M: Mode<E, D>, const H: usize, const W: usize>(
+        &self,
+        inputs: Vec<M::Of<ImageBatch<H, W, Const<WIDTH>>>>,
+        time: &Tensor<(usize, usize), E, D, M::Tape>,
+        dropout: Option<DropoutKey>,
+    ) -> M::Of<ImageBatch<H, W, Const<WIDTH>>> {
         let shared = inputs.iter().map(|x| M::share(x)).collect();
         let shift = self.projection.apply::<Plain<M::Tape>>(time.with_empty_tape());
-        let h = self.conv1.apply::<M, H, W, _>(self.norm1.apply::<M, H, W, _>(inputs), Some(shift), None);
-        let mut h = self.norm2.apply::<M, H, W, _>(vec![h]);
-        if let Some(key) = pass.dropout(self.dropout) {
-            h = h.into_iter().map(|h| M::dropout(h, key)).collect();
-        }
+        let h = self.conv1.apply_normed::<M, H, W, _>(inputs, (&self.norm1, None), Some(shift), None);
         let residual = self.skip::<M, H, W>(shared);
-        self.conv2.apply::<M, H, W, _>(h, None, residual)
+        self.conv2.apply_normed::<M, H, W, _>(vec![h], (&self.norm2, dropout), None, residual)
     }
 
     fn skip<M: Mode<E, D>, const H: usize, const W: usize>(
@@ -66,6 +83,28 @@ impl<const WIDTH: usize, E: Real, D: Kernels<E>> ResidualBlock<WIDTH, E, D> {
             Some(skip) => Some(skip.apply::<M, H, W, _>(inputs, None, None)),
             None => inputs.pop(),
         }
+    }
+}
+
+/// One run of a block.
+struct Run<const H: usize, const W: usize, const WIDTH: usize, E: Real, D: Kernels<E>> {
+    block: ResidualBlock<WIDTH, E, D>,
+    time: Tensor<(usize, usize), E, D>,
+    dropout: Option<DropoutKey>,
+}
+
+impl<const H: usize, const W: usize, const WIDTH: usize, E: Real, D: Kernels<E>> Segment<E, D>
+    for Run<H, W, WIDTH, E, D>
+{
+    type Input = ImageBatch<H, W, Const<WIDTH>>;
+    type Output = ImageBatch<H, W, Const<WIDTH>>;
+
+    fn apply<M: Mode<E, D>>(&self, inputs: Vec<M::Of<Self::Input>>) -> M::Of<Self::Output> {
+        self.block.given::<M, H, W>(inputs, &self.time.retaped(), self.dropout)
+    }
+
+    fn slots(&self) -> Vec<Slot<E, D>> {
+        slots(&self.block).into_iter().chain([Slot::of(&self.time)]).collect()
     }
 }
 

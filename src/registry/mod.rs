@@ -43,8 +43,8 @@ use crate::time::TimeSampler;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// The state that the built-in programs step: a batch of rows on the host.
-pub type FlowState = crate::solver::HostState;
+/// The state that the built-in programs step: a batch of rows, on whatever device the network is.
+pub type FlowState = crate::solver::AnyState;
 
 /// A weight over noise levels.
 pub type Weight = Arc<dyn Fn(Gamma) -> f64 + Send + Sync>;

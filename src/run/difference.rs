@@ -5,8 +5,8 @@ use crate::config::fault::join;
 use crate::error::Result;
 use toml::Value;
 
-/// The sections that training does not read.
-const FREE: [&str; 3] = ["log", "evaluation", "sample"];
+/// What training does not read, and where it computes.
+const FREE: [&str; 4] = ["log", "evaluation", "sample", "device"];
 
 /// A key whose value is not the same.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,10 +2,12 @@
 
 mod difference;
 mod metrics;
+mod stages;
 
 pub use metrics::MetricsLog;
+pub use stages::StageRecord;
 
-use crate::config::Recipe;
+use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use difference::first_difference;
@@ -91,6 +93,11 @@ impl RunFolder {
         Ok(run)
     }
 
+    /// The same run on `device`, where one is given; the folder's recipe stays as it is.
+    pub fn on(self, device: Option<Device>) -> Self {
+        Self { recipe: self.recipe.on(device), ..self }
+    }
+
     /// Writes the recipe: after [`resume`](Self::resume), what may have changed.
     ///
     /// # Errors
@@ -137,6 +144,11 @@ impl RunFolder {
     /// `records.json`: what each estimate found for each image.
     pub fn records(&self) -> PathBuf {
         self.root.join("records.json")
+    }
+
+    /// `stages.json`: the model after each stage of a recipe with several.
+    pub fn stages(&self) -> PathBuf {
+        self.root.join("stages.json")
     }
 
     /// `imported.msgpack`: what an imported checkpoint held beside its parameters and moments.

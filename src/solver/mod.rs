@@ -48,6 +48,7 @@
 
 use std::fmt::Debug;
 
+mod any_state;
 mod batch;
 pub mod conditions;
 pub mod controller;
@@ -61,6 +62,7 @@ mod stepping;
 mod tableau;
 pub mod tables;
 
+pub use any_state::AnyState;
 pub use driver::integrate;
 pub use explicit_rk::ExplicitRk;
 pub use host_state::HostState;

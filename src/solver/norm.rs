@@ -47,13 +47,18 @@ impl Tolerances {
         numbers: impl IntoIterator<Item = (f64, f64, f64)>,
         log_density_error: Option<f64>,
     ) -> f64 {
-        let (mut sum, mut count) = (0.0, 0_u32);
+        let (mut sum, mut count) = (0.0, 0);
         for (error, before, after) in numbers {
             let ratio = error / self.scale(before, after);
             sum += ratio * ratio;
             count += 1;
         }
-        let state = (sum / f64::from(count.max(1))).sqrt();
+        self.norm_of_sum(sum, count, log_density_error)
+    }
+
+    /// [`row_norm`](Self::row_norm) from the sum of the squares of `error / scale` over `count` numbers.
+    pub fn norm_of_sum(&self, sum: f64, count: usize, log_density_error: Option<f64>) -> f64 {
+        let state = (sum / count.max(1) as f64).sqrt();
         let density = log_density_error.map_or(0.0, |error| error.abs() / self.log_density);
         // `f64::max` would drop a NaN.
         if state.is_nan() || density.is_nan() { f64::NAN } else { state.max(density) }

@@ -1,7 +1,8 @@
 //! Dropout masks from a key, the same on every device and in every mode.
 
 use super::{Kernels, Real};
-use dfdx::prelude::{Shape, Tensor};
+use dfdx::prelude::*;
+use rayon::prelude::*;
 
 /// Which elements are dropped: a function of a seeded key and of the element's index alone.
 ///
@@ -24,19 +25,72 @@ impl DropoutKey {
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^= x >> 31;
-        if ((x >> 11) as f64) * 2f64.powi(-53) < self.rate { 0.0 } else { 1.0 / (1.0 - self.rate) }
+        // The draw `(x >> 11) / 2^53` lies below the rate.
+        let dropped = (x >> 11) < (self.rate * 2f64.powi(53)).ceil() as u64;
+        if dropped { 0.0 } else { 1.0 / (1.0 - self.rate) }
     }
 
-    /// The mask of a whole tensor.
+    /// The mask of a whole tensor, made of one bit an element that the host sends to the device.
+    ///
+    /// A number carries as many bits as it holds exactly: on the device they come off one by one, from the highest.
     pub fn mask<S: Shape, E: Real, D: Kernels<E>>(&self, shape: S, device: &D) -> Tensor<S, E, D> {
-        let factors: Vec<E> = (0..shape.num_elements() as u64).map(|i| E::of(self.factor(i))).collect();
-        device.upload(&factors, shape)
+        let count = shape.num_elements();
+        let words = count.div_ceil(BITS);
+        // Bit b of word w is the element b words + w, so that each bit of all words is a stretch of the mask.
+        let word = |w: usize| {
+            let kept = (0..BITS).filter(|b| self.factor((b * words + w) as u64) > 0.0);
+            E::of(kept.fold(0u32, |word, b| word | 1 << b).into())
+        };
+        let packed: Vec<E> = (0..words).into_par_iter().map(word).collect();
+        let mut rest = device.upload(&packed, (words,));
+        let (zero, kept) = (device.zeros_like(&(words,)), E::of(1.0 / (1.0 - self.rate)));
+        let mut stretches = Vec::with_capacity(BITS);
+        for b in (0..BITS).rev() {
+            let value = E::of(f64::from(1u32 << b));
+            let bit = rest.ge(value).choose(device.ones_like(&(words,)), zero.clone());
+            rest = rest - bit.clone() * value;
+            stretches.push(bit * kept);
+        }
+        stretches.reverse();
+        let mask = stretches.stack().reshape_like(&(BITS * words,));
+        mask.slice((0..count,)).reshape_like(&shape)
     }
+}
+
+/// Bits in a number: both `f32` and `f64` hold them exactly.
+const BITS: usize = 24;
+
+/// `x` times the mask of `key`, for any device.
+pub(super) fn portable<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+    x: Tensor<S, E, D, T>,
+    key: DropoutKey,
+) -> Tensor<S, E, D, T> {
+    let mask = key.mask(*x.shape(), x.device());
+    x * mask
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mask_is_the_factor_of_every_element() {
+        fn check<E: Real>(rate: f64)
+        where
+            Cpu: Kernels<E>,
+        {
+            let key = DropoutKey { key: 99, rate };
+            for shape in [(1, 1), (3, 7), (24, 5), (7, 1000)] {
+                let mask: Tensor<(usize, usize), E, Cpu> = key.mask(shape, &Cpu::default());
+                let factors = (0..(shape.0 * shape.1) as u64).map(|i| E::of(key.factor(i)));
+                assert_eq!(mask.as_vec(), factors.collect::<Vec<E>>(), "{shape:?} at {rate}");
+            }
+        }
+        for rate in [0.1, 0.5, 0.9] {
+            check::<f32>(rate);
+            check::<f64>(rate);
+        }
+    }
 
     #[test]
     fn factor_is_stable_and_keeps_the_mean() {

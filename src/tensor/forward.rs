@@ -1,7 +1,10 @@
 //! Activations that carry a tangent: forward-mode differentiation over any mode.
 
-use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, compose};
-use dfdx::prelude::{Dim, Shape, Tensor};
+use super::{
+    Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors, Slot,
+    compose,
+};
+use dfdx::prelude::{Dim, Merge, Shape, Tensor};
 use std::marker::PhantomData;
 
 /// The mode whose activations are a value and its tangent in mode `M`.
@@ -19,6 +22,39 @@ pub struct Forward<M>(PhantomData<M>);
 impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
     type Tape = M::Tape;
     type Of<S: Shape> = Dual<M::Of<S>>;
+    type Recorded = Forward<M::Recorded>;
+    type Portable = Forward<M::Portable>;
+
+    fn to_portable<S: Shape>(x: Self::Of<S>) -> Dual<<M::Portable as Mode<E, D>>::Of<S>> {
+        x.map(M::to_portable)
+    }
+
+    fn from_portable<S: Shape>(x: Dual<<M::Portable as Mode<E, D>>::Of<S>>) -> Self::Of<S> {
+        x.map(M::from_portable)
+    }
+
+    fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, Self::Tape) {
+        let ((value, tape), (tangent, other)) = (M::split(x.value), M::split(x.tangent));
+        (Dual::new(value, tangent), tape.merge(other))
+    }
+
+    fn put<S: Shape>(x: Self::Of<S>, tape: Self::Tape) -> Self::Of<S> {
+        Dual::new(M::put(x.value, tape), x.tangent)
+    }
+
+    type Kept<S: Shape> = Dual<M::Kept<S>>;
+
+    fn keep<S: Shape>(x: &Self::Of<S>) -> Self::Kept<S> {
+        Dual::new(M::keep(&x.value), M::keep(&x.tangent))
+    }
+
+    fn again<S: Shape>(x: &Self::Kept<S>) -> Option<Dual<<M::Recorded as Mode<E, D>>::Of<S>>> {
+        Some(Dual::new(M::again(&x.value)?, M::again(&x.tangent)?))
+    }
+
+    fn slots<S: Shape>(x: &Self::Of<S>) -> Vec<Slot<E, D>> {
+        M::slots(&x.value).into_iter().chain(M::slots(&x.tangent)).collect()
+    }
 
     fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S> {
         Dual::new(M::share(&x.value), M::share(&x.tangent))
@@ -157,6 +193,14 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(M::shift_rows(x.value, shift), x.tangent)
     }
 
+    fn patches<const H: usize, const W: usize, I: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        size: usize,
+    ) -> Self::Of<(usize, usize)> {
+        let (values, tangents) = inputs.into_iter().map(|x| (x.value, x.tangent)).unzip();
+        Dual::new(M::patches(values, size), M::patches(tangents, size))
+    }
+
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
@@ -184,6 +228,16 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         compose::group_norm::<Forward<Self>, H, W, C, E, D>(x, norm)
+    }
+
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, Self::Tape>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        M::norm_convolution_jvp(inputs, preparation, operator, shift, residual)
     }
 
     fn attention(

@@ -6,12 +6,14 @@
 //!   tangent. The provided methods are compositions of dfdx's public operations ([`portable`]), so any dfdx device
 //!   has them; `Cpu` in `f32` overrides them with fused kernels ([`cpu`]). The portable ones are
 //!   also the oracle that the fused ones are tested against.
-//! - [`Mode`]: what an activation is. [`Plain`] is a tensor; [`Forward<M>`](Forward) is a value and
+//! - [`Mode`]: what an activation is. [`Plain`] is a tensor ([`Composed`] too, without a device's own kernels); [`Forward<M>`](Forward) is a value and
 //!   its tangent in mode `M`. A network is written once, generic over the mode; its `forward`, its
 //!   `jvp` and its second directional derivative are three instances of that one text.
 //! - [`RowCoefficients`]: the one place where numbers of a schedule, one per row, reach a tensor.
 
+mod checkpoint;
 pub mod compose;
+mod composed;
 pub mod cpu;
 mod dropout;
 mod dual;
@@ -23,10 +25,12 @@ pub mod portable;
 mod rows;
 mod update;
 
+pub use checkpoint::{Segment, Slot, checkpoint};
+pub use composed::Composed;
 pub use dropout::DropoutKey;
 pub use dual::Dual;
 pub use forward::Forward;
-pub use kernels::{Convolution, GroupNorm, Kernels};
+pub use kernels::{Convolution, GroupNorm, Kernels, Preparation};
 pub use mode::Mode;
 pub use plain::Plain;
 pub use rows::RowCoefficients;

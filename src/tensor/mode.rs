@@ -1,7 +1,10 @@
 //! What an activation is, and what can be done with it.
 
-use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Real, RowVectors};
-use dfdx::prelude::{Dim, Shape, Tape, Tensor};
+use super::{
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Preparation, Real, RowVectors,
+    Slot, compose,
+};
+use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 
 /// A kind of activation: a tensor ([`Plain`](super::Plain)), or a value with its tangent
 /// ([`Forward`](super::Forward)).
@@ -12,12 +15,42 @@ use dfdx::prelude::{Dim, Shape, Tape, Tensor};
 ///
 /// Operations take their activations by value, since a value carries its tape; [`share`](Mode::share)
 /// makes a second handle for a branch.
-pub trait Mode<E: Real, D: Kernels<E>> {
+pub trait Mode<E: Real, D: Kernels<E>>: Sized {
     /// What records the operations: a tape, or nothing.
     type Tape: Tape<E, D>;
 
     /// An activation of shape `S`.
     type Of<S: Shape>;
+
+    /// This mode with a tape that records.
+    type Recorded: Mode<E, D, Tape = OwnedTape<E, D>>;
+
+    /// This mode without a device's own kernels.
+    type Portable: Mode<E, D, Tape = Self::Tape>;
+
+    /// `x` for operations without a device's own kernels.
+    fn to_portable<S: Shape>(x: Self::Of<S>) -> <Self::Portable as Mode<E, D>>::Of<S>;
+
+    /// `x` as it was before [`to_portable`](Mode::to_portable).
+    fn from_portable<S: Shape>(x: <Self::Portable as Mode<E, D>>::Of<S>) -> Self::Of<S>;
+
+    /// `x` with an empty tape, and the tape that it had.
+    fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, Self::Tape);
+
+    /// `x`, whose tape is empty, with `tape`.
+    fn put<S: Shape>(x: Self::Of<S>, tape: Self::Tape) -> Self::Of<S>;
+
+    /// What is kept of an activation for another run: its numbers without a tape.
+    type Kept<S: Shape>: 'static;
+
+    /// What is kept of `x`.
+    fn keep<S: Shape>(x: &Self::Of<S>) -> Self::Kept<S>;
+
+    /// The kept activation for another run; `None` where there are no numbers.
+    fn again<S: Shape>(x: &Self::Kept<S>) -> Option<<Self::Recorded as Mode<E, D>>::Of<S>>;
+
+    /// Where the gradient of each tensor of `x` lies.
+    fn slots<S: Shape>(x: &Self::Of<S>) -> Vec<Slot<E, D>>;
 
     /// A second handle on `x` for another branch of the network.
     fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S>;
@@ -123,6 +156,16 @@ pub trait Mode<E: Real, D: Kernels<E>> {
         shift: Tensor<(usize, I), E, D, Self::Tape>,
     ) -> Self::Of<(usize, I)>;
 
+    /// The rows that a convolution multiplies with its weight: of each position, the `size x size` neighbours with the
+    /// channels of all `inputs` side by side, and zeros outside the image.
+    ///
+    /// # Shapes
+    /// To `(batch H W, size size channels)`.
+    fn patches<const H: usize, const W: usize, I: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        size: usize,
+    ) -> Self::Of<(usize, usize)>;
+
     /// A convolution over the channels of all `inputs` side by side: see [`Convolution`].
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
@@ -142,6 +185,29 @@ pub trait Mode<E: Real, D: Kernels<E>> {
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>>;
+
+    /// A convolution of inputs that went through group norm and dropout: see [`Preparation`].
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, Self::Tape>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        compose::norm_convolution::<Self, H, W, I, O, E, D>(inputs, preparation, operator, shift, residual)
+    }
+
+    /// [`norm_convolution`](Mode::norm_convolution) of values and their tangents.
+    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Dual<Self::Of<ImageBatch<H, W, I>>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, Self::Tape>>,
+        residual: Option<Dual<Self::Of<ImageBatch<H, W, O>>>>,
+    ) -> Dual<Self::Of<ImageBatch<H, W, O>>> {
+        let forward = compose::norm_convolution::<Forward<Self>, H, W, I, O, E, D>;
+        forward(inputs, preparation, operator, shift, residual)
+    }
 
     /// `softmax(q k^T / sqrt(channels)) v` over the positions of each image.
     fn attention(

@@ -1,6 +1,9 @@
 //! Activations that are tensors.
 
-use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real};
+use super::{
+    Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real,
+    RowVectors, Slot, portable,
+};
 use dfdx::prelude::*;
 use std::marker::PhantomData;
 
@@ -11,6 +14,39 @@ pub struct Plain<T>(PhantomData<T>);
 impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
     type Tape = T;
     type Of<S: Shape> = Tensor<S, E, D, T>;
+    type Recorded = Plain<OwnedTape<E, D>>;
+    type Portable = Composed<T>;
+
+    fn to_portable<S: Shape>(x: Tensor<S, E, D, T>) -> Tensor<S, E, D, T> {
+        x
+    }
+
+    fn from_portable<S: Shape>(x: Tensor<S, E, D, T>) -> Tensor<S, E, D, T> {
+        x
+    }
+
+    fn split<S: Shape>(x: Self::Of<S>) -> (Self::Of<S>, T) {
+        let (x, tape) = x.split_tape();
+        (x.retaped(), tape)
+    }
+
+    fn put<S: Shape>(x: Self::Of<S>, tape: T) -> Self::Of<S> {
+        x.split_tape().0.put_tape(tape)
+    }
+
+    type Kept<S: Shape> = Tensor<S, E, D>;
+
+    fn keep<S: Shape>(x: &Self::Of<S>) -> Tensor<S, E, D> {
+        x.retaped()
+    }
+
+    fn again<S: Shape>(x: &Tensor<S, E, D>) -> Option<Tensor<S, E, D, OwnedTape<E, D>>> {
+        Some(x.retaped())
+    }
+
+    fn slots<S: Shape>(x: &Self::Of<S>) -> Vec<Slot<E, D>> {
+        vec![Slot::of(x)]
+    }
 
     fn share<S: Shape>(x: &Self::Of<S>) -> Self::Of<S> {
         x.with_empty_tape()
@@ -147,6 +183,13 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         x + shift
     }
 
+    fn patches<const H: usize, const W: usize, I: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        size: usize,
+    ) -> Self::Of<(usize, usize)> {
+        portable::patches(inputs, size)
+    }
+
     fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
@@ -168,6 +211,26 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         D::group_norm_jvp(x, norm)
+    }
+
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, T>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        D::norm_convolution(inputs, preparation, operator, shift, residual)
+    }
+
+    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Dual<Self::Of<ImageBatch<H, W, I>>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, T>>,
+        residual: Option<Dual<Self::Of<ImageBatch<H, W, O>>>>,
+    ) -> Dual<Self::Of<ImageBatch<H, W, O>>> {
+        D::norm_convolution_jvp(inputs, preparation, operator, shift, residual)
     }
 
     fn attention(

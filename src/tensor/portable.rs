@@ -1,53 +1,23 @@
 //! Convolution from dfdx's public operations, for any device.
 
-use super::{Convolution, ImageBatch, Kernels, Real};
+use super::{Convolution, ImageBatch, Kernels, Mode, Plain, Real, Segment, Slot, checkpoint};
 use dfdx::prelude::*;
+use std::marker::PhantomData;
 
 /// A convolution as a gather of neighbours and a matrix product: see [`Convolution`].
 ///
-/// The positions of the batch become the rows of a matrix with one row of zeros below it; `gather`
-/// with a fixed index takes each position's neighbours, the zero row standing for those outside.
+/// What the backward pass keeps is the inputs: their patches, `size^2` times as large, are gathered again.
 pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
     inputs: Vec<Tensor<ImageBatch<H, W, I>, E, D, T>>,
     operator: &Convolution<'_, O, E, D>,
     shift: Option<Tensor<(usize, O), E, D, T>>,
     residual: Option<Tensor<ImageBatch<H, W, O>, E, D, T>>,
 ) -> Tensor<ImageBatch<H, W, O>, E, D, T> {
-    let taps = operator.size * operator.size;
-    let channels: usize = inputs.iter().map(|x| x.shape().3.size()).sum();
-    let out = operator.weight.shape().1;
-    let mut sum = residual;
-    let mut first = 0;
-    for x in inputs {
-        let (rows, .., own) = *x.shape();
-        let own = own.size();
-        let positions = rows * H * W;
-        let device = x.device().clone();
-        // The weight's rows are (tap, channel): each input takes those of its channels.
-        let rows_of_own = (0..taps).flat_map(|tap| tap * channels + first..tap * channels + first + own);
-        let index = device.tensor_from_vec(rows_of_own.collect(), (taps * own,));
-        let matrix = operator.weight.retaped::<T>().gather(index);
-        let x = x.reshape_like(&(positions, own));
-        let patches = if operator.size == 1 {
-            x
-        } else {
-            let zero = device.zeros_like(&(1usize, own));
-            let padded = (x, zero).concat_along(Axis::<0>);
-            let index = device.tensor_from_vec(neighbours(rows, H, W, operator.size), (positions * taps,));
-            padded.gather(index).reshape_like(&(positions, taps * own))
-        };
-        let y = patches.matmul(matrix).reshape_like(&(rows, Const::<H>, Const::<W>, out));
-        sum = Some(match sum {
-            Some(sum) => sum + y,
-            None => y,
-        });
-        first += own;
+    let product = Product { size: operator.size, weight: operator.weight.clone(), input: PhantomData };
+    let mut y = checkpoint::<Plain<T>, Product<H, W, I, O, E, D>, E, D>(product, inputs);
+    if let Some(residual) = residual {
+        y = y + residual;
     }
-    let mut y = match sum {
-        Some(sum) => sum,
-        // Nothing to convolve: a batch of no rows.
-        None => operator.weight.device().zeros_like(&(0, Const, Const, out)).retaped(),
-    };
     let shape = *y.shape();
     if let Some(bias) = operator.bias {
         y = y + bias.retaped::<T>().broadcast_like::<_, Axes3<0, 1, 2>>(&shape);
@@ -58,25 +28,71 @@ pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: K
     y
 }
 
-/// For every position of every image and every tap, the row of the neighbour; the row past the last
-/// stands for zeros.
-fn neighbours(rows: usize, height: usize, width: usize, size: usize) -> Vec<usize> {
-    let outside = rows * height * width;
+/// Patches times weights.
+struct Product<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: Kernels<E>> {
+    size: usize,
+    weight: Tensor<(usize, O), E, D>,
+    input: PhantomData<I>,
+}
+
+impl<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: Kernels<E>> Segment<E, D>
+    for Product<H, W, I, O, E, D>
+{
+    type Input = ImageBatch<H, W, I>;
+    type Output = ImageBatch<H, W, O>;
+
+    fn apply<M: Mode<E, D>>(&self, inputs: Vec<M::Of<ImageBatch<H, W, I>>>) -> M::Of<ImageBatch<H, W, O>> {
+        let patches = M::patches(inputs, self.size);
+        let rows = M::shape(&patches).0 / (H * W);
+        let y = M::linear(patches, &self.weight, None);
+        M::reshape(y, (rows, Const, Const, self.weight.shape().1))
+    }
+
+    fn slots(&self) -> Vec<Slot<E, D>> {
+        vec![Slot::of(&self.weight)]
+    }
+}
+
+/// See [`Mode::patches`]: `gather` with a fixed index takes each position's neighbours, a row of zeros below each
+/// image standing for those outside.
+///
+/// # Panics
+/// If there is no input.
+pub fn patches<const H: usize, const W: usize, I: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+    inputs: Vec<Tensor<ImageBatch<H, W, I>, E, D, T>>,
+    size: usize,
+) -> Tensor<(usize, usize), E, D, T> {
+    let flat = inputs.into_iter().map(|x| {
+        let (rows, .., channels) = *x.shape();
+        x.reshape_like(&(rows, H * W, channels.size()))
+    });
+    #[allow(clippy::expect_used)]
+    let x = flat.reduce(|a, b| (a, b).concat_along(Axis::<2>)).expect("a convolution of something");
+    let (rows, positions, channels) = *x.shape();
+    if size == 1 {
+        return x.reshape_like(&(rows * positions, channels));
+    }
+    let device = x.device().clone();
+    let zero = device.zeros_like(&(rows, 1usize, channels));
+    let padded = (x, zero).concat_along(Axis::<1>);
+    let neighbours = neighbours(H, W, size);
+    let taken = (rows, neighbours.len());
+    let index = device.tensor_from_vec(neighbours, (taken.1,)).broadcast_like::<_, Axis<0>>(&taken);
+    padded.gather(index).reshape_like(&(rows * positions, size * size * channels))
+}
+
+/// For every position of an image and every tap, the position of the neighbour; the one past the last stands for zeros.
+fn neighbours(height: usize, width: usize, size: usize) -> Vec<usize> {
+    let outside = height * width;
     let reach = (size / 2) as isize;
     let mut index = Vec::with_capacity(outside * size * size);
-    for row in 0..rows {
-        for y in 0..height as isize {
-            for x in 0..width as isize {
-                for dy in -reach..=reach {
-                    for dx in -reach..=reach {
-                        let (ny, nx) = (y + dy, x + dx);
-                        let inside = (0..height as isize).contains(&ny) && (0..width as isize).contains(&nx);
-                        index.push(if inside {
-                            (row * height + ny as usize) * width + nx as usize
-                        } else {
-                            outside
-                        });
-                    }
+    for y in 0..height as isize {
+        for x in 0..width as isize {
+            for dy in -reach..=reach {
+                for dx in -reach..=reach {
+                    let (ny, nx) = (y + dy, x + dx);
+                    let inside = (0..height as isize).contains(&ny) && (0..width as isize).contains(&nx);
+                    index.push(if inside { ny as usize * width + nx as usize } else { outside });
                 }
             }
         }

@@ -3,7 +3,7 @@ use crate::data::Position;
 use crate::diffusion::Diffusion;
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
-use crate::nn::{Mlp, MlpConfig, Network, ParameterVisitor, Parameters, Pass, Role};
+use crate::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role};
 use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;

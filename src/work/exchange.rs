@@ -1,6 +1,7 @@
 //! Runs from checkpoints of the published code, and back.
 
-use super::networks::{Trainable, WithNetwork, describe, with_network};
+use super::device::ComputeDevice;
+use super::networks::{Trainable, WithNetwork, describe, with_network_on};
 use crate::config::Recipe;
 use crate::data::Position;
 use crate::error::{Error, Result};
@@ -58,7 +59,12 @@ pub fn import(
     let shape = super::data::shape(&recipe)?;
     let state = TrainState::parse(path, Tree::load(path)?)?;
     let network = describe(&recipe, shape);
-    with_network(&recipe, shape, Import { path, recipe: &recipe, out, chosen, state, network })
+    with_network_on(
+        &Cpu::default(),
+        &recipe,
+        shape,
+        Import { path, recipe: &recipe, out, chosen, state, network },
+    )
 }
 
 struct Import<'a> {
@@ -73,7 +79,7 @@ struct Import<'a> {
 impl WithNetwork for Import<'_> {
     type Output = Imported;
 
-    fn run<N: Trainable>(self, mut network: N) -> Result<Imported> {
+    fn run<D: ComputeDevice, N: Trainable<D>>(self, mut network: N) -> Result<Imported> {
         let TrainState { step, params, ema, moments, layout } = self.state;
         load(self.path, "params", &params, &mut network)?;
         let mut average = network.clone();
@@ -144,7 +150,12 @@ pub fn export(run: &RunFolder, path: &Path) -> Result<()> {
     checkpoint.check_network(&describe(run.recipe(), shape))?;
     let layout = run.imported();
     let layout = if layout.exists() { Some(Tree::load(&layout)?) } else { None };
-    let tree = with_network(run.recipe(), shape, Export { checkpoint: &checkpoint, layout, path })?;
+    let tree = with_network_on(
+        &Cpu::default(),
+        run.recipe(),
+        shape,
+        Export { checkpoint: &checkpoint, layout, path },
+    )?;
     tree.save(path)
 }
 
@@ -157,9 +168,9 @@ struct Export<'a> {
 impl WithNetwork for Export<'_> {
     type Output = Tree;
 
-    fn run<N: Trainable>(self, mut network: N) -> Result<Tree> {
+    fn run<D: ComputeDevice, N: Trainable<D>>(self, mut network: N) -> Result<Tree> {
         self.checkpoint.load("parameters", &mut network)?;
-        let optimizer: AdamW<f32, Cpu> = self.checkpoint.optimizer(&network)?;
+        let optimizer: AdamW<f32, D> = self.checkpoint.optimizer(&network)?;
         let moments = optimizer.moments();
         let ema = collect(&network, Some(&|index| moments[index].1.ema.as_vec()));
         if self.path.extension().is_some_and(|extension| extension == "safetensors") {

@@ -1,11 +1,16 @@
 //! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
 
+mod bench;
 pub(crate) mod data;
+pub(crate) mod device;
 mod dry_run;
 mod exchange;
 pub(crate) mod networks;
+mod objective;
+mod stage;
 mod training;
 
+pub use bench::{Case, Figures, bench};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};
@@ -20,7 +25,8 @@ use crate::picture;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::{DataRecord, Outcome, VLB, ode_name};
-use crate::run::{MetricsLog, RunFolder};
+use crate::run::{MetricsLog, RunFolder, StageRecord};
+use device::ComputeDevice;
 use networks::{Trainable, WithNetwork};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -81,6 +87,7 @@ pub fn train(
     let recipe = resolved(recipe)?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
+    device::open(recipe.device)?;
     let images = data::load(&recipe, Split::Train)?;
     // What the end of the run needs is looked at before its beginning.
     data::load(&recipe, Split::Test)?;
@@ -121,7 +128,7 @@ struct Exists;
 
 impl WithNetwork for Exists {
     type Output = ();
-    fn run<N: Trainable>(self, _: N) -> Result<()> {
+    fn run<D: ComputeDevice, N: Trainable<D>>(self, _: N) -> Result<()> {
         Ok(())
     }
 }
@@ -178,6 +185,7 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
         seed: recipe.evaluation.seed,
         baseline,
         estimates,
+        stages: StageRecord::read(&run.stages())?,
     };
     let text = serde_json::to_vec(&records)
         .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;

@@ -1,43 +1,63 @@
 //! The networks that the binary holds: a fixed list of image shapes and widths, since both are in the type.
 
+use super::device::{ComputeDevice, Opened, open};
 use crate::config::{self, Recipe};
 use crate::data::ImageShape;
 use crate::error::{Error, Result};
 use crate::nn::{
-    Attention, Counted, FadingFourier, Jvp, Mlp, MlpConfig, Network, Parameters, UNet, UNetConfig,
+    Attention, Counted, FadingFourier, Mlp, MlpConfig, Network, Parameters, SecondJvp, UNet, UNetConfig,
 };
-use dfdx::prelude::Cpu;
+use crate::tensor::Kernels;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A network that a recipe can be run with.
-pub(crate) trait Trainable:
-    Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static
+/// A network on device `D` that a recipe can be run with.
+pub(crate) trait Trainable<D: Kernels<f32>>:
+    Network<f32, D> + SecondJvp<f32, D> + Parameters<f32, D> + Counted<f32, D> + 'static
 {
 }
-impl<N: Network<f32, Cpu> + Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu> + 'static> Trainable
-    for N
+impl<D, N> Trainable<D> for N
+where
+    D: Kernels<f32>,
+    N: Network<f32, D> + SecondJvp<f32, D> + Parameters<f32, D> + Counted<f32, D> + 'static,
 {
 }
 
-/// What is done with the network of a recipe, whatever its type.
+/// What is done with the network of a recipe, whatever its type and its device.
 pub(crate) trait WithNetwork {
     type Output;
-    fn run<N: Trainable>(self, network: N) -> Result<Self::Output>;
+    fn run<D: ComputeDevice, N: Trainable<D>>(self, network: N) -> Result<Self::Output>;
 }
 
-/// Builds the network of a recipe for images of `shape`, with fresh weights, and hands it to `work`.
+/// Builds the network of a recipe for images of `shape` on the recipe's device, with fresh weights, and hands it to `work`.
 ///
 /// # Errors
-/// If the binary holds no such network, and whatever `work` says.
+/// If the device cannot be used, if the binary holds no such network, and whatever `work` says.
 pub(crate) fn with_network<F: WithNetwork>(recipe: &Recipe, shape: ImageShape, work: F) -> Result<F::Output> {
+    match open(recipe.device)? {
+        Opened::Cpu(device) => with_network_on(&device, recipe, shape, work),
+        #[cfg(feature = "cuda")]
+        Opened::Cuda(device) => with_network_on(&device, recipe, shape, work),
+    }
+}
+
+/// The same on a device that is open.
+pub(crate) fn with_network_on<D: ComputeDevice, F: WithNetwork>(
+    device: &D,
+    recipe: &Recipe,
+    shape: ImageShape,
+    work: F,
+) -> Result<F::Output> {
     // Stream -1 of the generator: training step k has stream k.
     let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
     rng.set_stream(u64::MAX);
-    match &recipe.network {
-        config::Network::Unet(settings) => unet(recipe, settings, shape, &mut rng, work),
-        config::Network::Mlp(settings) => mlp(recipe, settings, shape, &mut rng, work),
-    }
+    let done = match &recipe.network {
+        config::Network::Unet(settings) => unet(device, recipe, settings, shape, &mut rng, work),
+        config::Network::Mlp(settings) => mlp(device, recipe, settings, shape, &mut rng, work),
+    };
+    // What comes next needs buffers of other sizes.
+    device.empty_cache();
+    done
 }
 
 /// One line that tells two networks apart, for checkpoints.
@@ -80,7 +100,8 @@ macro_rules! unets {
             $((ImageShape { height: $height, width: $width, channels: $channels }, &[$($inner),+]),)+
         ];
 
-        fn unet<F: WithNetwork>(
+        fn unet<D: ComputeDevice, F: WithNetwork>(
+            device: &D,
             recipe: &Recipe,
             settings: &config::Unet,
             shape: ImageShape,
@@ -93,12 +114,12 @@ macro_rules! unets {
                 blocks: settings.blocks,
                 attention: settings.attention,
                 dropout: settings.dropout,
+                checkpoint: settings.checkpoint,
                 fourier: fourier(recipe, &settings.fourier),
             };
-            let device = Cpu::default();
             match (shape.height, shape.width, shape.channels, settings.width) {
                 $($(($height, $width, $channels, $inner) => {
-                    work.run(UNet::<$height, $width, $channels, $inner, f32, Cpu>::new(&config, &device, rng)?)
+                    work.run(UNet::<$height, $width, $channels, $inner, f32, D>::new(&config, device, rng)?)
                 })+)+
                 _ => Err(missing_unet(recipe, settings.width, shape)),
             }
@@ -133,7 +154,8 @@ fn missing_unet(recipe: &Recipe, width: usize, shape: ImageShape) -> Error {
 /// The widths that an MLP for two numbers is compiled with.
 const MLPS: &[usize] = &[32, 64, 128];
 
-fn mlp<F: WithNetwork>(
+fn mlp<D: ComputeDevice, F: WithNetwork>(
+    device: &D,
     recipe: &Recipe,
     settings: &config::Mlp,
     shape: ImageShape,
@@ -146,11 +168,10 @@ fn mlp<F: WithNetwork>(
         gamma: [range.min().0, range.max().0],
     };
     let config = MlpConfig { blocks: settings.depth, fourier: Some(fourier) };
-    let device = Cpu::default();
     match (shape.dims(), settings.width) {
-        (2, 32) => work.run(Mlp::<2, 32, f32, Cpu>::new(&config, &device, rng)?),
-        (2, 64) => work.run(Mlp::<2, 64, f32, Cpu>::new(&config, &device, rng)?),
-        (2, 128) => work.run(Mlp::<2, 128, f32, Cpu>::new(&config, &device, rng)?),
+        (2, 32) => work.run(Mlp::<2, 32, f32, D>::new(&config, device, rng)?),
+        (2, 64) => work.run(Mlp::<2, 64, f32, D>::new(&config, device, rng)?),
+        (2, 128) => work.run(Mlp::<2, 128, f32, D>::new(&config, device, rng)?),
         (2, width) => {
             let widths: Vec<String> = MLPS.iter().map(usize::to_string).collect();
             let expected = format!("a width that is compiled: {}", widths.join(", "));

@@ -1,17 +1,20 @@
 //! The training stages of a recipe, from a fresh network or from a checkpoint.
 
+use super::device::ComputeDevice;
 use super::networks::{Trainable, WithNetwork, describe};
+use super::objective::ByName;
+use super::stage;
 use crate::config::{self, Recipe};
 use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
 use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
-use crate::objective::FirstOrder;
-use crate::progress::{Progress, StepMetrics};
+use crate::progress::{HighOrderMetrics, Progress, StepMetrics, TermMetrics};
 use crate::registry::Registry;
 use crate::run::{MetricsLog, RunFolder};
 use crate::train::{
-    AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, Trainer, TrainerSettings, save,
+    AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, StepReport, Trainer, TrainerSettings,
+    save,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -31,7 +34,7 @@ pub(super) struct Training<'a> {
 impl WithNetwork for Training<'_> {
     type Output = Option<u64>;
 
-    fn run<N: Trainable>(mut self, network: N) -> Result<Option<u64>> {
+    fn run<D: ComputeDevice, N: Trainable<D>>(mut self, network: N) -> Result<Option<u64>> {
         let (mut network, mut optimizer, mut state) = self.start(network)?;
         let seconds = fs::read(self.run.metrics()).map_or(0.0, |_| self.seconds(state.step));
         state.seconds = seconds;
@@ -54,7 +57,8 @@ impl WithNetwork for Training<'_> {
                 optimizer.restart();
             }
             let settings = settings(self.recipe, stage);
-            let mut trainer = Trainer::new(network, FirstOrder, diffusion.clone(), times, settings);
+            let mut trainer =
+                Trainer::new(network, ByName(stage.objective), diffusion.clone(), times, settings);
             trainer.optimizer = optimizer;
             let started = Instant::now();
             let before = state.seconds;
@@ -75,15 +79,16 @@ impl WithNetwork for Training<'_> {
                 state.optimizer_step = trainer.optimizer.steps();
                 state.time_sampler = trainer.times.state();
                 state.seconds = before + started.elapsed().as_secs_f64();
-                let loss = report.loss / self.images.shape().dims() as f64;
+                let dims = self.images.shape().dims() as f64;
                 let metrics = StepMetrics {
                     stage: index,
                     step: state.step,
-                    loss,
-                    bits_per_dim: (loss + fixed) / std::f64::consts::LN_2,
+                    loss: report.loss / dims,
+                    bits_per_dim: (report.first_order / dims + fixed) / std::f64::consts::LN_2,
                     learning_rate: report.rate,
                     gradient_norm: report.gradient_norm,
                     seconds: state.seconds,
+                    high_order: high_order(&report, dims),
                 };
                 self.progress.step(&metrics);
                 let stop = self.progress.interrupted();
@@ -100,6 +105,7 @@ impl WithNetwork for Training<'_> {
                 }
             }
             (network, optimizer) = (trainer.network, trainer.optimizer);
+            stage::measure(self.run, self.registry, index, self.progress)?;
         }
         self.progress.end();
         Ok(None)
@@ -131,10 +137,10 @@ impl Training<'_> {
     }
 
     /// The network, the optimizer and the state to go on from.
-    fn start<N: Trainable>(
+    fn start<D: ComputeDevice, N: Trainable<D>>(
         &mut self,
         mut network: N,
-    ) -> Result<(N, AdamW<f32, dfdx::prelude::Cpu>, CheckpointState)> {
+    ) -> Result<(N, AdamW<f32, D>, CheckpointState)> {
         let description = describe(self.recipe, self.images.shape());
         let path = self.run.last_checkpoint();
         if self.resume && path.exists() {
@@ -166,6 +172,18 @@ impl Training<'_> {
         let metrics = MetricsLog::read(&self.run.metrics()).unwrap_or_default();
         metrics.iter().rev().find(|metrics| metrics.step <= step).map_or(0.0, |metrics| metrics.seconds)
     }
+}
+
+/// A high-order stage's part of a step's metrics.
+fn high_order(report: &StepReport, dims: f64) -> Option<HighOrderMetrics> {
+    let terms = report.terms.iter().map(|term| TermMetrics {
+        order: term.order,
+        name: term.name.clone(),
+        loss: term.loss / dims,
+        excess: term.excess.map(|excess| excess / dims),
+    });
+    let metrics = HighOrderMetrics { first_order: report.first_order / dims, terms: terms.collect() };
+    (!metrics.terms.is_empty()).then_some(metrics)
 }
 
 /// The VLB's reconstruction and prior terms in nats per dimension, which no network changes: their mean over the first

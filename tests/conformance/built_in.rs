@@ -152,7 +152,8 @@ fn every_network() -> Verdict {
             config::Network::Unet(_) => {
                 for attention in [Attention::Middle, Attention::EveryBlock] {
                     let fourier = vec![1, 2];
-                    let settings = UNetConfig { blocks: 1, attention, dropout: 0.0, fourier, fading: None };
+                    let settings =
+                        UNetConfig { blocks: 1, attention, dropout: 0.0, fourier, ..UNetConfig::default() };
                     let network =
                         UNet::<4, 4, 2, 32, f64, Cpu>::new(&settings, &Cpu::default(), &mut rng).unwrap();
                     network::all(&network::randomized(&network, 5))?;

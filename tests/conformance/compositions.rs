@@ -10,7 +10,7 @@ use idode::nn::{Mlp, MlpConfig};
 use idode::objective::FirstOrder;
 use idode::progress::Silent;
 use idode::registry::Registry;
-use idode::solver::{HostState, Stepping, Tolerances};
+use idode::solver::{Stepping, Tolerances};
 use idode::testkit::strategies::composition::{Composition, Parts};
 use idode::testkit::strategies::{composition, draws};
 use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
@@ -23,7 +23,7 @@ const ROWS: usize = 32;
 const IMAGES: usize = 256;
 
 /// Trains 20 steps and measures two images, in bits/dim.
-fn trained(composition: &Composition, registry: &Registry<HostState>) -> idode::error::Result<f64> {
+fn trained(composition: &Composition, registry: &Registry) -> idode::error::Result<f64> {
     let data = TwoPixel::new().sample(IMAGES, 1, Split::Train)?;
     let mut order = Shuffle::new(IMAGES, 0)?;
     let range = GammaRange::for_levels(256);
@@ -50,14 +50,14 @@ fn trained(composition: &Composition, registry: &Registry<HostState>) -> idode::
     Ok(bits.summary.bits_per_dim)
 }
 
-fn finite(composition: &Composition, registry: &Registry<HostState>) {
+fn finite(composition: &Composition, registry: &Registry) {
     let bits = trained(composition, registry).unwrap_or_else(|error| panic!("{composition:?}: {error}"));
     assert!(bits.is_finite(), "{composition:?}: {bits} bits/dim");
 }
 
 #[test]
 fn every_schedule_with_every_parameterization() {
-    let registry = Registry::<HostState>::default();
+    let registry = Registry::default();
     for schedule in registry.schedules.names() {
         for parameterization in registry.parameterizations.names() {
             let composition = Composition {
@@ -75,7 +75,7 @@ fn every_schedule_with_every_parameterization() {
 /// 200 of them, the same on every run; every name of the five rosters is among them.
 #[test]
 fn random_compositions() {
-    let registry = Registry::<HostState>::default();
+    let registry = Registry::default();
     let all = draws(&composition(&registry), 200);
     assert_eq!(all.len(), 200);
     let drawn = |part: fn(&Composition) -> &Named| -> BTreeSet<&str> {

@@ -1,0 +1,130 @@
+//! The flow's states on the device of the network.
+
+use crate::solver::{HostState, OdeState, Tolerances};
+use crate::tensor::{Kernels, RowCoefficients};
+use dfdx::prelude::*;
+
+/// A batch of states on a device, with one log-density a row on the host where they carry one.
+///
+/// Only numbers of whole rows leave the device while a solve runs: coefficients go there, norms and log-densities come
+/// back. States are `f64` as on the host, whatever the network computes in: a solve adds up many small steps.
+///
+/// # Shapes
+/// `(rows, dims)`.
+#[derive(Clone, Debug)]
+pub struct TensorState<D: Kernels<f64>> {
+    values: Tensor<(usize, usize), f64, D>,
+    log_density: Option<Vec<f64>>,
+}
+
+impl<D: Kernels<f64>> TensorState<D> {
+    /// The states `values`, with log-densities in nats, one a row, if any.
+    pub(crate) fn new(values: Tensor<(usize, usize), f64, D>, log_density: Option<Vec<f64>>) -> Self {
+        Self { values, log_density }
+    }
+
+    /// Brings states to a device.
+    pub fn upload(state: &HostState, device: &D) -> Self {
+        let values = device.upload(state.values(), (state.rows(), state.dims()));
+        Self { values, log_density: state.log_density().map(<[f64]>::to_vec) }
+    }
+
+    /// Brings the states to the host.
+    ///
+    /// # Errors
+    /// If there are no dimensions.
+    pub fn download(&self) -> crate::error::Result<HostState> {
+        let state = HostState::new(self.dims(), self.values.as_vec())?;
+        match &self.log_density {
+            Some(log_density) => state.with_log_density(log_density.clone()),
+            None => Ok(state),
+        }
+    }
+
+    /// The number of dimensions of a row.
+    pub fn dims(&self) -> usize {
+        self.values.shape().1
+    }
+
+    /// The states.
+    pub fn values(&self) -> &Tensor<(usize, usize), f64, D> {
+        &self.values
+    }
+
+    /// The rows' log-densities in nats, where they carry them.
+    pub fn log_density(&self) -> Option<&[f64]> {
+        self.log_density.as_deref()
+    }
+}
+
+/// `rows` of `x`, in this order.
+pub(crate) fn gather<D: Kernels<f64>>(
+    x: Tensor<(usize, usize), f64, D>,
+    rows: Vec<usize>,
+) -> Tensor<(usize, usize), f64, D> {
+    let index = x.device().tensor_from_vec(rows.clone(), (rows.len(),));
+    x.gather(index)
+}
+
+impl<D: Kernels<f64>> OdeState for TensorState<D> {
+    fn rows(&self) -> usize {
+        self.values.shape().0
+    }
+
+    fn add_scaled(&self, terms: &[(&[f64], &Self)]) -> Self {
+        // The terms are summed before the state is added: they are small beside it.
+        let scaled = terms.iter().map(|(c, k)| RowCoefficients::new(c.to_vec()).scale(k.values.clone()));
+        let values = match scaled.reduce(|sum, term| sum + term) {
+            Some(sum) => sum + self.values.clone(),
+            None => self.values.clone(),
+        };
+        let log_density = self.log_density.as_ref().map(|own| {
+            let rate = |row: usize| {
+                let terms =
+                    terms.iter().map(|(c, k)| k.log_density.as_ref().map_or(0.0, |k| c[row] * k[row]));
+                terms.fold(0.0, |sum, term| sum + term)
+            };
+            own.iter().enumerate().map(|(row, own)| rate(row) + own).collect()
+        });
+        Self { values, log_density }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            values: gather(self.values.clone(), rows.to_vec()),
+            log_density: self.log_density.as_ref().map(|all| rows.iter().map(|&i| all[i]).collect()),
+        }
+    }
+
+    fn scatter(&mut self, rows: &[usize], from: &Self) {
+        if rows.is_empty() {
+            return;
+        }
+        let own = self.rows();
+        let mut index: Vec<usize> = (0..own).collect();
+        rows.iter().enumerate().for_each(|(i, &row)| index[row] = own + i);
+        let both = (self.values.clone(), from.values.clone()).concat_along(Axis::<0>);
+        self.values = gather(both, index);
+        if let (Some(to), Some(from)) = (&mut self.log_density, &from.log_density) {
+            rows.iter().zip(from).for_each(|(&i, x)| to[i] = *x);
+        }
+    }
+
+    fn error_norm(error: &Self, before: &Self, after: &Self, tolerances: &Tolerances) -> Vec<f64> {
+        let size = before.values.clone().abs().maximum(after.values.clone().abs());
+        let scale = size * tolerances.relative + tolerances.absolute;
+        let squares = (error.values.clone() / scale).square().sum::<(usize,), Axis<1>>().as_vec();
+        let norms = squares.into_iter().enumerate().map(|(row, sum)| {
+            let density = error.log_density.as_ref().map(|errors| errors[row]);
+            tolerances.norm_of_sum(sum, error.dims(), density)
+        });
+        norms.collect()
+    }
+
+    fn finite(&self) -> Vec<bool> {
+        // 0 x is 0 where x is finite, and NaN elsewhere.
+        let zeros = (self.values.clone() * 0.0).sum::<(usize,), Axis<1>>().as_vec();
+        let density = |row: usize| self.log_density.as_ref().is_none_or(|all| all[row].is_finite());
+        zeros.iter().enumerate().map(|(row, zero)| *zero == 0.0 && density(row)).collect()
+    }
+}

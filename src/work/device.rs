@@ -1,0 +1,74 @@
+//! Opening the device that a recipe names.
+
+use crate::config::Device;
+use crate::error::{Error, Result};
+use crate::tensor::Kernels;
+use dfdx::prelude::Cpu;
+
+/// A device that networks are trained, measured and sampled on.
+pub(crate) trait ComputeDevice: Kernels<f32> + Kernels<f64> {}
+impl<D: Kernels<f32> + Kernels<f64>> ComputeDevice for D {}
+
+/// An open device.
+pub(crate) enum Opened {
+    Cpu(Cpu),
+    #[cfg(feature = "cuda")]
+    Cuda(dfdx::prelude::Cuda),
+}
+
+/// Opens a device.
+///
+/// # Errors
+/// If this program was built without it, no driver answers, or there is no device of that ordinal.
+pub(crate) fn open(device: Device) -> Result<Opened> {
+    match device {
+        Device::Cpu => Ok(Opened::Cpu(Cpu::default())),
+        Device::Cuda(ordinal) => cuda(ordinal),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(ordinal: usize) -> Result<Opened> {
+    let expected = "cpu: this program was built without the feature \"cuda\"";
+    Err(Error::value("device", Device::Cuda(ordinal), expected))
+}
+
+#[cfg(feature = "cuda")]
+thread_local! {
+    /// The devices that this thread has opened: a second handle would have buffers of its own.
+    static OPEN: std::cell::RefCell<std::collections::BTreeMap<usize, dfdx::prelude::Cuda>> = Default::default();
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(ordinal: usize) -> Result<Opened> {
+    use cudarc::driver::result::{device, init};
+    use dfdx::prelude::{Cuda, Tensor, ZerosTensor};
+
+    let name = Device::Cuda(ordinal);
+    if let Some(device) = OPEN.with_borrow(|open| open.get(&ordinal).cloned()) {
+        return Ok(Opened::Cuda(device));
+    }
+    let unusable = |what: &str, error: &dyn std::fmt::Debug| {
+        Error::value("device", name, format!("cpu, or a CUDA device that can be used: {what} ({error:?})"))
+    };
+    // The library's own way in takes an answer for granted, so the driver is asked first; so does its way to print an
+    // error, hence the bare code.
+    init().map_err(|error| unusable("no driver answers", &error.0))?;
+    let count = device::get_count().map_err(|error| unusable("the driver counts no devices", &error.0))?;
+    let count = usize::try_from(count).unwrap_or(0);
+    if ordinal >= count {
+        let expected = match count {
+            0 => "cpu: the driver has no CUDA device".to_owned(),
+            _ => format!("an ordinal below {count}, the number of CUDA devices"),
+        };
+        return Err(Error::value("device", name, expected));
+    }
+    let device = Cuda::try_build(ordinal, 0).map_err(|error| unusable("it does not open", &error))?;
+    // One small operation shows whether the kernels were built for this device.
+    device
+        .try_zeros_like(&(1usize,))
+        .and_then(|x: Tensor<(usize,), f32, Cuda>| x.try_square())
+        .map_err(|error| unusable("its kernels do not load", &error))?;
+    OPEN.with_borrow_mut(|open| open.insert(ordinal, device.clone()));
+    Ok(Opened::Cuda(device))
+}

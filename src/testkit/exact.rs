@@ -80,6 +80,7 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> Network<f64, Cpu> fo
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize, S: NoiseSchedule, P: Parameterization> Jvp<f64, Cpu> for ExactNetwork<'_, N, S, P> {
     fn jvp<T: Tape<f64, Cpu>>(
         &self,

@@ -6,12 +6,12 @@
 //!
 //! The data are a mixture of three Gaussians in two dimensions, so that every conditional expectation is exact. The network is
 //! the exact one less a wave of known size. For each size: the root mean square, over states, of the error of the
-//! minimisers of the high-order objectives, and of its bound. Writes `error_bounds.png`.
+//! minimisers of the high-order objectives, and of its bound. Writes `runs/error_bounds.png`.
 
 use idode::analytic::nalgebra::{DMatrix, DVector};
 use idode::analytic::{Gaussian, GaussianMixture, Model, Perturbation};
 use idode::bounds::{self, LowerOrders};
-use idode::error::Result;
+use idode::error::{Error, Result};
 use idode::level::Gamma;
 use idode::parameterization::{Affine, Parameterization, ParameterizationExt, Velocity};
 use idode::picture::{Axis, Plot};
@@ -111,18 +111,19 @@ fn main() -> Result<()> {
         all.push(s);
     }
     let of = |f: fn(&Sides) -> f64| sizes.iter().copied().zip(all.iter().map(f)).collect::<Vec<_>>();
-    let path = Path::new("error_bounds.png");
+    let path = Path::new("runs/error_bounds.png");
+    std::fs::create_dir_all("runs").map_err(Error::io(Path::new("runs"), "create"))?;
     Plot::new(
         "High-order matching: error and bound",
         Axis::log("size of the first-order error (a coordinate)"),
         Axis::log("error, root mean square over states"),
     )
-    .dots("second order", of(|s| s.second.0))
-    .line("its bound, with equality", of(|s| s.second.1))
-    .dots(format!("second order, excess {EXCESS}"), of(|s| s.second_with_excess.0))
-    .line("its bound", of(|s| s.second_with_excess.1))
-    .dots("third order, given that estimate", of(|s| s.third.0))
-    .line("its bound", of(|s| s.third.1))
+    .line("second order", of(|s| s.second.0))
+    .dashed("its bound, with equality", of(|s| s.second.1))
+    .line(format!("second order, excess {EXCESS}"), of(|s| s.second_with_excess.0))
+    .dashed("its bound", of(|s| s.second_with_excess.1))
+    .line("third order, given that estimate", of(|s| s.third.0))
+    .dashed("its bound", of(|s| s.third.1))
     .draw()?
     .write(path)?;
     println!("wrote {}", path.display());

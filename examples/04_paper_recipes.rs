@@ -47,7 +47,7 @@ where
     let diffusion = Diffusion::new(schedule, Velocity, range);
     let times = Stratified(Importance::for_weight(range, diffusion.weight_density())?);
     let Setting { attention, dropout, .. } = *setting;
-    let config = UNetConfig { blocks: 32, attention, dropout, fourier: vec![6, 7], fading: None };
+    let config = UNetConfig { blocks: 32, attention, dropout, ..UNetConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let network = UNet::new(&config, &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 2e-4, warmup: 100, decay: RateDecay::Constant, steps: setting.steps };

@@ -104,6 +104,45 @@ where
     case.finish(vec![y])
 }
 
+/// A convolution after group norm and dropout, of values or of values and tangents.
+fn normed_convolution<E: Real, const H: usize, const W: usize>(
+    s: Sizes,
+    dropout: Option<f64>,
+    jvp: bool,
+) -> Vec<Vec<f64>>
+where
+    Cpu: Kernels<E>,
+{
+    let mut case = Case::<E>::new(s.seed);
+    let all = s.channels * s.inputs;
+    let (scale, offset) = (case.draw((all,)), case.draw((all,)));
+    let weight = case.draw((s.size * s.size * all, s.out));
+    let bias = case.draw((s.out,));
+    let shift = case.draw((s.rows, s.out)).leaky_traced();
+    let (x, y) = ((s.rows, Const::<H>, Const::<W>, s.channels), (s.rows, Const::<H>, Const::<W>, s.out));
+    let norm = |i: usize| GroupNorm {
+        scale: &scale,
+        bias: &offset,
+        first_channel: i * s.channels,
+        groups: 8,
+        epsilon: 1e-3,
+        swish: true,
+    };
+    let dropout = dropout.map(|rate| DropoutKey { key: s.seed, rate });
+    let preparation = Preparation { norms: (0..s.inputs).map(norm).collect(), dropout };
+    let operator = Convolution { size: s.size, weight: &weight, bias: Some(&bias) };
+    if jvp {
+        let mut dual = |shape| Dual::new(case.draw(shape).leaky_traced(), case.draw(shape).leaky_traced());
+        let (residual, inputs) = (dual(y), (0..s.inputs).map(|_| dual(x)).collect());
+        let y = Cpu::norm_convolution_jvp(inputs, &preparation, &operator, Some(shift), Some(residual));
+        case.finish(vec![y.value, y.tangent])
+    } else {
+        let residual = case.draw(y).leaky_traced();
+        let inputs = (0..s.inputs).map(|_| case.draw(x).leaky_traced()).collect();
+        case.finish(vec![Cpu::norm_convolution(inputs, &preparation, &operator, Some(shift), Some(residual))])
+    }
+}
+
 fn norm<E: Real, const H: usize, const W: usize>(s: Sizes, swish: bool, jvp: bool) -> Vec<Vec<f64>>
 where
     Cpu: Kernels<E>,
@@ -169,6 +208,13 @@ proptest! {
         agree!(convolution::<_, 8, 8>(s));
         agree!(convolution::<_, 1, 2>(s));
         agree!(convolution::<_, 5, 33>(s));
+    }
+
+    #[test]
+    fn normed_convolutions_agree(s in sizes(), jvp: bool, rate in proptest::option::of(0.05..0.6)) {
+        agree!(normed_convolution::<_, 8, 8>(s, rate, jvp));
+        agree!(normed_convolution::<_, 3, 5>(s, rate, jvp));
+        agree!(normed_convolution::<_, 7, 12>(s, rate, jvp));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::new_plugin::Kind;
 use super::{BAD_INPUT, complain, print};
 use crate::config::Device;
 use clap::error::ErrorKind;
@@ -75,8 +76,28 @@ pub(super) enum Command {
         /// The new file.
         checkpoint: PathBuf,
     },
+    /// Time a training step and the ODE's right-hand side on this machine.
+    Bench {
+        /// The network and batch: s, m or full.
+        #[arg(long, value_name = "CASE", default_value = "m")]
+        case: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The number of threads [default: as many as the machine has].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        threads: Option<u16>,
+    },
     /// List every name that a recipe can use, with its formula and reference.
     List,
+    /// Write the crate of a new plugin, which compiles and has one formula to fill in.
+    NewPlugin {
+        /// What it adds.
+        #[arg(value_enum)]
+        kind: Kind,
+        /// The crate's name, and its folder's.
+        name: String,
+    },
 }
 
 /// What to say instead of running a command.
@@ -92,7 +113,8 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample, import, export or list (see idode --help)".into(),
+                "no command: expected train, eval, sample, import, export, bench or list (see idode --help)"
+                    .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),
         })

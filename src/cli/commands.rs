@@ -1,13 +1,13 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, interrupt, list, print, table};
+use super::{Bar, interrupt, list, new_plugin, print, table};
 use crate::config::{Device, Recipe};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::run::RunFolder;
-use crate::work::{self, Chosen, Destination, Imported, Trained};
+use crate::work::{self, Case, Chosen, Destination, Imported, Trained};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,7 +19,9 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Sample { run, count, device } => sample(&run, count, device, registry),
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint),
+        Command::Bench { case, json, threads } => bench(&case, json, threads),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
+        Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
 }
 
@@ -101,6 +103,32 @@ fn export(run: &Path, to: &Path) -> Result<ExitCode> {
 
 fn dry_run(path: &Path, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
     print(&work::dry_run(&Recipe::load(path)?.on(device), registry)?.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench(case: &str, json: bool, threads: Option<u16>) -> Result<ExitCode> {
+    let case = Case::named(case)?;
+    let figures = match threads {
+        None => work::bench(case)?,
+        Some(threads) => {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build();
+            pool.map_err(|error| Error::value("threads", threads, error.to_string()))?
+                .install(|| work::bench(case))?
+        }
+    };
+    if json {
+        let text = serde_json::to_string(&figures)
+            .map_err(|error| Error::format("figures", "content", error, "values that JSON can hold"))?;
+        print(&format!("{text}\n"))?;
+    } else {
+        print(&figures.to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<ExitCode> {
+    let folder = new_plugin::create(Path::new(""), kind, name)?;
+    print(&format!("{}: write the formula into src/lib.rs, then: cargo test\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

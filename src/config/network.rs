@@ -34,6 +34,9 @@ pub struct Unet {
     pub fourier: Option<Vec<i32>>,
     /// Whether the features fade with noise: false, as in the paper. Those of the MLP always do.
     pub fading: bool,
+    /// Whether training computes the inside of each residual block again in the backward pass instead of keeping it:
+    /// false. The numbers are the same; it takes a third longer and spares most of the activations' memory.
+    pub checkpoint: bool,
 }
 
 /// Settings of the multilayer perceptron.
@@ -58,6 +61,7 @@ impl Default for Unet {
             dropout: 0.0,
             fourier: None,
             fading: false,
+            checkpoint: false,
         }
     }
 }

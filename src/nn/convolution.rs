@@ -1,8 +1,8 @@
 //! Convolutions at constant resolution.
 
 use super::parameters::path;
-use super::{Init, ParameterVisitor, Parameters, Role};
-use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real, RowVectors};
+use super::{Init, Norm, ParameterVisitor, Parameters, Role};
+use crate::tensor::{Convolution, DropoutKey, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors};
 use dfdx::prelude::{Const, Dim, Tensor};
 use rand::RngCore;
 
@@ -39,6 +39,20 @@ impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Conv<SIZE, O, E,
     ) -> M::Of<ImageBatch<H, W, Const<O>>> {
         let operator = Convolution { size: SIZE, weight: &self.weight, bias: Some(&self.bias) };
         M::convolution(inputs, &operator, shift, residual)
+    }
+
+    /// The same of inputs that go through `norm` and dropout first.
+    pub fn apply_normed<M: Mode<E, D>, const H: usize, const W: usize, I: Dim>(
+        &self,
+        inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
+        (norm, dropout): (&Norm<E, D>, Option<DropoutKey>),
+        shift: Option<RowVectors<Const<O>, E, D, M::Tape>>,
+        residual: Option<M::Of<ImageBatch<H, W, Const<O>>>>,
+    ) -> M::Of<ImageBatch<H, W, Const<O>>> {
+        let operator = Convolution { size: SIZE, weight: &self.weight, bias: Some(&self.bias) };
+        let channels: Vec<usize> = inputs.iter().map(|x| M::shape(x).3.size()).collect();
+        let preparation = Preparation { norms: norm.each(&channels), dropout };
+        M::norm_convolution(inputs, &preparation, &operator, shift, residual)
     }
 }
 

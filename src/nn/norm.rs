@@ -35,9 +35,15 @@ impl<E: Real, D: Kernels<E>> Norm<E, D> {
         &self,
         inputs: Vec<M::Of<ImageBatch<H, W, C>>>,
     ) -> Vec<M::Of<ImageBatch<H, W, C>>> {
-        let groups = GROUPS / inputs.len();
+        let channels: Vec<usize> = inputs.iter().map(|x| M::shape(x).3.size()).collect();
+        inputs.into_iter().zip(self.each(&channels)).map(|(x, norm)| M::group_norm(x, &norm)).collect()
+    }
+
+    /// The norm of each input, given their channels.
+    pub(super) fn each(&self, channels: &[usize]) -> Vec<GroupNorm<'_, E, D>> {
+        let groups = GROUPS / channels.len().max(1);
         let mut first_channel = 0;
-        let normalize = |x: M::Of<ImageBatch<H, W, C>>| {
+        let own = |&channels: &usize| {
             let norm = GroupNorm {
                 scale: &self.scale,
                 bias: &self.bias,
@@ -46,10 +52,10 @@ impl<E: Real, D: Kernels<E>> Norm<E, D> {
                 epsilon: 1e-6,
                 swish: self.swish,
             };
-            first_channel += M::shape(&x).3.size();
-            M::group_norm(x, &norm)
+            first_channel += channels;
+            norm
         };
-        inputs.into_iter().map(normalize).collect()
+        channels.iter().map(own).collect()
     }
 }
 

@@ -70,13 +70,9 @@ impl<const WIDTH: usize, E: Real, D: Kernels<E>> ResidualBlock<WIDTH, E, D> {
     ) -> M::Of<ImageBatch<H, W, Const<WIDTH>>> {
         let shared = inputs.iter().map(|x| M::share(x)).collect();
         let shift = self.projection.apply::<Plain<M::Tape>>(time.with_empty_tape());
-        let h = self.conv1.apply::<M, H, W, _>(self.norm1.apply::<M, H, W, _>(inputs), Some(shift), None);
-        let mut h = self.norm2.apply::<M, H, W, _>(vec![h]);
-        if let Some(key) = dropout {
-            h = h.into_iter().map(|h| M::dropout(h, key)).collect();
-        }
+        let h = self.conv1.apply_normed::<M, H, W, _>(inputs, (&self.norm1, None), Some(shift), None);
         let residual = self.skip::<M, H, W>(shared);
-        self.conv2.apply::<M, H, W, _>(h, None, residual)
+        self.conv2.apply_normed::<M, H, W, _>(vec![h], (&self.norm2, dropout), None, residual)
     }
 
     fn skip<M: Mode<E, D>, const H: usize, const W: usize>(

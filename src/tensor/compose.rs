@@ -1,7 +1,7 @@
 //! Nonlinear layers written in elementary operations, for any mode: the oracle of the fused
 //! kernels, and their derivatives of every order.
 
-use super::{GroupNorm, ImageBatch, Kernels, Mode, Real};
+use super::{Convolution, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors};
 use dfdx::prelude::Dim;
 
 /// Group norm (and swish) of any activation: see [`GroupNorm`].
@@ -26,4 +26,31 @@ pub fn attention<M: Mode<E, D>, E: Real, D: Kernels<E>>(
     let channels = M::shape(&q).2 as f64;
     let scores = M::batch_matmul(M::scale(q, channels.sqrt().recip()), M::transpose(k));
     M::batch_matmul(M::softmax(scores), v)
+}
+
+/// A convolution after group norm and dropout: see [`Preparation`].
+pub fn norm_convolution<
+    M: Mode<E, D>,
+    const H: usize,
+    const W: usize,
+    I: Dim,
+    O: Dim,
+    E: Real,
+    D: Kernels<E>,
+>(
+    inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
+    preparation: &Preparation<'_, E, D>,
+    operator: &Convolution<'_, O, E, D>,
+    shift: Option<RowVectors<O, E, D, M::Tape>>,
+    residual: Option<M::Of<ImageBatch<H, W, O>>>,
+) -> M::Of<ImageBatch<H, W, O>> {
+    let prepare = |(x, norm)| {
+        let x = M::group_norm(x, norm);
+        match preparation.dropout {
+            Some(key) => M::dropout(x, key),
+            None => x,
+        }
+    };
+    let inputs = inputs.into_iter().zip(&preparation.norms).map(prepare).collect();
+    M::convolution(inputs, operator, shift, residual)
 }

@@ -25,7 +25,9 @@ impl DropoutKey {
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^= x >> 31;
-        if ((x >> 11) as f64) * 2f64.powi(-53) < self.rate { 0.0 } else { 1.0 / (1.0 - self.rate) }
+        // The draw `(x >> 11) / 2^53` lies below the rate.
+        let dropped = (x >> 11) < (self.rate * 2f64.powi(53)).ceil() as u64;
+        if dropped { 0.0 } else { 1.0 / (1.0 - self.rate) }
     }
 
     /// The mask of a whole tensor, made of one bit an element that the host sends to the device.

@@ -1,6 +1,9 @@
 //! Activations that carry a tangent: forward-mode differentiation over any mode.
 
-use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, Slot, compose};
+use super::{
+    Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors, Slot,
+    compose,
+};
 use dfdx::prelude::{Dim, Merge, Shape, Tensor};
 use std::marker::PhantomData;
 
@@ -225,6 +228,16 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         compose::group_norm::<Forward<Self>, H, W, C, E, D>(x, norm)
+    }
+
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, Self::Tape>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        M::norm_convolution_jvp(inputs, preparation, operator, shift, residual)
     }
 
     fn attention(

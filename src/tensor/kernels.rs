@@ -46,6 +46,15 @@ pub struct GroupNorm<'a, E: Real, D: Kernels<E>> {
     pub swish: bool,
 }
 
+/// What a convolution's inputs go through before it: group norm each (see [`GroupNorm`]), then dropout.
+#[derive(Debug)]
+pub struct Preparation<'a, E: Real, D: Kernels<E>> {
+    /// The norm of each input.
+    pub norms: Vec<GroupNorm<'a, E, D>>,
+    /// Dropout after it, if it is at work.
+    pub dropout: Option<DropoutKey>,
+}
+
 /// A dfdx device with the operations of the networks.
 ///
 /// Every method has a portable way as its provided body, so `impl Kernels<E> for MyDevice {}` is
@@ -104,6 +113,36 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         norm: &GroupNorm<'_, E, Self>,
     ) -> Dual<Tensor<ImageBatch<H, W, C>, E, Self, T>> {
         compose::group_norm::<Forward<Plain<T>>, H, W, C, E, Self>(x, norm)
+    }
+
+    /// A [`convolution`](Kernels::convolution) of inputs that went through a [`Preparation`].
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+        inputs: Vec<Tensor<ImageBatch<H, W, I>, E, Self, T>>,
+        preparation: &Preparation<'_, E, Self>,
+        operator: &Convolution<'_, O, E, Self>,
+        shift: Option<Tensor<(usize, O), E, Self, T>>,
+        residual: Option<Tensor<ImageBatch<H, W, O>, E, Self, T>>,
+    ) -> Tensor<ImageBatch<H, W, O>, E, Self, T> {
+        compose::norm_convolution::<Plain<T>, H, W, I, O, E, Self>(
+            inputs,
+            preparation,
+            operator,
+            shift,
+            residual,
+        )
+    }
+
+    /// [`norm_convolution`](Kernels::norm_convolution) and its derivative along a tangent; `shift` has none.
+    #[allow(clippy::type_complexity)]
+    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+        inputs: Vec<Dual<Tensor<ImageBatch<H, W, I>, E, Self, T>>>,
+        preparation: &Preparation<'_, E, Self>,
+        operator: &Convolution<'_, O, E, Self>,
+        shift: Option<Tensor<(usize, O), E, Self, T>>,
+        residual: Option<Dual<Tensor<ImageBatch<H, W, O>, E, Self, T>>>,
+    ) -> Dual<Tensor<ImageBatch<H, W, O>, E, Self, T>> {
+        let forward = compose::norm_convolution::<Forward<Plain<T>>, H, W, I, O, E, Self>;
+        forward(inputs, preparation, operator, shift, residual)
     }
 
     /// Single-head attention, `softmax(q k^T / sqrt(channels)) v`.

@@ -30,7 +30,7 @@ pub use composed::Composed;
 pub use dropout::DropoutKey;
 pub use dual::Dual;
 pub use forward::Forward;
-pub use kernels::{Convolution, GroupNorm, Kernels};
+pub use kernels::{Convolution, GroupNorm, Kernels, Preparation};
 pub use mode::Mode;
 pub use plain::Plain;
 pub use rows::RowCoefficients;

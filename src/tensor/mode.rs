@@ -1,6 +1,9 @@
 //! What an activation is, and what can be done with it.
 
-use super::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Real, RowVectors, Slot};
+use super::{
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Preparation, Real, RowVectors,
+    Slot, compose,
+};
 use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 
 /// A kind of activation: a tensor ([`Plain`](super::Plain)), or a value with its tangent
@@ -12,7 +15,7 @@ use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 ///
 /// Operations take their activations by value, since a value carries its tape; [`share`](Mode::share)
 /// makes a second handle for a branch.
-pub trait Mode<E: Real, D: Kernels<E>> {
+pub trait Mode<E: Real, D: Kernels<E>>: Sized {
     /// What records the operations: a tape, or nothing.
     type Tape: Tape<E, D>;
 
@@ -182,6 +185,29 @@ pub trait Mode<E: Real, D: Kernels<E>> {
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>>;
+
+    /// A convolution of inputs that went through group norm and dropout: see [`Preparation`].
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, Self::Tape>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        compose::norm_convolution::<Self, H, W, I, O, E, D>(inputs, preparation, operator, shift, residual)
+    }
+
+    /// [`norm_convolution`](Mode::norm_convolution) of values and their tangents.
+    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Dual<Self::Of<ImageBatch<H, W, I>>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, Self::Tape>>,
+        residual: Option<Dual<Self::Of<ImageBatch<H, W, O>>>>,
+    ) -> Dual<Self::Of<ImageBatch<H, W, O>>> {
+        let forward = compose::norm_convolution::<Forward<Self>, H, W, I, O, E, D>;
+        forward(inputs, preparation, operator, shift, residual)
+    }
 
     /// `softmax(q k^T / sqrt(channels)) v` over the positions of each image.
     fn attention(

@@ -1,7 +1,8 @@
 //! Activations that are tensors.
 
 use super::{
-    Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Real, Slot, portable,
+    Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real,
+    RowVectors, Slot, portable,
 };
 use dfdx::prelude::*;
 use std::marker::PhantomData;
@@ -210,6 +211,26 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         D::group_norm_jvp(x, norm)
+    }
+
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, T>>,
+        residual: Option<Self::Of<ImageBatch<H, W, O>>>,
+    ) -> Self::Of<ImageBatch<H, W, O>> {
+        D::norm_convolution(inputs, preparation, operator, shift, residual)
+    }
+
+    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim>(
+        inputs: Vec<Dual<Self::Of<ImageBatch<H, W, I>>>>,
+        preparation: &Preparation<'_, E, D>,
+        operator: &Convolution<'_, O, E, D>,
+        shift: Option<RowVectors<O, E, D, T>>,
+        residual: Option<Dual<Self::Of<ImageBatch<H, W, O>>>>,
+    ) -> Dual<Self::Of<ImageBatch<H, W, O>>> {
+        D::norm_convolution_jvp(inputs, preparation, operator, shift, residual)
     }
 
     fn attention(

@@ -205,8 +205,10 @@ where
         };
         let rate = self.settings.rate.at(step);
         self.optimizer.update(&mut self.network, &gradients, norm, rate, &self.settings.optimizer);
-        for (&gamma, loss) in gammas.iter().zip(&losses) {
-            self.times.observe(gamma, loss * self.times.pdf(gamma));
+        // The density that each level was drawn from: an observation may change it.
+        let pdf: Vec<f64> = gammas.iter().map(|&gamma| self.times.pdf(gamma)).collect();
+        for ((&gamma, loss), pdf) in gammas.iter().zip(&losses).zip(pdf) {
+            self.times.observe(gamma, loss * pdf);
         }
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / rows as f64;
         let levels: Vec<f64> = gammas.iter().map(|gamma| gamma.0).collect();

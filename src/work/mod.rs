@@ -1,5 +1,6 @@
 //! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
 
+mod bench;
 pub(crate) mod data;
 pub(crate) mod device;
 mod dry_run;
@@ -9,6 +10,7 @@ mod objective;
 mod stage;
 mod training;
 
+pub use bench::{Case, Figures, bench};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};

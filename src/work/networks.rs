@@ -114,6 +114,7 @@ macro_rules! unets {
                 blocks: settings.blocks,
                 attention: settings.attention,
                 dropout: settings.dropout,
+                checkpoint: settings.checkpoint,
                 fourier: fourier(recipe, &settings.fourier),
             };
             match (shape.height, shape.width, shape.channels, settings.width) {

@@ -1,47 +1,123 @@
-//! Attention per image, without a matrix of weights that outlives the image's turn.
+//! Attention per image, row by row: the matrix of weights is never whole, and the backward pass computes it again.
 //!
-//! With `P = softmax(s Q K^T)` and `s = 1 / sqrt(channels)`: `Y = P V`. Backward, `P` is computed again:
-//! `gV = P^T gY`, `gP = gY V^T`, `gS = P (gP - rowsum(P gP))`, `gQ = s gS K`, `gK = s gS^T Q`. Along
-//! tangents: `S' = s (Q' K^T + Q K'^T)`, `P' = P (S' - rowsum(P S'))`, `Y' = P' V + P V'`.
+//! With `S = s Q K^T`, `s = 1 / sqrt(channels)` and `P = softmax(S)`: `Y = P V`. Backward: `gV = P^T gY`,
+//! `gP = gY V^T`, `gS = P (gP - <P, gP>)`, `gQ = s gS K`, `gK = s gS^T Q`, `<a, b>` being the sum of `a b` over a row.
 
+use super::Tokens;
 use super::matrix::{View, multiply};
-use super::patches::scratch;
-use super::simd::exp;
-use super::storage::{numbers, numbers_mut, take};
-use super::{Tokens, vectorized};
-use crate::tensor::Dual;
+use super::micro::{PAD, Product};
+use super::scratch::scratch;
+use super::simd::{exp, row_max, row_sum};
+use super::storage::{claim, give, numbers, numbers_mut, take};
+use super::vectorized;
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
+/// Rows of weights that are worked on at once: they stay in the second-level cache.
+pub(super) const ROWS: usize = 32;
+/// Columns of a panel of a transposed matrix.
+const PANEL: usize = 2 * PAD;
+
 /// The sizes of one image's matrices: positions and channels.
 #[derive(Clone, Copy)]
-struct Sizes {
-    n: usize,
-    c: usize,
+pub(super) struct Sizes {
+    pub(super) n: usize,
+    pub(super) c: usize,
 }
 
 impl Sizes {
-    fn factor(self) -> f32 {
+    pub(super) fn factor(self) -> f32 {
         1.0 / (self.c as f32).sqrt()
     }
 
-    /// `P = softmax(s Q K^T)`, row by row.
-    fn weights(self, q: &[f32], k: &[f32], p: &mut [f32]) {
-        let Self { n, c } = self;
-        multiply((n, c, n), p, false, self.factor(), View::new(q, c), View::new(k, c).t());
+    /// The numbers of an image.
+    pub(super) fn image(self) -> usize {
+        self.n * self.c
+    }
+
+    /// The length of a row of weights in memory.
+    pub(super) fn line(self) -> usize {
+        self.n.next_multiple_of(PANEL)
+    }
+
+    /// The numbers of a buffer for [`ROWS`] rows of weights.
+    pub(super) fn block(self) -> usize {
+        ROWS * self.line()
+    }
+
+    /// The numbers of a matrix's transpose in panels.
+    pub(super) fn panels(self) -> usize {
+        self.c * self.line()
+    }
+
+    /// The ranges of rows of an image that are worked on at once.
+    pub(super) fn blocks(self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        (0..self.n).step_by(ROWS).map(move |first| first..(first + ROWS).min(self.n))
+    }
+
+    /// The transpose of `x`, times `factor`, in panels of [`PANEL`] columns: each holds its part of every row of the
+    /// transpose.
+    pub(super) fn transpose(self, x: &[f32], factor: f32, out: &mut [f32]) {
+        for (x, panel) in x.chunks(PANEL * self.c).zip(out.chunks_exact_mut(PANEL * self.c)) {
+            for (column, x) in x.chunks_exact(self.c).enumerate() {
+                for (x, line) in x.iter().zip(panel.chunks_exact_mut(PANEL)) {
+                    line[column] = factor * x;
+                }
+            }
+        }
+    }
+
+    /// `d = x B`, or `d += x B` with `keep`: rows of channels times a matrix in panels.
+    pub(super) fn scores(self, x: &[f32], panels: &[f32], d: &mut [f32], keep: bool) {
+        let (rows, c, line) = (x.len() / self.c, self.c, self.line());
+        for (i, b) in panels.chunks_exact(PANEL * c).enumerate() {
+            let (a_strides, c_line) = ((c, 1), line);
+            let c = &mut d[i * PANEL..];
+            let sizes = (rows, self.c, PANEL);
+            pulp::Arch::new().dispatch(Product { sizes, a: x, a_strides, b, c, c_line, keep });
+        }
+    }
+
+    /// `y (+)= d B`, with `B` of shape `n x channels`, for some rows.
+    pub(super) fn mix(self, d: &[f32], b: &[f32], y: &mut [f32], keep: bool) {
+        let rows = y.len() / self.c;
+        self.product((rows, self.n, self.c), (d, (self.line(), 1)), b, y, keep);
+    }
+
+    /// `g += d^T x` over some rows, with `g` of shape `n x channels`.
+    pub(super) fn spread(self, d: &[f32], x: &[f32], g: &mut [f32]) {
+        let rows = x.len() / self.c;
+        self.product((self.n, rows, self.c), (d, (1, self.line())), x, g, true);
+    }
+
+    fn product(
+        self,
+        sizes: (usize, usize, usize),
+        (a, a_strides): (&[f32], (usize, usize)),
+        b: &[f32],
+        c: &mut [f32],
+        keep: bool,
+    ) {
+        if sizes.2.is_multiple_of(PAD) {
+            pulp::Arch::new().dispatch(Product { sizes, a, a_strides, b, c, c_line: sizes.2, keep });
+        } else {
+            let a = View::strided(a, a_strides);
+            multiply(sizes, c, keep, 1.0, a, View::new(b, sizes.2));
+        }
+    }
+
+    /// `softmax` of each row.
+    pub(super) fn softmax(self, p: &mut [f32]) {
         vectorized(
             #[inline(always)]
             || {
-                for row in p.chunks_exact_mut(n) {
-                    let max = row.iter().fold(f32::NEG_INFINITY, |m, x| m.max(*x));
-                    let mut sum = 0.0;
+                for row in p.chunks_exact_mut(self.line()) {
+                    let row = &mut row[..self.n];
+                    let max = row_max(row);
                     for x in row.iter_mut() {
                         *x = exp(*x - max);
                     }
-                    for lane in row.chunks(16) {
-                        sum += lane.iter().sum::<f32>();
-                    }
-                    let inverse = 1.0 / sum;
+                    let inverse = 1.0 / row_sum(row.len(), |i| row[i]);
                     for x in row {
                         *x *= inverse;
                     }
@@ -50,16 +126,14 @@ impl Sizes {
         );
     }
 
-    /// `d = P (d - rowsum(P d))`, row by row.
-    fn softmax_derivative(self, p: &[f32], d: &mut [f32]) {
+    /// `d = P (d - <P, d>)`, row by row.
+    pub(super) fn softmax_derivative(self, p: &[f32], d: &mut [f32]) {
         vectorized(
             #[inline(always)]
             || {
-                for (p, d) in p.chunks_exact(self.n).zip(d.chunks_exact_mut(self.n)) {
-                    let mut sum = 0.0;
-                    for (p, d) in p.chunks(16).zip(d.chunks(16)) {
-                        sum += p.iter().zip(d).map(|(p, d)| p * d).sum::<f32>();
-                    }
+                for (p, d) in p.chunks_exact(self.line()).zip(d.chunks_exact_mut(self.line())) {
+                    let (p, d) = (&p[..self.n], &mut d[..self.n]);
+                    let sum = row_sum(p.len(), |i| p[i] * d[i]);
                     for (p, d) in p.iter().zip(d) {
                         *d = p * (*d - sum);
                     }
@@ -67,6 +141,11 @@ impl Sizes {
             },
         );
     }
+}
+
+/// The numbers of image `row`.
+pub(super) fn image(x: &[f32], row: usize, len: usize) -> &[f32] {
+    &x[row * len..(row + 1) * len]
 }
 
 /// The operation with its backward pass.
@@ -79,83 +158,79 @@ pub(super) fn attention<T: Tape<f32, Cpu>>(q: Tokens<T>, k: Tokens<T>, v: Tokens
     let device = q.device().clone();
     let (_, n, c) = *q.shape();
     let sizes = Sizes { n, c };
-    let image = (n * c).max(1);
+    let len = sizes.image();
 
     let mut y = device.zeros_like(q.shape());
-    numbers_mut(&mut y)
-        .par_chunks_mut(image)
-        .zip(numbers(&q).par_chunks(image))
-        .zip(numbers(&k).par_chunks(image).zip(numbers(&v).par_chunks(image)))
-        .for_each(|((y, q), (k, v))| {
-            scratch(n * n, |p| {
-                sizes.weights(q, k, p);
-                multiply((n, n, c), y, false, 1.0, View::new(p, n), View::new(v, c));
-            });
+    numbers_mut(&mut y).par_chunks_mut(len.max(1)).enumerate().for_each(|(row, y)| {
+        let [q, k, v] = [&q, &k, &v].map(|x| image(numbers(x), row, len));
+        scratch(sizes.panels() + sizes.block(), |buffer| {
+            let (keys, p) = buffer.split_at_mut(sizes.panels());
+            sizes.transpose(k, sizes.factor(), keys);
+            for (rows, y) in sizes.blocks().zip(y.chunks_mut(ROWS * c)) {
+                let p = &mut p[..rows.len() * sizes.line()];
+                sizes.scores(&q[rows.start * c..rows.end * c], keys, p, false);
+                sizes.softmax(p);
+                sizes.mix(p, v, y, false);
+            }
         });
+    });
 
     if T::OWNS_TAPE {
-        let (gq, gk, gv, out) = (q.ghost(), k.ghost(), v.ghost(), y.ghost());
+        let (ghosts, out) = ([q.ghost(), k.ghost(), v.ghost()], y.ghost());
         tape.add_backward_op(move |grads| {
             let gy = take(grads.get_or_alloc_mut(&out)?, &device)?;
-            let mut g_query = take(grads.get_or_alloc_mut(&gq)?, &device)?;
-            let mut g_key = take(grads.get_or_alloc_mut(&gk)?, &device)?;
-            let g_value = grads.get_or_alloc_mut(&gv)?;
-            g_query
-                .par_chunks_mut(image)
-                .zip(g_key.par_chunks_mut(image).zip(g_value.par_chunks_mut(image)))
-                .zip(numbers(&q).par_chunks(image).zip(numbers(&k).par_chunks(image)))
-                .zip(numbers(&v).par_chunks(image).zip(gy.par_chunks(image)))
-                .for_each(|(((gq, (gk, gv)), (q, k)), (v, gy))| {
-                    scratch(2 * n * n, |buffer| {
-                        let (p, d) = buffer.split_at_mut(n * n);
-                        sizes.weights(q, k, p);
-                        multiply((n, n, c), gv, true, 1.0, View::new(p, n).t(), View::new(gy, c));
-                        multiply((n, c, n), d, false, 1.0, View::new(gy, c), View::new(v, c).t());
-                        sizes.softmax_derivative(p, d);
-                        multiply((n, n, c), gq, true, sizes.factor(), View::new(d, n), View::new(k, c));
-                        multiply((n, n, c), gk, true, sizes.factor(), View::new(d, n).t(), View::new(q, c));
-                    });
-                });
-            *grads.get_or_alloc_mut(&gq)? = g_query;
-            *grads.get_or_alloc_mut(&gk)? = g_key;
+            let mut gradients = Vec::with_capacity(3);
+            for ghost in &ghosts {
+                gradients.push(claim(grads.get_or_alloc_mut(ghost)?, gy.len(), &device)?);
+            }
+            let mut images = gradients.iter_mut().map(|g| g.chunks_mut(len.max(1))).collect::<Vec<_>>();
+            let images =
+                (0..gy.len() / len.max(1)).map(|_| images.iter_mut().filter_map(Iterator::next).collect());
+            let images: Vec<Vec<&mut [f32]>> = images.collect();
+            images.into_par_iter().enumerate().for_each(|(row, mut gradients)| {
+                let [gq, gk, gv] = &mut gradients[..] else { return };
+                let [q, k, v] = [&q, &k, &v].map(|x| image(numbers(x), row, len));
+                backward(sizes, [q, k, v], image(&gy, row, len), [gq, gk, gv]);
+            });
+            for (gradient, ghost) in gradients.into_iter().zip(&ghosts) {
+                give(grads.get_or_alloc_mut(ghost)?, gradient);
+            }
             Ok(())
         });
     }
     y.put_tape(tape)
 }
 
-/// Attention and its derivative along tangents, untaped.
-pub(super) fn attention_jvp<T: Tape<f32, Cpu>>(
-    q: Dual<Tokens<T>>,
-    k: Dual<Tokens<T>>,
-    v: Dual<Tokens<T>>,
-) -> Dual<Tokens<T>> {
-    let parts = [q, k, v].map(|x| x.map(|x| x.contiguous().split_tape().0));
-    let [q, k, v] = &parts;
-    let device = q.value.device().clone();
-    let (_, n, c) = *q.value.shape();
-    let sizes = Sizes { n, c };
-    let image = (n * c).max(1);
-    let (mut y, mut dy) = (device.zeros_like(q.value.shape()), device.zeros_like(q.value.shape()));
-    numbers_mut(&mut y)
-        .par_chunks_mut(image)
-        .zip(numbers_mut(&mut dy).par_chunks_mut(image))
-        .enumerate()
-        .for_each(|(row, (y, dy))| {
-            let at = row * image..(row + 1) * image;
-            let [q, k, v] =
-                [q, k, v].map(|x| (&numbers(&x.value)[at.clone()], &numbers(&x.tangent)[at.clone()]));
-            let view = |x| View::new(x, c);
-            scratch(2 * n * n, |buffer| {
-                let (p, d) = buffer.split_at_mut(n * n);
-                sizes.weights(q.0, k.0, p);
-                multiply((n, c, n), d, false, sizes.factor(), view(q.1), view(k.0).t());
-                multiply((n, c, n), d, true, sizes.factor(), view(q.0), view(k.1).t());
-                sizes.softmax_derivative(p, d);
-                multiply((n, n, c), y, false, 1.0, View::new(p, n), view(v.0));
-                multiply((n, n, c), dy, false, 1.0, View::new(d, n), view(v.0));
-                multiply((n, n, c), dy, true, 1.0, View::new(p, n), view(v.1));
-            });
-        });
-    Dual::new(y.put_tape(T::default()), dy.put_tape(T::default()))
+/// Adds one image's gradients.
+fn backward(sizes: Sizes, [q, k, v]: [&[f32]; 3], gy: &[f32], [gq, gk, gv]: [&mut [f32]; 3]) {
+    let c = sizes.c;
+    scratch(2 * sizes.panels() + 2 * sizes.block(), |buffer| {
+        let (keys, buffer) = buffer.split_at_mut(sizes.panels());
+        let (values, buffer) = buffer.split_at_mut(sizes.panels());
+        let (p, d) = buffer.split_at_mut(sizes.block());
+        sizes.transpose(k, sizes.factor(), keys);
+        sizes.transpose(v, 1.0, values);
+        for (rows, gq) in sizes.blocks().zip(gq.chunks_mut(ROWS * c)) {
+            let len = rows.len() * sizes.line();
+            let (p, d) = (&mut p[..len], &mut d[..len]);
+            let rows = rows.start * c..rows.end * c;
+            let (q, gy) = (&q[rows.clone()], &gy[rows.clone()]);
+            sizes.scores(q, keys, p, false);
+            sizes.softmax(p);
+            sizes.spread(p, gy, gv);
+            sizes.scores(gy, values, d, false);
+            sizes.softmax_derivative(p, d);
+            scale(d, sizes.factor());
+            sizes.mix(d, k, gq, true);
+            sizes.spread(d, q, gk);
+        }
+    });
+}
+
+/// Multiplies all numbers.
+pub(super) fn scale(x: &mut [f32], factor: f32) {
+    vectorized(
+        #[inline(always)]
+        || x.iter_mut().for_each(|x| *x *= factor),
+    );
 }

@@ -1,208 +1,301 @@
-//! Convolution as patches times weights, with bias, shift and residual as the product's start.
+//! 3x3 convolution of images as they are, or after group norm, swish and dropout; of values, or of values and tangents.
+//!
+//! A unit of work is a group of images: it normalizes them into a buffer of the thread, transforms tiles of them,
+//! multiplies and writes the output, so a normalized image never reaches memory. The backward pass computes it again.
 
-use super::matrix::{View, multiply};
-use super::patches::{Geometry, patches, pooled, scratch};
-use super::storage::{Buffer, numbers, numbers_mut, take};
-use crate::tensor::Convolution;
+use super::convolution_backward::{Into, backward};
+use super::dropout::mask;
+use super::group_norm::Kept;
+use super::micro::padded;
+use super::norm_images;
+use super::scratch::{lend, scratch};
+use super::storage::{claim, give, numbers, numbers_mut, take};
+use super::taps;
+use super::winograd::{POINTS, Sizes, products, transform_inputs, transform_outputs};
+use crate::tensor::DropoutKey;
 use dfdx::prelude::*;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
+use std::ops::Range;
 
-/// How many partial sums of the weights' gradient there are: fixed, so that the order of addition is.
-const PARTS: usize = 8;
+/// A batch of images of a shape that is known at run time only.
+pub(super) type Image<T> = Tensor<[usize; 4], f32, Cpu, T>;
 
-/// See [`Convolution`]; the operation with its backward pass.
-///
-/// The shapes are dynamic here, so that there is one machine code for all images and widths.
-pub(super) fn convolution<T: Tape<f32, Cpu>>(
-    inputs: Vec<Tensor<[usize; 4], f32, Cpu, T>>,
-    operator: &Convolution<'_, usize, f32, Cpu>,
-    (height, width): (usize, usize),
-    shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,
-    residual: Option<Tensor<[usize; 4], f32, Cpu, T>>,
-) -> Tensor<[usize; 4], f32, Cpu, T> {
-    let device = operator.weight.device().clone();
-    let mut tape = T::default();
-    let mut xs = Vec::with_capacity(inputs.len());
-    for input in inputs {
-        let (x, own) = input.contiguous().split_tape();
-        tape = tape.merge(own);
-        xs.push(x);
+/// The convolution and what comes before it, of `N = 1` stream (values) or 2 (values and tangents).
+pub(super) struct Layer {
+    /// Height and width.
+    pub(super) side: (usize, usize),
+    pub(super) weight: Tensor<(usize, usize), f32, Cpu>,
+    pub(super) bias: Option<Tensor<(usize,), f32, Cpu>>,
+    /// The norm of each input, if there are any.
+    pub(super) norms: Option<Vec<Kept>>,
+    pub(super) dropout: Option<DropoutKey>,
+}
+
+/// The layer's sizes, and how the batch is split.
+#[derive(Clone, Copy)]
+pub(super) struct Split {
+    pub(super) sizes: Sizes,
+    pub(super) rows: usize,
+    /// The images of a unit of work.
+    pub(super) group: usize,
+}
+
+impl Split {
+    pub(super) fn groups(self) -> usize {
+        self.rows.div_ceil(self.group)
     }
-    let shift = shift.map(|shift| shift.contiguous().split_tape()).map(|(shift, own)| {
+
+    pub(super) fn positions(self) -> usize {
+        self.sizes.height * self.sizes.width
+    }
+
+    pub(super) fn images(self, group: usize) -> Range<usize> {
+        group * self.group..((group + 1) * self.group).min(self.rows)
+    }
+
+    /// The numbers of the images of a group with this many channels.
+    pub(super) fn range(self, group: usize, channels: usize) -> Range<usize> {
+        let images = self.images(group);
+        let image = self.positions() * channels;
+        images.start * image..images.end * image
+    }
+}
+
+/// Several buffers cut into the pieces of each group.
+pub(super) fn pieces<'a>(
+    split: Split,
+    channels: usize,
+    buffer: &'a mut [f32],
+) -> std::slice::ChunksMut<'a, f32> {
+    buffer.chunks_mut((split.group * split.positions() * channels).max(1))
+}
+
+/// See [`Convolution`](crate::tensor::Convolution) and [`Preparation`](crate::tensor::Preparation); the operation with
+/// its backward pass. Bias and shift belong to the first stream.
+pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu>>(
+    inputs: Vec<[Image<T>; N]>,
+    layer: Layer,
+    shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,
+    residual: Option<[Image<T>; N]>,
+) -> [Image<T>; N] {
+    let device = layer.weight.device().clone();
+    let mut tape = T::default();
+    let mut split_off = |image: Image<T>| {
+        let (image, own) = image.contiguous().split_tape();
+        tape = std::mem::take(&mut tape).merge(own);
+        image
+    };
+    let xs: Vec<[Image<NoneTape>; N]> = inputs.into_iter().map(|x| x.map(&mut split_off)).collect();
+    let residual = residual.map(|r| r.map(&mut split_off));
+    let shift = shift.map(|shift| {
+        let (shift, own) = shift.contiguous().split_tape();
         tape = std::mem::take(&mut tape).merge(own);
         shift
     });
-    let residual = residual.map(|residual| residual.contiguous().split_tape()).map(|(residual, own)| {
-        tape = std::mem::take(&mut tape).merge(own);
-        residual
-    });
-    let weight = operator.weight.clone();
-    let bias = operator.bias.cloned();
-    let rows = xs.first().map_or(0, |x| x.shape()[0]);
-    let o = weight.shape().1;
-    let geometry = Geometry { rows, height, width, size: operator.size };
+    let rows = xs.first().map_or(0, |x| x[0].shape()[0]);
+    let channels = xs.iter().map(|x| x[0].shape()[3]).sum();
+    let (height, width) = layer.side;
+    let sizes = Sizes { height, width, channels, out: layer.weight.shape().1 };
+    let split = Split { sizes, rows, group: (sizes.block() / sizes.tiles().max(1)).max(1) };
 
-    let mut y = device.zeros_like(&[rows, height, width, o]);
-    start(
-        numbers_mut(&mut y),
-        height * width,
-        o,
-        bias.as_ref().map(numbers),
-        shift.as_ref().map(numbers),
-        residual.as_ref().map(numbers),
-    );
-    forward(&geometry, &views(&xs), numbers(&weight), o, numbers_mut(&mut y));
+    let mut ys = [(); N].map(|()| device.zeros_like(&[rows, height, width, sizes.out]));
+    let terms = terms(split, layer.bias.as_ref().map(numbers), shift.as_ref().map(numbers));
+    lend(POINTS * channels * padded(sizes.out), |u| {
+        taps::transform(numbers(&layer.weight), channels, sizes.out, u);
+        let outputs: Vec<Vec<&mut [f32]>> =
+            by_group(split, ys.iter_mut().map(|y| pieces(split, sizes.out, numbers_mut(y))));
+        outputs.into_par_iter().enumerate().for_each(|(group, ys)| {
+            forward(split, &layer, group, &xs, u, &terms, residual.as_ref(), ys);
+        });
+    });
 
     if T::OWNS_TAPE {
-        let out = y.ghost();
-        let ghosts: Vec<_> = xs.iter().map(Tensor::ghost).collect();
-        let bias = bias.map(|bias| bias.ghost());
+        let outputs: Vec<_> = ys.iter().map(Tensor::ghost).collect();
+        let ghosts: Vec<Vec<_>> = xs.iter().map(|x| x.iter().map(Tensor::ghost).collect()).collect();
+        let residual: Option<Vec<_>> = residual.map(|r| r.iter().map(Tensor::ghost).collect());
         let shift = shift.map(|shift| shift.ghost());
-        let residual = residual.map(|residual| residual.ghost());
         tape.add_backward_op(move |grads| {
-            let gy = take(grads.get_or_alloc_mut(&out)?, &device)?;
-            if let Some(bias) = &bias {
-                add_rows(&gy, gy.len().max(1), o, grads.get_or_alloc_mut(bias)?);
+            let gys = outputs
+                .iter()
+                .map(|y| take(grads.get_or_alloc_mut(y)?, &device))
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut gxs = Vec::new();
+            for (ghost, x) in ghosts.iter().flatten().zip(xs.iter().flatten()) {
+                gxs.push(claim(grads.get_or_alloc_mut(ghost)?, numbers(x).len(), &device)?);
+            }
+            let mut gresidual = Vec::new();
+            for r in residual.iter().flatten() {
+                gresidual.push(claim(grads.get_or_alloc_mut(r)?, gys[0].len(), &device)?);
+            }
+            let mut sums = vec![0.0; rows * sizes.out];
+            let mut norm_parts: Vec<Vec<f32>> =
+                xs.iter().map(|x| vec![0.0; rows * 2 * x[0].shape()[3]]).collect();
+            let into =
+                Into { xs: &mut gxs, residual: &mut gresidual, sums: &mut sums, norms: &mut norm_parts };
+            backward(split, &layer, &xs, &gys, into, grads.get_or_alloc_mut(&layer.weight)?);
+            for (gradient, ghost) in gxs.into_iter().zip(ghosts.iter().flatten()) {
+                give(grads.get_or_alloc_mut(ghost)?, gradient);
+            }
+            for (gradient, ghost) in gresidual.into_iter().zip(residual.iter().flatten()) {
+                give(grads.get_or_alloc_mut(ghost)?, gradient);
             }
             if let Some(shift) = &shift {
-                add_rows(&gy, height * width * o, o, grads.get_or_alloc_mut(shift)?);
+                grads.get_or_alloc_mut(shift)?.iter_mut().zip(&sums).for_each(|(g, s)| *g += s);
             }
-            backward_weight(&geometry, &views(&xs), &gy, o, grads.get_or_alloc_mut(&weight)?);
-            let mut first = 0;
-            let total: usize = xs.iter().map(|x| x.shape()[3]).sum();
-            for ghost in &ghosts {
-                let channels = ghost.shape()[3];
-                let gx = grads.get_or_alloc_mut(ghost)?;
-                backward_input(&geometry, numbers(&weight), (total, first, channels), &gy, o, gx);
-                first += channels;
-            }
-            if let Some(residual) = &residual {
-                for (g, d) in grads.get_or_alloc_mut(residual)?.iter_mut().zip(gy.iter()) {
-                    *g += d;
+            if let Some(bias) = &layer.bias {
+                let bias = grads.get_or_alloc_mut(bias)?;
+                for sums in sums.chunks_exact(sizes.out.max(1)) {
+                    bias.iter_mut().zip(sums).for_each(|(g, s)| *g += s);
                 }
+            }
+            for (norm, parts) in layer.norms.iter().flatten().zip(&norm_parts) {
+                norm.add_parts(parts, grads)?;
             }
             Ok(())
         });
     }
-    y.put_tape(tape)
+    let mut tape = Some(tape);
+    ys.map(|y| y.put_tape(tape.take().unwrap_or_default()))
 }
 
-fn views(xs: &[Tensor<[usize; 4], f32, Cpu>]) -> Vec<(&[f32], usize)> {
-    xs.iter().map(|x| (numbers(x), x.shape()[3])).collect()
+/// Bias plus shift of each image, if there is either.
+fn terms(split: Split, bias: Option<&[f32]>, shift: Option<&[f32]>) -> Option<Vec<f32>> {
+    let out = split.sizes.out;
+    let mut terms = match (bias, shift) {
+        (None, None) => return None,
+        (_, Some(shift)) => shift.to_vec(),
+        (Some(_), None) => vec![0.0; split.rows * out],
+    };
+    for terms in terms.chunks_exact_mut(out.max(1)) {
+        terms.iter_mut().zip(bias.into_iter().flatten()).for_each(|(t, b)| *t += b);
+    }
+    Some(terms)
 }
 
-/// Fills `y` with what the product is added to.
-fn start(
-    y: &mut [f32],
-    positions: usize,
-    channels: usize,
-    bias: Option<&[f32]>,
-    shift: Option<&[f32]>,
-    residual: Option<&[f32]>,
+/// For each group, its piece of every buffer.
+pub(super) fn by_group<'a, I: Iterator<Item = &'a mut [f32]>>(
+    split: Split,
+    buffers: impl Iterator<Item = I>,
+) -> Vec<Vec<&'a mut [f32]>> {
+    let mut buffers: Vec<I> = buffers.collect();
+    (0..split.groups()).map(|_| buffers.iter_mut().filter_map(Iterator::next).collect()).collect()
+}
+
+/// Cuts the first `len` numbers off a buffer.
+pub(super) fn cut<'a>(buffer: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+    let (head, rest) = std::mem::take(buffer).split_at_mut(len);
+    *buffer = rest;
+    head
+}
+
+/// The buffers for a group's inputs after norm and dropout, input by input and stream by stream.
+pub(super) fn prepared<'a, const N: usize>(
+    split: Split,
+    layer: &Layer,
+    group: usize,
+    xs: &[[Image<NoneTape>; N]],
+    buffer: &mut &'a mut [f32],
+) -> Vec<[&'a mut [f32]; N]> {
+    let Some(norms) = &layer.norms else { return Vec::new() };
+    let first = split.images(group).start;
+    let mut all = Vec::with_capacity(xs.len());
+    for (norm, x) in norms.iter().zip(xs) {
+        let channels = x[0].shape()[3];
+        let range = split.range(group, channels);
+        let mut a = [(); N].map(|()| cut(buffer, range.len()));
+        let x = x.each_ref().map(|x| &numbers(x)[range.clone()]);
+        norm_images::forward(norm, split.positions() * channels, x, a.each_mut().map(|a| &mut **a));
+        if let Some(key) = layer.dropout {
+            mask(key, first * split.positions() * channels, a.each_mut().map(|a| &mut **a));
+        }
+        all.push(a);
+    }
+    all
+}
+
+/// The numbers of a group's inputs after norm and dropout.
+pub(super) fn prepared_len<const N: usize>(split: Split, layer: &Layer, group: usize) -> usize {
+    layer.norms.as_ref().map_or(0, |_| N * split.range(group, split.sizes.channels).len())
+}
+
+/// A group's inputs of one stream, with their channels.
+pub(super) fn stream<'a, const N: usize>(
+    split: Split,
+    group: usize,
+    stream: usize,
+    xs: &'a [[Image<NoneTape>; N]],
+    prepared: &'a [[&mut [f32]; N]],
+) -> Vec<(&'a [f32], usize)> {
+    let of = |(i, x): (usize, &'a [Image<NoneTape>; N])| {
+        let channels = x[0].shape()[3];
+        let own = prepared.get(i).map(|a| &*a[stream]);
+        (own.unwrap_or_else(|| &numbers(&x[stream])[split.range(group, channels)]), channels)
+    };
+    xs.iter().enumerate().map(of).collect()
+}
+
+#[allow(clippy::too_many_arguments)]
+fn forward<const N: usize>(
+    split: Split,
+    layer: &Layer,
+    group: usize,
+    xs: &[[Image<NoneTape>; N]],
+    u: &[f32],
+    terms: &Option<Vec<f32>>,
+    residual: Option<&[Image<NoneTape>; N]>,
+    ys: Vec<&mut [f32]>,
 ) {
-    let per_row = positions * channels;
-    y.par_chunks_mut(per_row.max(1)).enumerate().for_each(|(row, y)| {
-        if let Some(residual) = residual {
-            y.copy_from_slice(&residual[row * per_row..][..per_row]);
-        }
-        let mut term = bias.map_or_else(|| vec![0.0; channels], <[f32]>::to_vec);
-        if let Some(shift) = shift {
-            term.iter_mut().zip(&shift[row * channels..]).for_each(|(t, s)| *t += s);
-        }
-        if bias.is_some() || shift.is_some() {
-            for y in y.chunks_exact_mut(channels) {
-                y.iter_mut().zip(&term).for_each(|(y, t)| *y += t);
-            }
-        }
-    });
-}
-
-/// `y += patches(inputs) weight`.
-fn forward(geometry: &Geometry, inputs: &[(&[f32], usize)], weight: &[f32], out: usize, y: &mut [f32]) {
-    let channels: usize = inputs.iter().map(|(_, c)| c).sum();
-    let columns = geometry.size * geometry.size * channels;
-    let lines = geometry.lines_per_unit();
-    let unit = lines * geometry.width * out;
-    y.par_chunks_mut(unit.max(1)).enumerate().for_each(|(i, y)| {
-        let positions = y.len() / out;
-        let product = |patches: &[f32], y: &mut [f32]| {
-            let shape = (positions, columns, out);
-            multiply(shape, y, true, 1.0, View::new(patches, columns), View::new(weight, out));
-        };
-        if let ([(data, _)], 1) = (inputs, geometry.size) {
-            return product(&data[i * lines * geometry.width * columns..], y);
-        }
-        scratch(positions * columns, |buffer| {
-            let first = i * lines;
-            patches(geometry, inputs, first..first + positions / geometry.width, buffer);
-            product(buffer, y);
-        });
-    });
-}
-
-/// `gx += ` the convolution of `gy` with the taps turned around, for the channels
-/// `first..first + channels` of the `total` that the weight has.
-fn backward_input(
-    geometry: &Geometry,
-    weight: &[f32],
-    (total, first, channels): (usize, usize, usize),
-    gy: &[f32],
-    out: usize,
-    gx: &mut Buffer,
-) {
-    let taps = geometry.size * geometry.size;
-    pooled(taps * out * channels, |turned| {
-        for tap in 0..taps {
-            let source = &weight[(tap * total + first) * out..][..channels * out];
-            let target = &mut turned[(taps - 1 - tap) * out * channels..][..out * channels];
-            for c in 0..channels {
-                for o in 0..out {
-                    target[o * channels + c] = source[c * out + o];
-                }
-            }
-        }
-        forward(geometry, &[(gy, out)], turned, channels, gx);
-    });
-}
-
-/// `gw += patches(inputs)^T gy`.
-fn backward_weight(geometry: &Geometry, inputs: &[(&[f32], usize)], gy: &[f32], out: usize, gw: &mut Buffer) {
-    let channels: usize = inputs.iter().map(|(_, c)| c).sum();
-    let columns = geometry.size * geometry.size * channels;
-    let lines = geometry.lines_per_unit();
-    let units = geometry.lines().div_ceil(lines);
-    let len = columns * out;
-    let partial = |(part, sum): (usize, &mut [f32])| {
-        for unit in (part * units / PARTS)..((part + 1) * units / PARTS) {
-            let range = unit * lines..((unit + 1) * lines).min(geometry.lines());
-            let positions = range.len() * geometry.width;
-            let gy = &gy[range.start * geometry.width * out..][..positions * out];
-            scratch(positions * columns, |buffer| {
-                patches(geometry, inputs, range, buffer);
-                let shape = (columns, positions, out);
-                multiply(shape, sum, true, 1.0, View::new(buffer, columns).t(), View::new(gy, out));
+    let sizes = split.sizes;
+    let [v_len, m_len] = sizes.block_lens();
+    scratch(prepared_len::<N>(split, layer, group) + v_len + m_len, |mut buffer| {
+        let (v, m) = (cut(&mut buffer, v_len), cut(&mut buffer, m_len));
+        let prepared = prepared(split, layer, group, xs, &mut buffer);
+        let images = split.images(group);
+        for (i, y) in ys.into_iter().enumerate() {
+            let terms = terms.as_ref().filter(|_| i == 0);
+            pulp::Arch::new().dispatch(Forward {
+                sizes,
+                inputs: &stream(split, group, i, xs, &prepared),
+                tiles: images.len() * sizes.tiles(),
+                u,
+                terms: terms.map(|terms| &terms[images.start * sizes.out..]),
+                residual: residual.map(|r| &numbers(&r[i])[split.range(group, sizes.out)]),
+                y,
+                v: &mut *v,
+                m: &mut *m,
             });
         }
-    };
-    pooled(PARTS * len, |sums| {
-        sums.par_chunks_mut(len).enumerate().for_each(partial);
-        for sum in sums.chunks_exact(len) {
-            gw.iter_mut().zip(sum).for_each(|(g, s)| *g += s);
-        }
     });
 }
 
-/// Adds to the `i`-th vector of `total` the sum of the vectors of `channels` numbers in the `i`-th
-/// stretch of `gy`.
-fn add_rows(gy: &[f32], stretch: usize, channels: usize, total: &mut Buffer) {
-    total.par_chunks_mut(channels).zip(gy.par_chunks(stretch)).for_each(|(total, gy)| {
-        super::vectorized(
-            #[inline(always)]
-            || {
-                for gy in gy.chunks_exact(channels) {
-                    total.iter_mut().zip(gy).for_each(|(t, g)| *t += g);
-                }
-            },
-        );
-    });
+/// The convolution of a group's images of one stream.
+struct Forward<'a> {
+    sizes: Sizes,
+    inputs: &'a [(&'a [f32], usize)],
+    tiles: usize,
+    u: &'a [f32],
+    terms: Option<&'a [f32]>,
+    residual: Option<&'a [f32]>,
+    y: &'a mut [f32],
+    v: &'a mut [f32],
+    m: &'a mut [f32],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sizes, inputs, tiles, u, terms, residual, y, v, m } = self;
+        let (c, o) = (padded(sizes.channels), padded(sizes.out));
+        for first in (0..tiles).step_by(sizes.block()) {
+            let block = first..(first + sizes.block()).min(tiles);
+            transform_inputs(simd, sizes, inputs, block.clone(), v);
+            let product = (block.len(), sizes.channels, o);
+            let (u, m) = ((u, sizes.channels * o), (&mut *m, sizes.block() * o));
+            products(simd, product, (v, sizes.block() * c, (c, 1)), u, (&mut *m.0, m.1), false);
+            transform_outputs(simd, sizes, m.0, block, (terms, residual), y);
+        }
+    }
 }

@@ -40,3 +40,29 @@ fn add_masked(key: DropoutKey, x: &[f32], y: &mut [f32]) {
         );
     });
 }
+
+/// Multiplies the numbers of several streams, which are elements `first` and after, with their one mask.
+pub(super) fn mask<const N: usize>(key: DropoutKey, first: usize, streams: [&mut [f32]; N]) {
+    const LINE: usize = 64;
+    let mut streams = streams.map(|x| x.chunks_mut(LINE));
+    let mut at = first as u64;
+    vectorized(
+        #[inline(always)]
+        || loop {
+            let mut factors = [0.0f32; LINE];
+            for (i, factor) in factors.iter_mut().enumerate() {
+                *factor = key.factor(at + i as u64) as f32;
+            }
+            at += LINE as u64;
+            let mut ended = true;
+            for stream in &mut streams {
+                let Some(x) = stream.next() else { continue };
+                ended = false;
+                x.iter_mut().zip(factors).for_each(|(x, f)| *x *= f);
+            }
+            if ended {
+                return;
+            }
+        },
+    );
+}

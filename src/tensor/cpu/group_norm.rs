@@ -75,7 +75,7 @@ impl Plan<'_> {
     }
 
     #[inline(always)]
-    fn forward<const L: usize>(&self, x: &[[f32; L]], y: &mut [[f32; L]], scratch: Blocks<'_, L>) {
+    pub(super) fn forward<const L: usize>(&self, x: &[[f32; L]], y: &mut [[f32; L]], scratch: Blocks<'_, L>) {
         let blocks = self.blocks::<L>();
         let (mean, rest) = scratch.split_at_mut(blocks);
         let (rstd, _) = rest.split_at_mut(blocks);
@@ -100,7 +100,7 @@ impl Plan<'_> {
     /// Adds the gradients of one image: `gx`, and this image's part of those of scale and bias in
     /// `own` (scale first). `gy` is used up.
     #[inline(always)]
-    fn backward<const L: usize>(
+    pub(super) fn backward<const L: usize>(
         &self,
         x: &[[f32; L]],
         gy: &mut [[f32; L]],

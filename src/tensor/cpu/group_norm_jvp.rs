@@ -94,7 +94,7 @@ impl<'a, const L: usize> Means<'a, L> {
 }
 
 #[inline(always)]
-fn forward<const L: usize>(
+pub(super) fn forward<const L: usize>(
     plan: &Plan<'_>,
     (x, dx): (&[[f32; L]], &[[f32; L]]),
     (y, dy): (&mut [[f32; L]], &mut [[f32; L]]),
@@ -118,15 +118,15 @@ fn forward<const L: usize>(
 }
 
 /// One image's inputs and the gradients of its outputs, which are used up.
-struct Image<'a, const L: usize> {
-    x: &'a [[f32; L]],
-    dx: &'a [[f32; L]],
-    gy: &'a mut [[f32; L]],
-    gdy: &'a mut [[f32; L]],
+pub(super) struct Image<'a, const L: usize> {
+    pub(super) x: &'a [[f32; L]],
+    pub(super) dx: &'a [[f32; L]],
+    pub(super) gy: &'a mut [[f32; L]],
+    pub(super) gdy: &'a mut [[f32; L]],
 }
 
 #[inline(always)]
-fn backward<const L: usize>(
+pub(super) fn backward<const L: usize>(
     plan: &Plan<'_>,
     image: Image<'_, L>,
     (gx, gdx): (&mut [[f32; L]], &mut [[f32; L]]),

@@ -18,6 +18,11 @@ impl<'a> View<'a> {
         Self { data, row_stride: columns, column_stride: 1 }
     }
 
+    /// A matrix with these strides between rows and between columns.
+    pub(super) fn strided(data: &'a [f32], (row_stride, column_stride): (usize, usize)) -> Self {
+        Self { data, row_stride, column_stride }
+    }
+
     /// The transpose of this matrix.
     pub(super) fn t(self) -> Self {
         Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
@@ -39,6 +44,18 @@ pub(super) fn multiply(
     factor: f32,
     a: View<'_>,
     b: View<'_>,
+) {
+    run((m, k, n), c, keep, factor, a, b, Parallelism::None);
+}
+
+fn run(
+    (m, k, n): (usize, usize, usize),
+    c: &mut [f32],
+    keep: bool,
+    factor: f32,
+    a: View<'_>,
+    b: View<'_>,
+    parallelism: Parallelism,
 ) {
     assert!(a.holds(m, k) && b.holds(k, n) && c.len() >= m * n, "matrix product of wrong sizes");
     // SAFETY: the assertion above keeps every index of all three matrices inside its slice, and
@@ -63,7 +80,16 @@ pub(super) fn multiply(
             false,
             false,
             false,
-            Parallelism::None,
+            parallelism,
         );
     }
+}
+
+/// `c = a b` of row-major matrices of shapes `(m, k)` and `(k, n)` on all threads.
+///
+/// # Panics
+/// If a slice is too short.
+pub fn product((m, k, n): (usize, usize, usize), c: &mut [f32], a: &[f32], b: &[f32]) {
+    let (a, b) = (View::new(a, k), View::new(b, n));
+    run((m, k, n), c, false, 1.0, a, b, Parallelism::Rayon(0));
 }

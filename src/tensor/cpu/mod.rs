@@ -6,21 +6,30 @@
 //! The instruction set is chosen at run time.
 
 mod attention;
+mod attention_jvp;
 mod convolution;
+mod convolution_backward;
 mod dropout;
 mod group_norm;
 mod group_norm_jvp;
 mod matrix;
-mod patches;
+mod micro;
+mod norm_images;
+mod pointwise;
+mod scratch;
 mod simd;
 mod storage;
+mod taps;
 mod update;
+mod winograd;
 
 use super::{
-    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, compose,
+    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
+    Preparation, compose,
 };
 use dfdx::prelude::{Const, Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
+pub use matrix::product;
 use simd::vectorized;
 
 /// The same images with a shape that is known at run time only: the kernels are compiled once.
@@ -29,6 +38,31 @@ fn dynamic_image<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cpu>>(
 ) -> Tensor<[usize; 4], f32, Cpu, T> {
     let shape = x.shape().concrete();
     x.reshape_like(&shape)
+}
+
+/// A convolution's weight and bias with shapes that are known at run time only.
+#[allow(clippy::type_complexity)]
+fn dynamic<O: Dim>(
+    operator: &Convolution<'_, O, f32, Cpu>,
+) -> (Tensor<(usize, usize), f32, Cpu>, Option<Tensor<(usize,), f32, Cpu>>) {
+    let (rows, out) = (operator.weight.shape().0, operator.weight.shape().1.size());
+    let bias = operator.bias.map(|bias| bias.clone().reshape_like(&(out,)));
+    (operator.weight.clone().reshape_like(&(rows, out)), bias)
+}
+
+/// A 3x3 convolution and what its inputs, of so many channels each, go through before.
+fn layer<O: Dim>(
+    side: (usize, usize),
+    operator: &Convolution<'_, O, f32, Cpu>,
+    preparation: Option<(&Preparation<'_, f32, Cpu>, &[usize])>,
+) -> convolution::Layer {
+    let (weight, bias) = dynamic(operator);
+    let dropout = preparation.and_then(|(preparation, _)| preparation.dropout);
+    let norms = preparation.map(|(preparation, channels)| {
+        let each = preparation.norms.iter().zip(channels);
+        each.map(|(norm, &channels)| group_norm::Kept::new(norm, channels)).collect()
+    });
+    convolution::Layer { side, weight, bias, norms, dropout }
 }
 
 type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
@@ -42,15 +76,77 @@ impl Kernels<f32> for Cpu {
         shift: Option<Tensor<(usize, O), f32, Self, T>>,
         residual: Option<Tensor<ImageBatch<H, W, O>, f32, Self, T>>,
     ) -> Tensor<ImageBatch<H, W, O>, f32, Self, T> {
-        let flat = (operator.weight.shape().0, operator.weight.shape().1.size());
-        let weight = operator.weight.clone().reshape_like(&flat);
-        let bias = operator.bias.map(|bias| bias.clone().reshape_like(&(flat.1,)));
-        let dynamic = Convolution { size: operator.size, weight: &weight, bias: bias.as_ref() };
-        let inputs: Vec<_> = inputs.into_iter().map(dynamic_image).collect();
-        let rows = inputs.first().map_or(0, |x| x.shape()[0]);
-        let shift = shift.map(|shift| shift.reshape_like(&[rows, flat.1]));
-        let y = convolution::convolution(inputs, &dynamic, (H, W), shift, residual.map(dynamic_image));
-        y.reshape_like(&(rows, Const, Const, operator.weight.shape().1))
+        let rows = inputs.first().map_or(0, |x| x.shape().0);
+        let out = operator.weight.shape().1;
+        let inputs = inputs.into_iter().map(dynamic_image);
+        let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
+        let residual = residual.map(dynamic_image);
+        let y = if operator.size == 1 {
+            let (weight, bias) = dynamic(operator);
+            let operator = Convolution { size: 1, weight: &weight, bias: bias.as_ref() };
+            pointwise::convolution(inputs.collect(), &operator, shift, residual)
+        } else {
+            let layer = layer((H, W), operator, None);
+            let [y] =
+                convolution::convolution(inputs.map(|x| [x]).collect(), layer, shift, residual.map(|r| [r]));
+            y
+        };
+        y.reshape_like(&(rows, Const, Const, out))
+    }
+
+    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<f32, Self>>(
+        inputs: Vec<Tensor<ImageBatch<H, W, I>, f32, Self, T>>,
+        preparation: &Preparation<'_, f32, Self>,
+        operator: &Convolution<'_, O, f32, Self>,
+        shift: Option<Tensor<(usize, O), f32, Self, T>>,
+        residual: Option<Tensor<ImageBatch<H, W, O>, f32, Self, T>>,
+    ) -> Tensor<ImageBatch<H, W, O>, f32, Self, T> {
+        if operator.size == 1 {
+            return compose::norm_convolution::<Plain<T>, H, W, I, O, f32, Self>(
+                inputs,
+                preparation,
+                operator,
+                shift,
+                residual,
+            );
+        }
+        let rows = inputs.first().map_or(0, |x| x.shape().0);
+        let out = operator.weight.shape().1;
+        let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
+        let inputs: Vec<_> = inputs.into_iter().map(|x| [dynamic_image(x)]).collect();
+        let channels: Vec<usize> = inputs.iter().map(|[x]| x.shape()[3]).collect();
+        let layer = layer((H, W), operator, Some((preparation, &channels)));
+        let residual = residual.map(|r| [dynamic_image(r)]);
+        let [y] = convolution::convolution(inputs, layer, shift, residual);
+        y.reshape_like(&(rows, Const, Const, out))
+    }
+
+    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<f32, Self>>(
+        inputs: Vec<Dual<Tensor<ImageBatch<H, W, I>, f32, Self, T>>>,
+        preparation: &Preparation<'_, f32, Self>,
+        operator: &Convolution<'_, O, f32, Self>,
+        shift: Option<Tensor<(usize, O), f32, Self, T>>,
+        residual: Option<Dual<Tensor<ImageBatch<H, W, O>, f32, Self, T>>>,
+    ) -> Dual<Tensor<ImageBatch<H, W, O>, f32, Self, T>> {
+        if operator.size == 1 {
+            return compose::norm_convolution::<Forward<Plain<T>>, H, W, I, O, f32, Self>(
+                inputs,
+                preparation,
+                operator,
+                shift,
+                residual,
+            );
+        }
+        let rows = inputs.first().map_or(0, |x| x.value.shape().0);
+        let out = operator.weight.shape().1;
+        let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
+        let streams = |x: Dual<_>| [dynamic_image(x.value), dynamic_image(x.tangent)];
+        let inputs: Vec<_> = inputs.into_iter().map(streams).collect();
+        let channels: Vec<usize> = inputs.iter().map(|x| x[0].shape()[3]).collect();
+        let layer = layer((H, W), operator, Some((preparation, &channels)));
+        let residual = residual.map(|r| [dynamic_image(r.value), dynamic_image(r.tangent)]);
+        let [value, tangent] = convolution::convolution(inputs, layer, shift, residual);
+        Dual::new(value, tangent).map(|y| y.reshape_like(&(rows, Const, Const, out)))
     }
 
     fn dropout<S: Shape, T: Tape<f32, Self>>(
@@ -86,11 +182,7 @@ impl Kernels<f32> for Cpu {
         k: Dual<Tokens<T>>,
         v: Dual<Tokens<T>>,
     ) -> Dual<Tokens<T>> {
-        if T::OWNS_TAPE {
-            compose::attention::<Forward<Plain<T>>, f32, Self>(q, k, v)
-        } else {
-            attention::attention_jvp(q, k, v)
-        }
+        attention_jvp::attention_jvp(q, k, v)
     }
 
     fn adamw<S: Shape>(

@@ -17,18 +17,46 @@ pub(super) fn exp(x: f32) -> f32 {
     // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer, left in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 87.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = (x - n * 0.693_359_4) - n * -2.121_944_4e-4;
-    let p = 1.0 / 5040.0;
-    let p = p * r + 1.0 / 720.0;
-    let p = p * r + 1.0 / 120.0;
-    let p = p * r + 1.0 / 24.0;
-    let p = p * r + 1.0 / 6.0;
-    let p = p * r + 0.5;
-    let p = p * r + 1.0;
-    let p = p * r + 1.0;
+    let r = n.mul_add(2.121_944_4e-4, n.mul_add(-0.693_359_4, x));
+    let p: f32 = 1.0 / 5040.0;
+    let p = p.mul_add(r, 1.0 / 720.0);
+    let p = p.mul_add(r, 1.0 / 120.0);
+    let p = p.mul_add(r, 1.0 / 24.0);
+    let p = p.mul_add(r, 1.0 / 6.0);
+    let p = p.mul_add(r, 0.5);
+    let p = p.mul_add(r, 1.0);
+    let p = p.mul_add(r, 1.0);
     p * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23)
+}
+
+/// The sum of `f` over the indices of a row, in 16 running sums: in the same order on every machine.
+#[inline(always)]
+pub(super) fn row_sum(len: usize, f: impl Fn(usize) -> f32) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let whole = len / 16 * 16;
+    for first in (0..whole).step_by(16) {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum += f(first + i);
+        }
+    }
+    let rest: f32 = (whole..len).map(&f).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// The largest number of a row.
+#[inline(always)]
+pub(super) fn row_max(row: &[f32]) -> f32 {
+    let (chunks, rest) = row.as_chunks::<16>();
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut max = [f32::NEG_INFINITY; 16];
+    for chunk in chunks {
+        for (max, x) in max.iter_mut().zip(chunk) {
+            *max = larger(*max, *x);
+        }
+    }
+    max.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| larger(a, *b))
 }
 
 /// The logistic function.

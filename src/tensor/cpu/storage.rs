@@ -40,3 +40,19 @@ pub(super) fn numbers_mut<S: Shape>(x: &mut Tensor<S, f32, Cpu>) -> &mut [f32] {
 pub(super) fn take(gradient: &mut Buffer, device: &Cpu) -> Result<Buffer, CpuError> {
     Ok(std::mem::replace(gradient, <Cpu as Storage<f32>>::try_alloc_len(device, 0)?))
 }
+
+/// Takes an input's gradient of `len` numbers out of the store to add to it beside others; [`give`] puts it back.
+pub(super) fn claim(gradient: &mut Buffer, len: usize, device: &Cpu) -> Result<Buffer, CpuError> {
+    let gradient = take(gradient, device)?;
+    // The same tensor may be claimed twice: its second share starts at zero.
+    if gradient.len() == len { Ok(gradient) } else { <Cpu as Storage<f32>>::try_alloc_len(device, len) }
+}
+
+/// Puts a claimed gradient back.
+pub(super) fn give(kept: &mut Buffer, gradient: Buffer) {
+    if kept.len() == gradient.len() {
+        kept.iter_mut().zip(gradient.iter()).for_each(|(k, g)| *k += g);
+    } else {
+        *kept = gradient;
+    }
+}

@@ -1,0 +1,223 @@
+//! The backward pass of [`convolution`](super::convolution): to the inputs, through dropout and norm, and to the weights.
+
+use super::convolution::{Image, Layer, Split, by_group, cut, pieces, prepared, prepared_len, stream};
+use super::dropout::mask;
+use super::micro::padded;
+use super::norm_images;
+use super::scratch::{lend, scratch};
+use super::storage::{Buffer, numbers};
+use super::taps;
+use super::winograd::{POINTS, Sizes, add_inputs, products, spread_outputs, transform_inputs};
+use dfdx::prelude::*;
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// How many partial sums of the weights' gradient there are at most: fixed, so that the order of addition is.
+const PARTS: usize = 8;
+
+/// The gradients that the backward pass adds to, and the parts of those of the parameters.
+pub(super) struct Into<'a> {
+    /// Of the inputs, input by input and stream by stream.
+    pub(super) xs: &'a mut [Buffer],
+    /// Of the residual's streams.
+    pub(super) residual: &'a mut [Buffer],
+    /// Each image's sum of the first stream's gradient over positions.
+    pub(super) sums: &'a mut [f32],
+    /// Each image's part of the gradients of the norms' scales and biases, for each input.
+    pub(super) norms: &'a mut [Vec<f32>],
+}
+
+/// What the backward pass of one part, several groups in order, reads and writes.
+struct Part<'a> {
+    groups: Range<usize>,
+    sum: &'a mut [f32],
+    /// For each group, its pieces of the gradients of all inputs, stream by stream.
+    gxs: Vec<Vec<&'a mut [f32]>>,
+    gresidual: Vec<Vec<&'a mut [f32]>>,
+    sums: Vec<&'a mut [f32]>,
+    norm_parts: Vec<Vec<&'a mut [f32]>>,
+}
+
+/// Adds to all gradients from those of the outputs, `gys`, one per stream.
+pub(super) fn backward<const N: usize>(
+    split: Split,
+    layer: &Layer,
+    xs: &[[Image<NoneTape>; N]],
+    gys: &[Buffer],
+    into: Into<'_>,
+    gweight: &mut Buffer,
+) {
+    let Into { xs: gxs, residual: gresidual, sums, norms: norm_parts } = into;
+    let sizes = split.sizes;
+    let (channels, out, groups) = (sizes.channels, sizes.out, split.groups());
+    if groups == 0 || out == 0 || channels == 0 {
+        return;
+    }
+    let parts = PARTS.min(groups);
+    let len = POINTS * channels * padded(out);
+    let widths = xs.iter().map(|x| x[0].shape()[3]);
+    let streams = widths.clone().flat_map(|width| [width; N]);
+    let mut gxs =
+        by_group(split, gxs.iter_mut().zip(streams).map(|(g, width)| pieces(split, width, g))).into_iter();
+    let mut gresidual = by_group(split, gresidual.iter_mut().map(|g| pieces(split, out, g))).into_iter();
+    let norm_pieces =
+        norm_parts.iter_mut().zip(widths).map(|(p, width)| p.chunks_mut((split.group * 2 * width).max(1)));
+    let mut norm_parts = by_group(split, norm_pieces).into_iter();
+    let mut sums = sums.chunks_mut(split.group * out);
+    lend((parts + 1) * len + POINTS * out * padded(channels), |buffer| {
+        let (u, rest) = buffer.split_at_mut(len);
+        let (turned, partial) = rest.split_at_mut(POINTS * out * padded(channels));
+        taps::transform(numbers(&layer.weight), channels, out, u);
+        taps::transpose(u, channels, out, turned);
+        let parts: Vec<Part<'_>> = partial
+            .chunks_exact_mut(len)
+            .enumerate()
+            .map(|(i, sum)| {
+                let range = i * groups / parts..(i + 1) * groups / parts;
+                let n = range.len();
+                Part {
+                    groups: range,
+                    sum,
+                    gxs: gxs.by_ref().take(n).collect(),
+                    gresidual: gresidual.by_ref().take(n).collect(),
+                    sums: sums.by_ref().take(n).collect(),
+                    norm_parts: norm_parts.by_ref().take(n).collect(),
+                }
+            })
+            .collect();
+        parts.into_par_iter().for_each(|part| backward_part(split, layer, xs, gys, turned, part));
+        taps::add_gradient(partial, channels, out, gweight);
+    });
+}
+
+fn backward_part<const N: usize>(
+    split: Split,
+    layer: &Layer,
+    xs: &[[Image<NoneTape>; N]],
+    gys: &[Buffer],
+    turned: &[f32],
+    part: Part<'_>,
+) {
+    let sizes = split.sizes;
+    let Part { groups, sum, gxs, gresidual, sums, norm_parts } = part;
+    let [v_len, e_len] = sizes.block_lens();
+    let mut fresh = true;
+    let outputs = gxs.into_iter().zip(gresidual).zip(sums.into_iter().zip(norm_parts));
+    for (group, ((mut gxs, gresidual), (sums, norm_parts))) in groups.zip(outputs) {
+        let len = prepared_len::<N>(split, layer, group);
+        scratch(2 * len + v_len + e_len, |mut buffer| {
+            let (v, e) = (cut(&mut buffer, v_len), cut(&mut buffer, e_len));
+            let prepared = prepared(split, layer, group, xs, &mut buffer);
+            // What the norms' backward pass begins with; without norms, the inputs' gradients themselves.
+            let mut gas: Vec<&mut [f32]> = match &layer.norms {
+                Some(_) => {
+                    let zeros = |gx: &&mut [f32]| {
+                        let zeros = cut(&mut buffer, gx.len());
+                        zeros.fill(0.0);
+                        zeros
+                    };
+                    gxs.iter().map(zeros).collect()
+                }
+                None => std::mem::take(&mut gxs),
+            };
+            let inputs_of = |i| stream(split, group, i, xs, &prepared);
+            for (i, gy) in gys.iter().enumerate() {
+                let gy = &gy[split.range(group, sizes.out)];
+                pulp::Arch::new().dispatch(Backward {
+                    sizes,
+                    inputs: &inputs_of(i),
+                    tiles: split.images(group).len() * sizes.tiles(),
+                    gy,
+                    turned,
+                    sum: &mut *sum,
+                    fresh: std::mem::replace(&mut fresh, false),
+                    gx: &mut gas
+                        .iter_mut()
+                        .skip(i)
+                        .step_by(N)
+                        .zip(xs)
+                        .map(|(g, x)| (&mut **g, x[0].shape()[3]))
+                        .collect::<Vec<_>>(),
+                    v: &mut *v,
+                    e: &mut *e,
+                });
+            }
+            for (g, gy) in gresidual.into_iter().zip(gys) {
+                g.iter_mut().zip(&gy[split.range(group, sizes.out)]).for_each(|(g, d)| *g += d);
+            }
+            add_positions(&gys[0][split.range(group, sizes.out)], split.positions(), sizes.out, sums);
+            drop(prepared);
+            if let Some(norms) = &layer.norms {
+                let first = split.images(group).start;
+                let mut gas = gas.into_iter();
+                let mut gxs = gxs.into_iter();
+                for ((norm, x), part) in norms.iter().zip(xs).zip(norm_parts) {
+                    let channels = x[0].shape()[3];
+                    let (Some(mut ga), Some(gx)) = (several(&mut gas), several(&mut gxs)) else { return };
+                    if let Some(key) = layer.dropout {
+                        mask(key, first * split.positions() * channels, ga.each_mut().map(|g| &mut **g));
+                    }
+                    let x = x.each_ref().map(|x| &numbers(x)[split.range(group, channels)]);
+                    norm_images::backward(norm, split.positions() * channels, x, ga, gx, part);
+                }
+            }
+        });
+    }
+}
+
+/// The next `N` of an iterator.
+fn several<X, const N: usize>(items: &mut impl Iterator<Item = X>) -> Option<[X; N]> {
+    items.take(N).collect::<Vec<X>>().try_into().ok()
+}
+
+/// The sum over the positions of each image.
+fn add_positions(gy: &[f32], positions: usize, channels: usize, sums: &mut [f32]) {
+    super::vectorized(
+        #[inline(always)]
+        || {
+            for (sums, gy) in sums.chunks_exact_mut(channels).zip(gy.chunks_exact(positions * channels)) {
+                for gy in gy.chunks_exact(channels) {
+                    sums.iter_mut().zip(gy).for_each(|(s, g)| *s += g);
+                }
+            }
+        },
+    );
+}
+
+/// The backward pass of the convolution of a group's images of one stream.
+struct Backward<'a, 'g> {
+    sizes: Sizes,
+    inputs: &'a [(&'a [f32], usize)],
+    tiles: usize,
+    gy: &'a [f32],
+    turned: &'a [f32],
+    sum: &'a mut [f32],
+    /// Whether `sum` holds nothing yet.
+    fresh: bool,
+    gx: &'a mut [(&'g mut [f32], usize)],
+    v: &'a mut [f32],
+    e: &'a mut [f32],
+}
+
+impl WithSimd for Backward<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sizes, inputs, tiles, gy, turned, sum, fresh, gx, v, e } = self;
+        let (c, o) = (padded(sizes.channels), padded(sizes.out));
+        let (v_plane, e_plane) = (sizes.block() * c, sizes.block() * o);
+        for first in (0..tiles).step_by(sizes.block()) {
+            let block = first..(first + sizes.block()).min(tiles);
+            let (len, keep) = (block.len(), !fresh || first > 0);
+            transform_inputs(simd, sizes, inputs, block.clone(), v);
+            spread_outputs(simd, sizes, gy, block.clone(), e);
+            let product = (sizes.channels, len, o);
+            products(simd, product, (v, v_plane, (1, c)), (e, e_plane), (sum, sizes.channels * o), keep);
+            let product = (len, sizes.out, c);
+            products(simd, product, (e, e_plane, (o, 1)), (turned, sizes.out * c), (v, v_plane), false);
+            add_inputs(simd, sizes, gx, block, v);
+        }
+    }
+}

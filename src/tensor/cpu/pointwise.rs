@@ -1,0 +1,152 @@
+//! 1x1 convolution: a matrix product per position, with bias, shift and residual as the product's start.
+
+use super::convolution::Image;
+use super::matrix::{View, multiply};
+use super::scratch::lend;
+use super::storage::{Buffer, claim, give, numbers, numbers_mut, take};
+use crate::tensor::Convolution;
+use dfdx::prelude::*;
+use rayon::prelude::*;
+
+/// Positions of a unit of work.
+const UNIT: usize = 512;
+/// How many partial sums of the weights' gradient there are at most: fixed, so that the order of addition is.
+const PARTS: usize = 8;
+
+/// See [`Convolution`]; the operation with its backward pass.
+pub(super) fn convolution<T: Tape<f32, Cpu>>(
+    inputs: Vec<Image<T>>,
+    operator: &Convolution<'_, usize, f32, Cpu>,
+    shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,
+    residual: Option<Image<T>>,
+) -> Image<T> {
+    let device = operator.weight.device().clone();
+    let mut tape = T::default();
+    let mut split_off = |image: Image<T>| {
+        let (image, own) = image.contiguous().split_tape();
+        tape = std::mem::take(&mut tape).merge(own);
+        image
+    };
+    let xs: Vec<Image<NoneTape>> = inputs.into_iter().map(&mut split_off).collect();
+    let residual = residual.map(split_off);
+    let shift = shift.map(|shift| {
+        let (shift, own) = shift.contiguous().split_tape();
+        tape = std::mem::take(&mut tape).merge(own);
+        shift
+    });
+    let weight = operator.weight.clone();
+    let bias = operator.bias.cloned();
+    let [rows, height, width, _] = xs.first().map_or([0; 4], |x| *x.shape());
+    let out = weight.shape().1;
+    let image = height * width * out;
+
+    let mut y = device.zeros_like(&[rows, height, width, out]);
+    let unit = (UNIT * out).max(1);
+    numbers_mut(&mut y).par_chunks_mut(unit).enumerate().for_each(|(i, y)| {
+        if let Some(residual) = &residual {
+            y.copy_from_slice(&numbers(residual)[i * unit..][..y.len()]);
+        }
+        for (p, y) in y.chunks_exact_mut(out).enumerate() {
+            if let Some(bias) = &bias {
+                y.iter_mut().zip(numbers(bias)).for_each(|(y, b)| *y += b);
+            }
+            if let Some(shift) = &shift {
+                let row = (i * unit + p * out) / image;
+                y.iter_mut().zip(&numbers(shift)[row * out..]).for_each(|(y, s)| *y += s);
+            }
+        }
+        let positions = y.len() / out;
+        let mut first = 0;
+        for x in &xs {
+            let channels = x.shape()[3];
+            let x = &numbers(x)[i * UNIT * channels..];
+            let weight = &numbers(&weight)[first * out..];
+            multiply(
+                (positions, channels, out),
+                y,
+                true,
+                1.0,
+                View::new(x, channels),
+                View::new(weight, out),
+            );
+            first += channels;
+        }
+    });
+
+    if T::OWNS_TAPE {
+        let output = y.ghost();
+        let ghosts: Vec<_> = xs.iter().map(Tensor::ghost).collect();
+        let bias = bias.map(|bias| bias.ghost());
+        let shift = shift.map(|shift| shift.ghost());
+        let residual = residual.map(|residual| residual.ghost());
+        tape.add_backward_op(move |grads| {
+            let gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
+            if let Some(bias) = &bias {
+                add_rows(&gy, gy.len().max(1), out, grads.get_or_alloc_mut(bias)?);
+            }
+            if let Some(shift) = &shift {
+                add_rows(&gy, image.max(1), out, grads.get_or_alloc_mut(shift)?);
+            }
+            let mut first = 0;
+            for (x, ghost) in xs.iter().zip(&ghosts) {
+                let channels = ghost.shape()[3];
+                let mut gx = claim(grads.get_or_alloc_mut(ghost)?, numbers(x).len(), &device)?;
+                let own = View::new(&numbers(&weight)[first * out..], out).t();
+                gx.par_chunks_mut(UNIT * channels).zip(gy.par_chunks(unit)).for_each(|(gx, gy)| {
+                    let shape = (gx.len() / channels, out, channels);
+                    multiply(shape, gx, true, 1.0, View::new(gy, out), own);
+                });
+                give(grads.get_or_alloc_mut(ghost)?, gx);
+                let gw = &mut grads.get_or_alloc_mut(&weight)?[first * out..][..channels * out];
+                add_weight_gradient(numbers(x), channels, &gy, out, gw);
+                first += channels;
+            }
+            if let Some(residual) = &residual {
+                let gradient: &mut Buffer = grads.get_or_alloc_mut(residual)?;
+                gradient.par_chunks_mut(unit).zip(gy.par_chunks(unit)).for_each(|(g, d)| {
+                    g.iter_mut().zip(d).for_each(|(g, d)| *g += d);
+                });
+            }
+            Ok(())
+        });
+    }
+    y.put_tape(tape)
+}
+
+/// `gw += x^T gy`.
+fn add_weight_gradient(x: &[f32], channels: usize, gy: &[f32], out: usize, gw: &mut [f32]) {
+    let positions = gy.len() / out.max(1);
+    let parts = PARTS.min(positions.div_ceil(UNIT));
+    lend(parts * channels * out, |sums| {
+        sums.par_chunks_mut((channels * out).max(1)).enumerate().for_each(|(part, sum)| {
+            let range = part * positions / parts..(part + 1) * positions / parts;
+            let x = View::new(&x[range.start * channels..], channels).t();
+            multiply(
+                (channels, range.len(), out),
+                sum,
+                false,
+                1.0,
+                x,
+                View::new(&gy[range.start * out..], out),
+            );
+        });
+        for sum in sums.chunks_exact((channels * out).max(1)) {
+            gw.iter_mut().zip(sum).for_each(|(g, s)| *g += s);
+        }
+    });
+}
+
+/// Adds to the `i`-th vector of `total` the sum of the vectors of `channels` numbers in the `i`-th
+/// stretch of `gy`.
+fn add_rows(gy: &[f32], stretch: usize, channels: usize, total: &mut Buffer) {
+    total.par_chunks_mut(channels).zip(gy.par_chunks(stretch)).for_each(|(total, gy)| {
+        super::vectorized(
+            #[inline(always)]
+            || {
+                for gy in gy.chunks_exact(channels) {
+                    total.iter_mut().zip(gy).for_each(|(t, g)| *t += g);
+                }
+            },
+        );
+    });
+}

@@ -1,0 +1,365 @@
+//! 3x3 convolution with four times fewer multiplications than its definition: Winograd's F(4x4, 3x3).
+//!
+//! An output tile of 4x4 positions is `Y = A^T [(G g G^T) * (B^T d B)] A`, with `d` the 6x6 inputs that it sees,
+//! `g` the taps and `*` element by element: 36 products where the definition has 144. Summed over channels they are
+//! 36 matrix products over all tiles. The interpolation points are 0, `a`, `-a`, `1/a`, `-1/a` and infinity with
+//! `a^2 = 1/2`: so close to each other that the error in `f32` is that of the definition summed in order, while
+//! the usual 0, 1, -1, 2, -2 lose a factor of five.
+//!
+//! The algorithm is linear in `d` and in `g`, so its transposes are the two backward passes: with
+//! `E = A gY A^T`, `gU = sum over tiles of V^T E`, `gg = G^T gU G`, and `gd = B (E U^T) B^T`.
+//!
+//! # Reference
+//! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (arXiv 1509.09308), section 4; on
+//! points: Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution" (arXiv 1803.10986).
+
+use super::micro::{Product, padded};
+use pulp::Simd;
+
+/// The positions of an output tile along a side.
+const OUT: usize = 4;
+/// The inputs that it sees along a side.
+const IN: usize = 6;
+/// The products of a tile and a pair of channels.
+pub(super) const POINTS: usize = IN * IN;
+/// Bytes of the blocks of transformed tiles that are worked on at once: they stay in the second-level cache.
+const BLOCK_BYTES: usize = 640 << 10;
+
+const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
+const B: f32 = std::f32::consts::SQRT_2;
+
+/// The sizes of a convolution over images of one shape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// The channels of all inputs.
+    pub(super) channels: usize,
+    pub(super) out: usize,
+}
+
+/// Several images side by side in memory, with this many channels.
+pub(super) type Images<'a> = (&'a [f32], usize);
+
+impl Sizes {
+    fn across(self) -> usize {
+        self.width.div_ceil(OUT)
+    }
+
+    /// The tiles of an image.
+    pub(super) fn tiles(self) -> usize {
+        self.height.div_ceil(OUT) * self.across()
+    }
+
+    /// The tiles that are worked on at once.
+    pub(super) fn block(self) -> usize {
+        let each = POINTS * size_of::<f32>() * (padded(self.channels) + padded(self.out));
+        (BLOCK_BYTES / each / 8 * 8).clamp(8, 64)
+    }
+
+    /// The numbers of a block of transformed inputs and of one of transformed outputs.
+    pub(super) fn block_lens(self) -> [usize; 2] {
+        [self.channels, self.out].map(|channels| POINTS * self.block() * padded(channels))
+    }
+
+    /// The offsets, in numbers, of the positions of a square of a tile of `channels` channels, or `outside` for those
+    /// outside the image. The square has `SIDE` positions a side and starts `reach` before the tile.
+    #[inline(always)]
+    fn square<const SIDE: usize>(self, tile: usize, reach: usize, channels: usize) -> [[usize; SIDE]; SIDE] {
+        let (image, tile) = (tile / self.tiles(), tile % self.tiles());
+        let (top, left) = (tile / self.across() * OUT, tile % self.across() * OUT);
+        let mut offsets = [[OUTSIDE; SIDE]; SIDE];
+        for (i, line) in offsets.iter_mut().enumerate() {
+            for (j, offset) in line.iter_mut().enumerate() {
+                let (y, x) = ((top + i).wrapping_sub(reach), (left + j).wrapping_sub(reach));
+                if y < self.height && x < self.width {
+                    *offset = ((image * self.height + y) * self.width + x) * channels;
+                }
+            }
+        }
+        offsets
+    }
+}
+
+/// The offset of a position that is not in the image.
+const OUTSIDE: usize = usize::MAX;
+
+/// A vector of the numbers at `x`, as many as there are, and zeros after them.
+#[inline(always)]
+fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(x) {
+        ([first, ..], _) => *first,
+        ([], rest) => simd.partial_load_f32s(rest),
+    }
+}
+
+/// Writes as many numbers as `x` takes.
+#[inline(always)]
+fn store<S: Simd>(simd: S, x: &mut [f32], value: S::f32s) {
+    match S::as_mut_simd_f32s(x) {
+        ([first, ..], _) => *first = value,
+        ([], rest) => simd.partial_store_f32s(rest, value),
+    }
+}
+
+/// Applies a map of vectors to each line of a square, then to each column of the result.
+macro_rules! both_sides {
+    ($simd:expr, $map:ident, $square:expr, $from:ident => $to:ident) => {{
+        let square = $square;
+        let mut half = [[$simd.splat_f32s(0.0); $from]; $to];
+        for j in 0..$from {
+            let mut column = [$simd.splat_f32s(0.0); $from];
+            for i in 0..$from {
+                column[i] = square[i][j];
+            }
+            let column = $map($simd, column);
+            for i in 0..$to {
+                half[i][j] = column[i];
+            }
+        }
+        let mut whole = [[$simd.splat_f32s(0.0); $to]; $to];
+        for i in 0..$to {
+            whole[i] = $map($simd, half[i]);
+        }
+        whole
+    }};
+}
+
+/// `B^T d`.
+#[inline(always)]
+fn input_map<S: Simd>(simd: S, d: [S::f32s; IN]) -> [S::f32s; IN] {
+    let c = |x: f32| simd.splat_f32s(x);
+    let [d0, d1, d2, d3, d4, d5] = d;
+    let p = simd.mul_add_e_f32s(c(-2.0), d2, d4);
+    let q = simd.mul_add_e_f32s(c(-2.0), d1, d3);
+    let r = simd.mul_add_e_f32s(c(-0.5), d2, d4);
+    let s = simd.mul_add_e_f32s(c(-0.5), d1, d3);
+    [
+        simd.mul_add_e_f32s(c(-2.5), d2, simd.add_f32s(d0, d4)),
+        simd.mul_add_e_f32s(c(A), q, p),
+        simd.mul_add_e_f32s(c(-A), q, p),
+        simd.mul_add_e_f32s(c(B), s, r),
+        simd.mul_add_e_f32s(c(-B), s, r),
+        simd.mul_add_e_f32s(c(-2.5), d3, simd.add_f32s(d1, d5)),
+    ]
+}
+
+/// `B v`, the transpose of [`input_map`].
+#[inline(always)]
+fn input_transpose<S: Simd>(simd: S, v: [S::f32s; IN]) -> [S::f32s; IN] {
+    let c = |x: f32| simd.splat_f32s(x);
+    let [v0, v1, v2, v3, v4, v5] = v;
+    let (p, r) = (simd.add_f32s(v1, v2), simd.add_f32s(v3, v4));
+    let q = simd.mul_f32s(c(A), simd.sub_f32s(v1, v2));
+    let s = simd.mul_f32s(c(B), simd.sub_f32s(v3, v4));
+    [
+        v0,
+        simd.mul_add_e_f32s(c(-2.0), q, simd.mul_add_e_f32s(c(-0.5), s, v5)),
+        simd.mul_add_e_f32s(c(-2.5), v0, simd.mul_add_e_f32s(c(-2.0), p, simd.mul_f32s(c(-0.5), r))),
+        simd.mul_add_e_f32s(c(-2.5), v5, simd.add_f32s(q, s)),
+        simd.add_f32s(v0, simd.add_f32s(p, r)),
+        v5,
+    ]
+}
+
+/// `A^T m`.
+#[inline(always)]
+fn output_map<S: Simd>(simd: S, m: [S::f32s; IN]) -> [S::f32s; OUT] {
+    let c = |x: f32| simd.splat_f32s(x);
+    let [m0, m1, m2, m3, m4, m5] = m;
+    let (p, r) = (simd.add_f32s(m1, m2), simd.add_f32s(m3, m4));
+    let q = simd.mul_f32s(c(A), simd.sub_f32s(m1, m2));
+    let s = simd.mul_f32s(c(B), simd.sub_f32s(m3, m4));
+    [
+        simd.add_f32s(m0, simd.add_f32s(p, r)),
+        simd.add_f32s(q, s),
+        simd.mul_add_e_f32s(c(0.5), p, simd.mul_f32s(c(2.0), r)),
+        simd.mul_add_e_f32s(c(0.5), q, simd.mul_add_e_f32s(c(2.0), s, m5)),
+    ]
+}
+
+/// `A g`, the transpose of [`output_map`].
+#[inline(always)]
+fn output_transpose<S: Simd>(simd: S, g: [S::f32s; OUT]) -> [S::f32s; IN] {
+    let c = |x: f32| simd.splat_f32s(x);
+    let [g0, g1, g2, g3] = g;
+    let p = simd.mul_add_e_f32s(c(0.5), g2, g0);
+    let q = simd.mul_add_e_f32s(c(0.5), g3, g1);
+    let r = simd.mul_add_e_f32s(c(2.0), g2, g0);
+    let s = simd.mul_add_e_f32s(c(2.0), g3, g1);
+    [
+        g0,
+        simd.mul_add_e_f32s(c(A), q, p),
+        simd.mul_add_e_f32s(c(-A), q, p),
+        simd.mul_add_e_f32s(c(B), s, r),
+        simd.mul_add_e_f32s(c(-B), s, r),
+        g3,
+    ]
+}
+
+/// `V = B^T d B` of the tiles from `first` on, as many as fit `block`, which has `POINTS` matrices `tiles x padded channels`.
+#[inline(always)]
+pub(super) fn transform_inputs<S: Simd>(
+    simd: S,
+    sizes: Sizes,
+    inputs: &[Images<'_>],
+    tiles: std::ops::Range<usize>,
+    v: &mut [f32],
+) {
+    let line = padded(sizes.channels);
+    let plane = sizes.block() * line;
+    assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
+    for (t, tile) in tiles.enumerate() {
+        let mut before = 0;
+        for (x, channels) in inputs {
+            let offsets = sizes.square::<IN>(tile, 1, *channels);
+            for c in (0..*channels).step_by(S::F32_LANES) {
+                let lanes = (channels - c).min(S::F32_LANES);
+                let mut d = [[simd.splat_f32s(0.0); IN]; IN];
+                for i in 0..IN {
+                    for j in 0..IN {
+                        if offsets[i][j] != OUTSIDE {
+                            d[i][j] = load(simd, &x[offsets[i][j] + c..][..lanes]);
+                        }
+                    }
+                }
+                let d = both_sides!(simd, input_map, d, IN => IN);
+                let at = t * line + before + c;
+                for (i, d) in d.as_flattened().iter().enumerate() {
+                    store(simd, &mut v[i * plane + at..][..lanes], *d);
+                }
+            }
+            before += channels;
+        }
+    }
+}
+
+/// `gd += B V B^T`, the transpose of [`transform_inputs`].
+#[inline(always)]
+pub(super) fn add_inputs<S: Simd>(
+    simd: S,
+    sizes: Sizes,
+    inputs: &mut [(&mut [f32], usize)],
+    tiles: std::ops::Range<usize>,
+    v: &[f32],
+) {
+    let line = padded(sizes.channels);
+    let plane = sizes.block() * line;
+    assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
+    for (t, tile) in tiles.enumerate() {
+        let mut before = 0;
+        for (x, channels) in inputs.iter_mut() {
+            let offsets = sizes.square::<IN>(tile, 1, *channels);
+            for c in (0..*channels).step_by(S::F32_LANES) {
+                let lanes = (*channels - c).min(S::F32_LANES);
+                let at = t * line + before + c;
+                let mut d = [[simd.splat_f32s(0.0); IN]; IN];
+                for (i, d) in d.as_flattened_mut().iter_mut().enumerate() {
+                    *d = load(simd, &v[i * plane + at..][..lanes]);
+                }
+                let d = both_sides!(simd, input_transpose, d, IN => IN);
+                for i in 0..IN {
+                    for j in 0..IN {
+                        if offsets[i][j] != OUTSIDE {
+                            let x = &mut x[offsets[i][j] + c..][..lanes];
+                            let sum = simd.add_f32s(load(simd, x), d[i][j]);
+                            store(simd, x, sum);
+                        }
+                    }
+                }
+            }
+            before += *channels;
+        }
+    }
+}
+
+/// `Y = A^T M A` plus a term per image and channel and, perhaps, a residual. The tiles are those of [`transform_inputs`].
+#[inline(always)]
+pub(super) fn transform_outputs<S: Simd>(
+    simd: S,
+    sizes: Sizes,
+    m: &[f32],
+    tiles: std::ops::Range<usize>,
+    (terms, residual): (Option<&[f32]>, Option<&[f32]>),
+    y: &mut [f32],
+) {
+    let (out, line) = (sizes.out, padded(sizes.out));
+    let plane = sizes.block() * line;
+    assert!(m.len() >= POINTS * plane && tiles.len() <= sizes.block());
+    for (t, tile) in tiles.enumerate() {
+        let offsets = sizes.square::<OUT>(tile, 0, out);
+        let image = tile / sizes.tiles();
+        for c in (0..out).step_by(S::F32_LANES) {
+            let lanes = (out - c).min(S::F32_LANES);
+            let mut square = [[simd.splat_f32s(0.0); IN]; IN];
+            for (i, s) in square.as_flattened_mut().iter_mut().enumerate() {
+                *s = load(simd, &m[i * plane + t * line + c..][..S::F32_LANES]);
+            }
+            let square = both_sides!(simd, output_map, square, IN => OUT);
+            let term = match terms {
+                Some(terms) => load(simd, &terms[image * out + c..][..lanes]),
+                None => simd.splat_f32s(0.0),
+            };
+            for i in 0..OUT {
+                for j in 0..OUT {
+                    if offsets[i][j] != OUTSIDE {
+                        let at = offsets[i][j] + c;
+                        let mut sum = simd.add_f32s(square[i][j], term);
+                        if let Some(residual) = residual {
+                            sum = simd.add_f32s(sum, load(simd, &residual[at..][..lanes]));
+                        }
+                        store(simd, &mut y[at..][..lanes], sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `E = A gY A^T`, the transpose of [`transform_outputs`].
+#[inline(always)]
+pub(super) fn spread_outputs<S: Simd>(
+    simd: S,
+    sizes: Sizes,
+    gy: &[f32],
+    tiles: std::ops::Range<usize>,
+    e: &mut [f32],
+) {
+    let (out, line) = (sizes.out, padded(sizes.out));
+    let plane = sizes.block() * line;
+    assert!(e.len() >= POINTS * plane && tiles.len() <= sizes.block());
+    for (t, tile) in tiles.enumerate() {
+        let offsets = sizes.square::<OUT>(tile, 0, out);
+        for c in (0..out).step_by(S::F32_LANES) {
+            let lanes = (out - c).min(S::F32_LANES);
+            let mut square = [[simd.splat_f32s(0.0); OUT]; OUT];
+            for i in 0..OUT {
+                for j in 0..OUT {
+                    if offsets[i][j] != OUTSIDE {
+                        square[i][j] = load(simd, &gy[offsets[i][j] + c..][..lanes]);
+                    }
+                }
+            }
+            let square = both_sides!(simd, output_transpose, square, OUT => IN);
+            for (i, s) in square.as_flattened().iter().enumerate() {
+                store(simd, &mut e[i * plane + t * line + c..][..S::F32_LANES], *s);
+            }
+        }
+    }
+}
+
+/// The 36 products `c_i (+)= a_i b_i`, each with its own matrices inside the slices.
+#[inline(always)]
+pub(super) fn products<S: Simd>(
+    simd: S,
+    sizes: (usize, usize, usize),
+    (a, a_plane, a_strides): (&[f32], usize, (usize, usize)),
+    (b, b_plane): (&[f32], usize),
+    (c, c_plane): (&mut [f32], usize),
+    keep: bool,
+) {
+    for point in 0..POINTS {
+        let (a, b, c) = (&a[point * a_plane..], &b[point * b_plane..], &mut c[point * c_plane..]);
+        simd.vectorize(Product { sizes, a, a_strides, b, c, c_line: sizes.2, keep });
+    }
+}

@@ -1,0 +1,139 @@
+//! The timing of one case.
+
+use super::{Case, Figures};
+use crate::diffusion::Diffusion;
+use crate::divergence::{Divergence, Hutchinson};
+use crate::error::Result;
+use crate::level::{Gamma, GammaRange};
+use crate::likelihood::Drift;
+use crate::nn::{Counted, Jvp, Parameters, count};
+use crate::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, TraceEstimator, Weighted};
+use crate::parameterization::Velocity;
+use crate::schedule::VariancePreserving;
+use crate::solver::{Field, HostState};
+use crate::tensor::cpu::product;
+use crate::time::{Importance, Stratified};
+use crate::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use dfdx::prelude::Cpu;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::time::Instant;
+
+/// The side of the matrices whose product gives the machine's rate.
+const SIDE: usize = 2048;
+
+/// Measures a network on a case's batch, training first, so that the peak of memory is training's.
+pub(super) fn measure<N>(case: Case, network: N) -> Result<Figures>
+where
+    N: Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu>,
+{
+    let (params, batch, forward) = (count(&network), case.batch(), network.operations().total());
+    let (network, train_step_s) = train_step(case, network, FirstOrder)?;
+    let peak_rss_mib = peak_memory();
+    let (network, train_step_second_order_s) = {
+        let trace = SecondOrderTrace(TraceEstimator::SquaredProbe);
+        train_step(case, network, Sum(FirstOrder, Weighted(0.1, trace)))?
+    };
+    let (drift_s, drift_divergence_s) = right_hand_sides(case, &network)?;
+    let matmul_gflops = matrix_rate(case)?;
+    let share = |passes: u64, seconds: f64| {
+        (passes * forward * batch as u64) as f64 / seconds / (matmul_gflops * 1e9)
+    };
+    Ok(Figures {
+        case: case.name().to_owned(),
+        params,
+        batch,
+        train_step_share: share(3, train_step_s),
+        drift_divergence_share: share(2, drift_divergence_s),
+        train_step_s,
+        train_step_second_order_s,
+        drift_s,
+        drift_divergence_s,
+        matmul_gflops,
+        peak_rss_mib,
+    })
+}
+
+/// The median time of `run` after one run that does not count.
+fn median(case: Case, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+    run()?;
+    let mut times = Vec::with_capacity(case.repeats());
+    for _ in 0..case.repeats() {
+        let started = Instant::now();
+        run()?;
+        times.push(started.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
+
+/// A training step with an objective, and the network after the steps.
+fn train_step<N, O>(case: Case, network: N, objective: O) -> Result<(N, f64)>
+where
+    N: Jvp<f32, Cpu> + Parameters<f32, Cpu>,
+    O: Objective<f32, Cpu, N>,
+{
+    let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
+    let times = Importance::for_weight(diffusion.range(), diffusion.weight_density())?;
+    let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
+    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let numbers = case.batch() * network.dims();
+    let x: Vec<f64> = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
+    let mut trainer = Trainer::new(network, objective, diffusion, Stratified(times), settings);
+    let mut step = 0;
+    let seconds = median(case, || {
+        step += 1;
+        trainer.step(step, step, &x).map(drop)
+    })?;
+    Ok((trainer.network, seconds))
+}
+
+/// The drift, and the drift with the divergence, as the likelihood's solver calls them.
+fn right_hand_sides<N: Jvp<f32, Cpu>>(case: Case, network: &N) -> Result<(f64, f64)> {
+    let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
+    let (batch, dims) = (case.batch(), network.dims());
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let z: Vec<f64> = (0..batch * dims).map(|_| rng.gen_range(-1.0..1.0)).collect();
+    let state = HostState::new(dims, z)?;
+    let rows: Vec<usize> = (0..batch).collect();
+    let gammas: Vec<f64> = rows.iter().map(|&row| middle(diffusion.range(), row, batch)).collect();
+    let mut drift = Drift::new(network, &diffusion, batch);
+    let plain = median(case, || {
+        std::hint::black_box(drift.eval(&rows, &gammas, &state));
+        Ok(())
+    })?;
+    let seeds: Vec<[u8; 32]> = rows.iter().map(|&row| [row as u8; 32]).collect();
+    let mut drift = drift.with_density(Hutchinson::default().begin(dims, &seeds));
+    let state = state.with_log_density(vec![0.0; batch])?;
+    let density = median(case, || {
+        std::hint::black_box(drift.eval(&rows, &gammas, &state));
+        Ok(())
+    })?;
+    Ok((plain, density))
+}
+
+/// Levels spread over the range.
+fn middle(range: GammaRange, row: usize, rows: usize) -> f64 {
+    let Gamma(min) = range.min();
+    min + range.width() * (row as f64 + 0.5) / rows as f64
+}
+
+/// 1e9 operations a second of a large product on all threads.
+fn matrix_rate(case: Case) -> Result<f64> {
+    let (a, b) = (vec![1.0; SIDE * SIDE], vec![1.0; SIDE * SIDE]);
+    let mut c = vec![0.0; SIDE * SIDE];
+    let seconds = median(case, || {
+        product((SIDE, SIDE, SIDE), &mut c, &a, &b);
+        Ok(())
+    })?;
+    Ok(2.0 * (SIDE as f64).powi(3) / seconds / 1e9)
+}
+
+/// The most memory that this process has held, in MiB, where the system tells.
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024.0)
+}

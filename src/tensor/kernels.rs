@@ -128,6 +128,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// [`norm_convolution`](Kernels::norm_convolution) and its derivative along a tangent; `shift` has none.
+    #[allow(clippy::type_complexity)]
     fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
         inputs: Vec<Dual<Tensor<ImageBatch<H, W, I>, E, Self, T>>>,
         preparation: &Preparation<'_, E, Self>,

@@ -50,23 +50,25 @@ impl Plan<'_> {
         let blocks = self.blocks::<L>();
         let positions = x.len() / blocks;
         for (b, mean) in mean.iter_mut().enumerate() {
-            let mut sum = [0.0; L];
-            for x in x[b..].iter().step_by(blocks) {
-                for i in 0..L {
-                    sum[i] += x[i];
-                }
-            }
-            *mean = sum;
+            [*mean] = totals(
+                positions,
+                #[inline(always)]
+                |p| [x[p * blocks + b]],
+            );
         }
         self.group_means(mean, positions);
         for (b, (rstd, mean)) in rstd.iter_mut().zip(&*mean).enumerate() {
-            let mut sum = [0.0; L];
-            for x in x[b..].iter().step_by(blocks) {
-                for i in 0..L {
-                    sum[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
-                }
-            }
-            *rstd = sum;
+            [*rstd] = totals(
+                positions,
+                #[inline(always)]
+                |p| {
+                    let mut square = x[p * blocks + b];
+                    for i in 0..L {
+                        square[i] = (square[i] - mean[i]) * (square[i] - mean[i]);
+                    }
+                    [square]
+                },
+            );
         }
         self.group_means(rstd, positions);
         for v in rstd.as_flattened_mut() {
@@ -153,6 +155,40 @@ impl Plan<'_> {
                     gx[i] += rstd[i] * (gu[i] * scale[i] - mean_gn[i] - n * mean_gn_n[i]);
                 }
             }
+        }
+    }
+}
+
+/// The sums over positions of `K` vectors of `L` channels, four positions at a time.
+#[inline(always)]
+pub(super) fn totals<const L: usize, const K: usize>(
+    positions: usize,
+    f: impl Fn(usize) -> [[f32; L]; K],
+) -> [[f32; L]; K] {
+    const LANES: usize = 4;
+    let mut sums = [[[0.0f32; L]; K]; LANES];
+    let whole = positions / LANES * LANES;
+    for first in (0..whole).step_by(LANES) {
+        for (lane, sums) in sums.iter_mut().enumerate() {
+            add_all(sums, f(first + lane));
+        }
+    }
+    for p in whole..positions {
+        add_all(&mut sums[0], f(p));
+    }
+    let [mut total, rest @ ..] = sums;
+    for rest in rest {
+        add_all(&mut total, rest);
+    }
+    total
+}
+
+/// `sums += x`.
+#[inline(always)]
+fn add_all<const L: usize, const K: usize>(sums: &mut [[f32; L]; K], x: [[f32; L]; K]) {
+    for (sum, x) in sums.iter_mut().zip(x) {
+        for i in 0..L {
+            sum[i] += x[i];
         }
     }
 }

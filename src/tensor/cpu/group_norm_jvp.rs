@@ -7,7 +7,8 @@
 //! - `gx' = r Q gn'`;
 //! - `gx = r Q (gn - r m(x' n) gn' - r m(gn' n) x') - r m(gn' n') n`.
 
-use super::group_norm::{Blocks, Kept, Plan, by_lanes, lanes, lanes_mut, totals};
+use super::group_norm::{Blocks, Kept, Plan};
+use super::lanes::{by_lanes, lanes, lanes_mut, totals};
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::vectorized;

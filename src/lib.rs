@@ -30,6 +30,8 @@ pub mod sample;
 pub mod schedule;
 pub mod solver;
 pub mod tensor;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod time;
 pub mod train;
 pub mod work;

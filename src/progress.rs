@@ -23,6 +23,35 @@ pub struct StepMetrics {
     pub gradient_norm: f64,
     /// Seconds of training so far, over all sessions.
     pub seconds: f64,
+    /// The first-order loss of the step's rows and its high-order terms, where the stage has any.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub high_order: Option<HighOrderMetrics>,
+}
+
+/// What a high-order stage adds to a step's metrics; in nats per dimension.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HighOrderMetrics {
+    /// The first-order loss.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub first_order: f64,
+    /// Each high-order term, before its weight.
+    pub terms: Vec<TermMetrics>,
+}
+
+/// A high-order term of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TermMetrics {
+    /// The order: 2 or 3.
+    pub order: u8,
+    /// Its name: `trace`, `jacobian`, `trace_gradient`.
+    pub name: String,
+    /// Its loss, which the target's variance keeps from 0.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub loss: f64,
+    /// An unbiased estimate of the part of its excess that all states of a level have in common (see
+    /// [`Term::common_excess`](crate::objective::Term::common_excess)); a step's value is noisy and may be negative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess: Option<f64>,
 }
 
 /// JSON has no number that is not finite and writes null for it.

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::progress::null_is_nan;
+use crate::run::StageRecord;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -67,6 +68,9 @@ pub struct Outcome {
     pub baseline: Option<Baseline>,
     /// The estimates, in the order in which they were made.
     pub estimates: Vec<Estimate>,
+    /// The model after each stage of a recipe with several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageRecord>,
 }
 
 impl Outcome {
@@ -113,6 +117,7 @@ mod tests {
             seed: 0,
             baseline: Some(Baseline { name: "independent pixels".into(), bits_per_dim: 2.364 }),
             estimates: vec![estimate],
+            stages: Vec::new(),
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("result.json");

@@ -267,3 +267,20 @@ fn help_and_version_go_to_standard_output() {
         assert!(output.status.success() && output.stderr.is_empty() && !output.stdout.is_empty());
     }
 }
+
+/// Without the feature "cuda", or without a driver: one line, on every command that computes.
+#[test]
+fn devices_that_cannot_be_used_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("r.toml"), RECIPE).expect("a file");
+    for more in [&["--device", "cuda:999"][..], &["--device", "cuda:999", "--dry-run"]] {
+        let line = refusal(folder.path(), &[&["train", "r.toml"], more].concat());
+        assert!(line.starts_with("device = cuda:999: expected "), "{line}");
+    }
+    let on_device = format!("device = \"cuda:999\"\n{RECIPE}");
+    assert!(recipe_refusal(&on_device).starts_with("device = cuda:999: expected "));
+    for name in ["gpu", "cuda:", "cuda:x"] {
+        let line = refusal(folder.path(), &["eval", "run", "--device", name]);
+        assert!(line.contains(&format!("device = \"{name}\": expected \"cpu\" or \"cuda:N\"")), "{line}");
+    }
+}

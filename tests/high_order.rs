@@ -8,8 +8,14 @@
 mod bounds;
 #[path = "high_order/case.rs"]
 mod case;
+#[path = "high_order/estimators.rs"]
+mod estimators;
+#[path = "high_order/gradients.rs"]
+mod gradients;
 #[path = "high_order/laws.rs"]
 mod laws;
+#[path = "high_order/network.rs"]
+mod network;
 #[path = "high_order/ode_kl.rs"]
 mod ode_kl;
 #[path = "high_order/oracle.rs"]

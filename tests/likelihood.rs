@@ -6,6 +6,8 @@
 mod bounds;
 #[path = "likelihood/chain.rs"]
 mod chain;
+#[path = "device.rs"]
+mod device;
 #[path = "likelihood/divergence.rs"]
 mod divergence;
 #[path = "likelihood/failures.rs"]
@@ -14,5 +16,7 @@ mod failures;
 mod gaussian;
 #[path = "likelihood/sampling.rs"]
 mod sampling;
+#[path = "likelihood/states.rs"]
+mod states;
 #[path = "likelihood/variational.rs"]
 mod variational;

@@ -34,6 +34,7 @@ mod marginal;
 mod mixture;
 mod model;
 mod moments;
+mod net;
 mod perturbation;
 mod quadrature;
 mod rademacher;
@@ -47,6 +48,7 @@ pub use mixture::GaussianMixture;
 pub use model::Model;
 /// The linear algebra that this module's types are made of.
 pub use nalgebra;
+pub use net::AnalyticNet;
 pub use perturbation::Perturbation;
 pub(crate) use quadrature::trapezoid_nodes;
 pub use rademacher::Rademacher;

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::new_plugin::Kind;
 use super::{BAD_INPUT, complain, print};
 use crate::config::Device;
 use clap::error::ErrorKind;
@@ -89,6 +90,14 @@ pub(super) enum Command {
     },
     /// List every name that a recipe can use, with its formula and reference.
     List,
+    /// Write the crate of a new plugin, which compiles and has one formula to fill in.
+    NewPlugin {
+        /// What it adds.
+        #[arg(value_enum)]
+        kind: Kind,
+        /// The crate's name, and its folder's.
+        name: String,
+    },
 }
 
 /// What to say instead of running a command.

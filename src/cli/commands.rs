@@ -1,7 +1,7 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, interrupt, list, print, table};
+use super::{Bar, interrupt, list, new_plugin, print, table};
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -21,6 +21,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Export { run, checkpoint } => export(&run, &checkpoint),
         Command::Bench { case, json, threads } => bench(&case, json, threads),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
+        Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
 }
 
@@ -122,6 +123,12 @@ fn bench(case: &str, json: bool, threads: Option<u16>) -> Result<ExitCode> {
     } else {
         print(&figures.to_string())?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<ExitCode> {
+    let folder = new_plugin::create(Path::new(""), kind, name)?;
+    print(&format!("{}: write the formula into src/lib.rs, then: cargo test\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

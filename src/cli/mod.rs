@@ -12,6 +12,7 @@ mod bar;
 mod commands;
 pub mod interrupt;
 mod list;
+mod new_plugin;
 mod table;
 
 pub use bar::Bar;

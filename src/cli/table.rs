@@ -38,6 +38,9 @@ pub fn table(outcome: &Outcome) -> String {
             text.push('\n');
         }
     }
+    for stage in &outcome.stages {
+        text.push_str(&format!("{stage}\n"));
+    }
     text
 }
 
@@ -66,6 +69,7 @@ mod tests {
             seed: 0,
             baseline: Some(Baseline { name: "independent pixels".into(), bits_per_dim: 2.364 }),
             estimates: vec![estimate("vlb", 1.98768, 3.04), estimate("ode_truncated_normal", 1.9, 12.0)],
+            stages: Vec::new(),
         };
         let expected = "\
 digits, test split, after step 1400

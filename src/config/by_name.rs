@@ -4,6 +4,7 @@
 /// the table, the variants' names in snake case. Unit variants first, then those with settings.
 macro_rules! by_name {
     ($type:ident { $($unit:ident),* ; $($variant:ident($settings:ty)),* }) => {
+        #[allow(clippy::enum_variant_names)]
         const _: () = {
             #[derive(serde::Deserialize)]
             #[serde(rename_all = "snake_case")]

@@ -97,6 +97,8 @@ pub struct Evaluation {
     /// The first so many images; without it, all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<u64>,
+    /// The first so many of them measured after each stage of a recipe with several: 64.
+    pub stage_images: u64,
     /// Noise levels an image, stratified over the range, for the VLB: 32.
     pub vlb_levels: u64,
     /// Single draws that are averaged, each a bound of its own: 1.
@@ -157,6 +159,7 @@ impl Default for Evaluation {
             seed: 0,
             batch: 64,
             images: None,
+            stage_images: 64,
             vlb_levels: 32,
             draws: 1,
             importance_samples: 1,
@@ -203,6 +206,7 @@ impl Evaluation {
         seed("seed", self.seed)?;
         count("batch", self.batch)?;
         self.images.map_or(Ok(()), |images| count("images", images))?;
+        count("stage_images", self.stage_images)?;
         count("vlb_levels", self.vlb_levels)?;
         count("draws", self.draws)?;
         count("importance_samples", self.importance_samples)?;

@@ -27,6 +27,7 @@ mod files;
 mod limits;
 mod named;
 mod network;
+mod objective;
 mod source;
 mod stage;
 
@@ -38,8 +39,9 @@ pub use evaluation::{
 pub use files::{ArrayFiles, Cifar10, Folder, ImageNet32};
 pub use named::Named;
 pub use network::{Attention, Mlp, Network, Unet};
+pub use objective::{Objective, SecondOrder, ThirdOrder};
 pub use source::Source;
-pub use stage::{Cosine, Decay, Objective, Stage};
+pub use stage::{Cosine, Decay, Stage};
 
 use crate::error::{Error, Result};
 use crate::level::GammaRange;

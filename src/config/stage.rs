@@ -3,6 +3,7 @@
 use super::by_name::by_name;
 use super::fault::Fault;
 use super::limits::{count, fraction, not_negative, positive};
+use super::objective::Objective;
 use serde::{Deserialize, Serialize};
 
 /// A stage: an objective, its optimizer and its length. Stages run in order, each from where the
@@ -37,15 +38,6 @@ pub struct Stage {
     /// The largest global norm of a gradient; without it gradients are not clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
-}
-
-/// What a stage minimises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Objective {
-    /// The diffusion term of the VLB: `1/(2 a^2) |F - F*|^2` over gamma.
-    #[default]
-    FirstOrder,
 }
 
 /// What the learning rate does after the warm-up.
@@ -90,6 +82,7 @@ impl Default for Stage {
 
 impl Stage {
     pub(super) fn check(&self) -> Result<(), Fault> {
+        self.objective.check().map_err(|fault| fault.under("objective"))?;
         count("steps", self.steps)?;
         count("batch", self.batch)?;
         count("accumulation", self.accumulation)?;

@@ -14,9 +14,23 @@ fn defaults_are_those_of_rust() {
 }
 
 #[test]
+fn a_device_is_cpu_or_cuda_with_an_ordinal() {
+    let device = |name: &str| parse(&format!("device = {name}\n{SMALL}")).map(|recipe| recipe.device);
+    assert_eq!(device("'cpu'"), Ok(Device::Cpu));
+    assert_eq!(device("'cuda:1'"), Ok(Device::Cuda(1)));
+    let error = device("'gpu'").unwrap_err();
+    assert_eq!(error, "r.toml: line 1, device: found string \"gpu\", expected \"cpu\" or \"cuda:N\"");
+    assert!(device("0").is_err());
+    let recipe = parse(SMALL).unwrap();
+    assert_eq!(recipe.clone().on(None), recipe);
+    assert_eq!(recipe.on(Some(Device::Cuda(0))).device, Device::Cuda(0));
+}
+
+#[test]
 fn resolved_recipe_comes_back_equal() {
     let text = "
         seed = 7
+        device = 'cuda:3'
         data = 'two_pixel'
         schedule = { name = 'vp' }
         time = { name = 'stratified', inner = { name = 'log_normal', mean = 0.1, deviation = 2 } }

@@ -53,10 +53,11 @@ pub struct Draw {
 /// image-conditional `q` fits.
 ///
 /// # Laws
-/// - `normalized`: `exp(log_q)` integrates to 1 over `z`;
+/// - `normalized`: `exp(log_q)` integrates to 1 over `z`, and is the density of the draws;
 /// - `entropy`: [`entropy`](Self::entropy), where it is given, is `-E log q`;
-/// - `bound`: for an exact density, `E[log p + log P(x | z) - log q] <= log P(x)`, and more draws
-///   only tighten the K-sample bound.
+/// - `bound`: for an exact density, `E[log p + log P(x | z) - log q] <= log P(x)`;
+/// - `more_draws`: more draws only tighten the K-sample bound, and never past `log P(x)`;
+/// - `reproducible`: the same seed gives the same draw, bit for bit.
 pub trait Dequantizer: Debug + Send + Sync {
     /// The level at which the ODE starts.
     fn level(&self) -> Level;

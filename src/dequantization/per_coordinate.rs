@@ -9,6 +9,12 @@ use std::fmt::Debug;
 ///
 /// Whoever implements it gets [`Dequantizer`]: `log q` and the decoder's term are sums over
 /// coordinates, drawn in the row's order. `k` is a grey level, below the number of levels.
+///
+/// # Laws
+/// - `normalized`: `exp(log_density)` integrates to 1 over `z`;
+/// - `entropy`: [`entropy_per_dim`](Self::entropy_per_dim) is the integral of `-q log q`;
+/// - `support`: a draw has a finite log-density, and stays in its bin wherever
+///   [`log_decoder`](Self::log_decoder) is 0.
 pub trait PerCoordinate: Debug + Send + Sync {
     /// The level at which the ODE starts.
     fn start(&self) -> Level;

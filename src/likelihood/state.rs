@@ -97,6 +97,9 @@ impl<D: Kernels<f64>> OdeState for TensorState<D> {
     }
 
     fn scatter(&mut self, rows: &[usize], from: &Self) {
+        if rows.is_empty() {
+            return;
+        }
         let own = self.rows();
         let mut index: Vec<usize> = (0..own).collect();
         rows.iter().enumerate().for_each(|(i, &row)| index[row] = own + i);

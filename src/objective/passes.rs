@@ -177,18 +177,19 @@ impl<'a, 'p, E: Real, D: Kernels<E>, N: Network<E, D>> Passes<'a, 'p, E, D, N> {
         self.keep(f.tangent.tangent).retaped()
     }
 
-    /// `d^2 F1/dz^2 [v, w]` without a gradient.
+    /// `dF1/dz v` and `d^2 F1/dz^2 [v, w]` without a gradient.
     pub fn fixed_along_both(
         &mut self,
         v: &Tensor<N::Batch, E, D>,
         w: &Tensor<N::Batch, E, D>,
-    ) -> Tensor<N::Batch, E, D>
+    ) -> [Tensor<N::Batch, E, D>; 2]
     where
         N: SecondJvp<E, D>,
     {
         self.pass.rewind();
         let network = self.reference.unwrap_or(self.network);
-        network.second_jvp(self.twice(self.problem.input(), v, w), self.pass).tangent.tangent
+        let f = network.second_jvp(self.twice(self.problem.input(), v, w), self.pass);
+        [f.value.tangent, f.tangent.tangent]
     }
 
     /// The sum of `terms` for the indices below `count`.

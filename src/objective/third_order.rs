@@ -14,8 +14,8 @@ use dfdx::prelude::*;
 /// residual `r = F - F1` and the network's own second-order estimates, `S = sigma dF1/dz` and `t` of its
 /// trace. No gradient goes through `G`.
 ///
-/// Sliced: along one Rademacher direction `w`, with the trace from probes `v1` and `v2` in product form (see
-/// [`TraceEstimator::TwoProbes`](super::TraceEstimator)), and `t` from a third, so that the mean over probes is the exact
+/// Sliced: along one Rademacher direction `w`, in product form (see [`TraceEstimator::TwoProbes`](super::TraceEstimator)):
+/// either factor has both traces, the network's and `t`, from its own probe, so that the mean over probes is the exact
 /// objective, value and gradient. The minimiser's error is bounded by the training excess and the lower orders' errors:
 /// [`crate::bounds::third_order`].
 ///
@@ -36,28 +36,34 @@ impl<E: Real, D: Kernels<E>, N: SecondJvp<E, D>> Objective<E, D, N> for ThirdOrd
         let d = dims as f64;
         let coefficients: Vec<f64> = problem.weights().as_slice().iter().map(|w| w / (d * d)).collect();
         let losses = passes.total(self.0.count(dims), |passes, index| {
-            let (w, trace, second) = match self.0 {
+            let (w, own, other) = match self.0 {
                 Slices::Probe => {
                     let (w, v, u) = (passes.probe(), passes.probe(), passes.probe());
-                    let trace = dot_rows(passes.along_both(&v, &w), &v);
-                    (w.clone(), trace, Some(host(&dot_rows(passes.fixed_along_both(&u, &w), &u))))
+                    let own = dot_rows(passes.along_both(&v, &w), &v);
+                    let trace = host(&dot_rows(passes.fixed_along(&v), &v));
+                    let [along, second] = passes.fixed_along_both(&u, &w);
+                    let other = (host(&dot_rows(along, &u)), host(&dot_rows(second, &u)));
+                    (w, (trace, own), Some(other))
                 }
                 Slices::Exact => {
-                    let w = passes.unit(index);
-                    let trace = passes.total(dims, |passes, i| {
+                    let (w, mut trace) = (passes.unit(index), vec![0.0; problem.rows.len()]);
+                    let own = passes.total(dims, |passes, i| {
                         let v = passes.unit(i);
+                        let entry = host(&dot_rows(passes.fixed_along(&v), &v));
+                        trace.iter_mut().zip(entry).for_each(|(trace, entry)| *trace += entry);
                         Ok(dot_rows(passes.along_both(&v, &w), &v))
                     })?;
-                    (w, trace, None)
+                    (w, (trace, own), None)
                 }
             };
-            let targets = self.targets(passes, &w);
-            let errors =
-                variance.scale(trace) - RowCoefficients::new(targets.clone()).tensor(problem.z.device());
-            Ok(match second {
-                Some(second) => {
-                    let rows = second.iter().zip(variance.as_slice()).zip(&targets);
-                    let other: Vec<f64> = rows.map(|((s, v), target)| v * s - target).collect();
+            let (trace, own) = own;
+            let target = target(passes, &w);
+            let goals = RowCoefficients::new(target(&trace)).tensor(problem.z.device());
+            let errors = variance.scale(own) - goals;
+            Ok(match other {
+                Some((trace, second)) => {
+                    let rows = second.iter().zip(variance.as_slice()).zip(target(&trace));
+                    let other: Vec<f64> = rows.map(|((s, v), goal)| v * s - goal).collect();
                     product(errors, &other, &coefficients)
                 }
                 None => RowCoefficients::new(coefficients.clone()).scale(errors.square()),
@@ -69,32 +75,22 @@ impl<E: Real, D: Kernels<E>, N: SecondJvp<E, D>> Objective<E, D, N> for ThirdOrd
     }
 }
 
-impl ThirdOrder {
-    /// `w . G` of each row.
-    fn targets<E: Real, D: Kernels<E>, N: SecondJvp<E, D>>(
-        &self,
-        passes: &mut Passes<'_, '_, E, D, N>,
-        w: &Tensor<N::Batch, E, D>,
-    ) -> Vec<f64> {
-        let (dims, problem) = (passes.dims(), passes.problem());
-        let residual = passes.residual();
-        let mut traces = vec![0.0; problem.rows.len()];
-        for index in 0..self.0.count(dims) {
-            let v = match self.0 {
-                Slices::Probe => passes.probe(),
-                Slices::Exact => passes.unit(index),
-            };
-            let own = host(&dot_rows(passes.fixed_along(&v), &v));
-            traces.iter_mut().zip(own).for_each(|(trace, own)| *trace += own);
-        }
-        let along = passes.fixed_along(&residual);
-        let (along_w, second) = (host(&dot_rows(residual, w)), host(&dot_rows(along, w)));
-        let squares = passes.squared_residual();
-        let row = |i: usize| {
-            let (row, third) = (&problem.rows[i], &problem.rows[i].third_order);
-            let linear = third.linear * (dims as f64 + 2.0) + third.trace * row.sigma * traces[i];
-            (third.cubic * squares[i] + linear) * along_w[i] + third.jacobian * row.sigma * second[i]
+/// `w . G` of each row as a function of the rows' estimates of `tr dF1/dz`.
+fn target<E: Real, D: Kernels<E>, N: SecondJvp<E, D>>(
+    passes: &mut Passes<'_, '_, E, D, N>,
+    w: &Tensor<N::Batch, E, D>,
+) -> impl Fn(&[f64]) -> Vec<f64> {
+    let (dims, rows) = (passes.dims() as f64, &passes.problem().rows);
+    let residual = passes.residual();
+    let second = host(&dot_rows(passes.fixed_along(&residual), w));
+    let along_w = host(&dot_rows(residual, w));
+    let squares = passes.squared_residual();
+    move |traces| {
+        let row = |(i, trace): (usize, &f64)| {
+            let (sigma, third) = (rows[i].sigma, &rows[i].third_order);
+            let linear = third.linear * (dims + 2.0) + third.trace * sigma * trace;
+            (third.cubic * squares[i] + linear) * along_w[i] + third.jacobian * sigma * second[i]
         };
-        (0..problem.rows.len()).map(row).collect()
+        traces.iter().enumerate().map(row).collect()
     }
 }

@@ -41,9 +41,20 @@ pub struct Affine {
 /// What the network regresses.
 ///
 /// # Laws
+/// - `formula`: `a eps + b z` is what the paper says the network regresses, in terms of `(x, eps)`;
+/// - `solvable`: `a` is not 0, both numbers are finite, and the input scale is positive;
 /// - `round_trip`: noise, data and score recovered from the exact `F` are the exact ones;
 /// - `drift`: the ODE's drift of the exact noise equals the schedule's own;
-/// - `invariance`: the VLB and the ODE's log-density of exact data are those of every other parameterization.
+/// - `invariance`: the VLB and the ODE's log-density of exact data are those of every other parameterization;
+/// - `second_order`: `sigma dF*/dz = (a + b sigma) I - Cov(F | z) / a`;
+/// - `third_order`: `sigma^2 grad tr dF*/dz = E[|F - F*|^2 (F - F*) | z] / a^2`;
+/// - `second_order_bound`: a first-order error `delta` moves the minimiser of the second-order loss by
+///   `|delta|^2 / |a|`, see [`bounds::second_order`](crate::bounds::second_order);
+/// - `third_order_bound`: the third order's error is within
+///   [`bounds::third_order`](crate::bounds::third_order).
+///
+/// All but the first follow from the pair, so that they fail where it cannot be computed with: two terms that
+/// cancel, a pair that changes from call to call.
 pub trait Parameterization: Debug + Send + Sync {
     /// The regression target `F = a eps + b z` at `level`.
     fn target(&self, level: &Level) -> Affine;

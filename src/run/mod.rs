@@ -2,8 +2,10 @@
 
 mod difference;
 mod metrics;
+mod stages;
 
 pub use metrics::MetricsLog;
+pub use stages::StageRecord;
 
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
@@ -142,6 +144,11 @@ impl RunFolder {
     /// `records.json`: what each estimate found for each image.
     pub fn records(&self) -> PathBuf {
         self.root.join("records.json")
+    }
+
+    /// `stages.json`: the model after each stage of a recipe with several.
+    pub fn stages(&self) -> PathBuf {
+        self.root.join("stages.json")
     }
 
     /// `imported.msgpack`: what an imported checkpoint held beside its parameters and moments.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Data, Mlp, Network};
+use crate::config::{Data, Device, Mlp, Network};
 use crate::progress::StepMetrics;
 
 fn recipe() -> Recipe {
@@ -29,9 +29,13 @@ fn only_what_training_reads_must_agree() {
     changed.evaluation.batch = 7;
     changed.sample.count = 9;
     changed.log.every = 3;
+    changed.device = Device::Cuda(1);
     let run = RunFolder::resume(&root, &changed).unwrap();
     assert_eq!(RunFolder::open(&root).unwrap().recipe(), &recipe());
     run.write_recipe().unwrap();
+    assert_eq!(RunFolder::open(&root).unwrap().recipe(), &changed);
+    let moved = RunFolder::open(&root).unwrap().on(None).on(Some(Device::Cpu));
+    assert_eq!(moved.recipe(), &Recipe { device: Device::Cpu, ..changed.clone() });
     assert_eq!(RunFolder::open(&root).unwrap().recipe(), &changed);
     changed.stage[0].learning_rate = 0.5;
     let error = RunFolder::resume(&root, &changed).unwrap_err().to_string();
@@ -60,7 +64,16 @@ fn folder_that_cannot_be_is_an_error() {
 
 fn metrics(step: u64) -> StepMetrics {
     let (loss, bits_per_dim) = (1.0 / step as f64, f64::from(2u8));
-    StepMetrics { stage: 0, step, loss, bits_per_dim, learning_rate: 1e-3, gradient_norm: 0.1, seconds: 0.5 }
+    StepMetrics {
+        stage: 0,
+        step,
+        loss,
+        bits_per_dim,
+        learning_rate: 1e-3,
+        gradient_norm: 0.1,
+        seconds: 0.5,
+        high_order: None,
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub const BUILT_IN: &[(&str, &str, &str)] = &[
 ///
 /// # Laws
 /// - `derivative`: `dlog_alpha` is the derivative of `log_alpha` with respect to gamma;
-/// - `ratio`: `sigma^2 / alpha^2 = e^gamma` (holds by construction of [`Level`]);
+/// - `ratio`: `sigma^2 / alpha^2 = e^gamma` at the gamma that was asked for;
 /// - `monotone`: alpha does not grow and sigma does not shrink with gamma, so `-1/2 <= dlog_alpha <= 0`;
 /// - `finite`: all of it is finite at the ends of any range it is used on.
 pub trait NoiseSchedule: Debug + Send + Sync {

@@ -142,9 +142,14 @@ pub struct Step<Y> {
 ///
 /// # Laws
 /// - `order`: the global error falls as `h^order`;
+/// - `estimate`: the error estimate of a step falls as `h^(error_order + 1)`;
 /// - `polynomials`: exact on `dy/dt = p(t)` with `p` of degree below `order`;
 /// - `reversal`: a step forward and back returns to the start within the method's error;
-/// - `rows`: a row's result does not depend on its batch.
+/// - `rows`: a row's result, and its cost, do not depend on its batch;
+/// - `first`: the derivative at the start, handed in, changes nothing but the count, and the one handed out is
+///   the field at the end;
+/// - `tolerance`: the error at the end of problems with known answers is within ten tolerances;
+/// - `evaluations`: a step counts its evaluations, and problems cost what they are known to.
 pub trait OdeSolver<Y: OdeState>: Debug {
     /// The order of the solution.
     fn order(&self) -> u32;

@@ -36,8 +36,11 @@ pub const BUILT_IN: &[(&str, &str, &str)] = &[
 /// # Laws
 /// - `normalized`: `pdf` integrates to 1 over the range, and is positive inside it;
 /// - `inverse`: `quantile` inverts the cumulative distribution of `pdf`;
-/// - `ends`: `quantile(0)` and `quantile(1)` are the range's ends;
-/// - `unbiased`: weights `1 / pdf` leave a known integral unbiased, whatever was observed.
+/// - `ends`: `quantile(0)` and `quantile(1)` are the range's ends, and no draw leaves it;
+/// - `unbiased`: weights `1 / pdf` leave a known integral unbiased;
+/// - `value_stability`: the same seed gives the same draws, bit for bit;
+/// - `adaptation`: all of this holds whatever was observed, and the range stays;
+/// - `resume`: a sampler that restores a state is the one that wrote it, and one without a state learns nothing.
 pub trait TimeSampler: Debug + Send {
     /// The range of the density.
     fn range(&self) -> GammaRange;

@@ -2,12 +2,12 @@ use super::*;
 use crate::data::Position;
 use crate::diffusion::Diffusion;
 use crate::error::{Error, Result};
-use crate::level::GammaRange;
-use crate::nn::{Mlp, MlpConfig, Network, ParameterVisitor, Parameters, Pass, Role};
+use crate::level::{Gamma, GammaRange};
+use crate::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role};
 use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
-use crate::time::Uniform;
+use crate::time::{TimeSampler, Uniform};
 use dfdx::prelude::*;
 use rand::SeedableRng;
 
@@ -59,7 +59,7 @@ fn refused<O: Objective<f32, Cpu, Net>>(trainer: &mut Small<O>, step: u64) -> (u
     let before = bytes(trainer);
     match trainer.step(step, step, &X) {
         Err(Error::NonFinite { step, what, gamma }) => {
-            assert!(trainer.diffusion.range().contains(crate::level::Gamma(gamma)), "{gamma}");
+            assert!(trainer.diffusion.range().contains(Gamma(gamma)), "{gamma}");
             assert!(bytes(trainer) == before, "something was changed");
             (step, what)
         }
@@ -103,4 +103,33 @@ fn a_gradient_that_is_no_number_names_its_parameter() {
     }
     let (step, what) = refused(&mut trainer(Kink, 1e-3), 1);
     assert_eq!((step, what.as_str()), (1, "gradient of dense0/kernel"));
+}
+
+#[test]
+fn a_sampler_that_learns_is_told_each_loss_at_the_density_it_was_drawn_with() {
+    /// Uniform draws whose density is said to double with every loss.
+    #[derive(Debug)]
+    struct Learning(Uniform, Vec<f64>);
+    impl TimeSampler for Learning {
+        fn range(&self) -> GammaRange {
+            self.0.range()
+        }
+        fn pdf(&self, gamma: Gamma) -> f64 {
+            self.0.pdf(gamma) * 2f64.powi(self.1.len() as i32)
+        }
+        fn quantile(&self, u: f64) -> Gamma {
+            self.0.quantile(u)
+        }
+        fn observe(&mut self, _: Gamma, loss: f64) {
+            self.1.push(loss);
+        }
+    }
+    let Trainer { network, objective, diffusion, times, settings, .. } = trainer(FirstOrder, 1e-3);
+    let width = times.range().width();
+    let mut trainer = Trainer::new(network, objective, diffusion, Learning(times, Vec::new()), settings);
+    let loss = trainer.step(1, 1, &X).unwrap().loss;
+    let told = &trainer.times.1;
+    let mean = told.iter().sum::<f64>() / told.len() as f64;
+    assert_eq!(told.len(), 3);
+    assert!((mean * width / loss - 1.0).abs() < 1e-12, "{told:?} {loss}");
 }

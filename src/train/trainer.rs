@@ -14,7 +14,6 @@ use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-use serde::{Deserialize, Serialize};
 
 /// The generator's streams from here on draw probes; those below draw everything else.
 const PROBES: u64 = 1 << 63;
@@ -48,7 +47,7 @@ pub struct StepReport {
 }
 
 /// A high-order term of an objective over one optimizer step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TermReport {
     /// The order that it matches: 2 or 3.
     pub order: u8,
@@ -58,7 +57,6 @@ pub struct TermReport {
     pub loss: f64,
     /// An estimate of the part of its excess that is common to all states of a level, in nats: see
     /// [`Term::common_excess`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excess: Option<f64>,
 }
 
@@ -123,6 +121,18 @@ where
     ) -> Self {
         let optimizer = AdamW::new(&network);
         Self { network, objective, diffusion, times, optimizer, settings }
+    }
+
+    /// The next stage: another objective and other settings, from where this one ended. The optimizer's moments start again, the
+    /// moving average goes on.
+    pub fn next_stage<O2>(
+        mut self,
+        objective: O2,
+        settings: TrainerSettings,
+    ) -> Trainer<N, O2, S, P, T, E, D> {
+        self.optimizer.restart();
+        let Self { network, diffusion, times, optimizer, .. } = self;
+        Trainer { network, objective, diffusion, times, optimizer, settings }
     }
 
     /// Optimizer step `step` (counted from 1 within the stage) on the rows of `x`, data in `[-1, 1]` row by
@@ -195,8 +205,10 @@ where
         };
         let rate = self.settings.rate.at(step);
         self.optimizer.update(&mut self.network, &gradients, norm, rate, &self.settings.optimizer);
-        for (&gamma, loss) in gammas.iter().zip(&losses) {
-            self.times.observe(gamma, loss * self.times.pdf(gamma));
+        // The density that each level was drawn from: an observation may change it.
+        let pdf: Vec<f64> = gammas.iter().map(|&gamma| self.times.pdf(gamma)).collect();
+        for ((&gamma, loss), pdf) in gammas.iter().zip(&losses).zip(pdf) {
+            self.times.observe(gamma, loss * pdf);
         }
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / rows as f64;
         let levels: Vec<f64> = gammas.iter().map(|gamma| gamma.0).collect();

@@ -2,9 +2,10 @@
 
 use super::device::ComputeDevice;
 use super::networks::{Trainable, WithNetwork, describe, with_network};
-use crate::config::Recipe;
+use crate::config::{self, Recipe};
 use crate::error::Result;
 use crate::nn::{Operations, count};
+use crate::objective::TraceEstimator;
 use crate::registry::Registry;
 use crate::tensor::{Convolution, Kernels};
 use dfdx::prelude::*;
@@ -22,11 +23,14 @@ pub struct StageCost {
     pub accumulation: u64,
     /// Bytes of activations and of their gradients in one accumulation step.
     pub activation_bytes: u64,
-    /// Floating-point operations of one optimizer step: three times those of the forward passes.
+    /// Floating-point operations of one optimizer step, in forward passes of the network: see [`DryRun`].
     pub operations: u64,
 }
 
 /// What a recipe would cost.
+///
+/// A backward pass counts as two forward passes, a derivative along a direction as one more, a second derivative along two as
+/// three more: a first-order step is 3 forward passes of each image, a second-order one 8 (6 with one probe).
 #[derive(Clone, Debug, PartialEq)]
 pub struct DryRun {
     /// The network, in words.
@@ -79,8 +83,9 @@ impl WithNetwork for Measure<'_> {
             steps: stage.steps,
             batch: stage.batch,
             accumulation: stage.accumulation,
-            activation_bytes: (2 * 4 * operations.activations).saturating_mul(stage.batch),
-            operations: (3 * operations.total())
+            activation_bytes: (2 * 4 * taped(&stage.objective) * operations.activations)
+                .saturating_mul(stage.batch),
+            operations: (passes(&stage.objective) * operations.total())
                 .saturating_mul(stage.batch)
                 .saturating_mul(stage.accumulation),
         });
@@ -92,6 +97,24 @@ impl WithNetwork for Measure<'_> {
             rate: matrix_product_rate(network.device()),
         })
     }
+}
+
+/// The pass through the network that goes backward, in forward passes.
+fn taped(objective: &config::Objective) -> u64 {
+    let terms = objective.weights();
+    let second = u64::from(terms.trace > 0.0) + u64::from(terms.jacobian > 0.0);
+    match (terms.trace_gradient > 0.0, second) {
+        (false, 0) => 1,
+        (gradient, second) => 4 * u64::from(gradient) + 2 * second,
+    }
+}
+
+/// All passes of a step, in forward passes.
+fn passes(objective: &config::Objective) -> u64 {
+    let terms = objective.weights();
+    let probes = terms.trace > 0.0 && terms.estimator == TraceEstimator::TwoProbes;
+    // Without a gradient: the second probe of the trace; of the third order a second derivative and two first ones.
+    3 * taped(objective) + 2 * u64::from(probes) + 8 * u64::from(terms.trace_gradient > 0.0)
 }
 
 /// Floating-point operations a second of a 3x3 convolution on 32x32 positions and 128 channels, for about 0.3 s.

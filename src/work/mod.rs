@@ -6,6 +6,8 @@ pub(crate) mod device;
 mod dry_run;
 mod exchange;
 pub(crate) mod networks;
+mod objective;
+mod stage;
 mod training;
 
 pub use bench::{Case, Figures, bench};
@@ -23,7 +25,7 @@ use crate::picture;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::{DataRecord, Outcome, VLB, ode_name};
-use crate::run::{MetricsLog, RunFolder};
+use crate::run::{MetricsLog, RunFolder, StageRecord};
 use device::ComputeDevice;
 use networks::{Trainable, WithNetwork};
 use std::path::{Path, PathBuf};
@@ -183,6 +185,7 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
         seed: recipe.evaluation.seed,
         baseline,
         estimates,
+        stages: StageRecord::read(&run.stages())?,
     };
     let text = serde_json::to_vec(&records)
         .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;

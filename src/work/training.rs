@@ -2,17 +2,19 @@
 
 use super::device::ComputeDevice;
 use super::networks::{Trainable, WithNetwork, describe};
+use super::objective::ByName;
+use super::stage;
 use crate::config::{self, Recipe};
 use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
 use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
-use crate::objective::FirstOrder;
-use crate::progress::{Progress, StepMetrics};
+use crate::progress::{HighOrderMetrics, Progress, StepMetrics, TermMetrics};
 use crate::registry::Registry;
 use crate::run::{MetricsLog, RunFolder};
 use crate::train::{
-    AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, Trainer, TrainerSettings, save,
+    AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, StepReport, Trainer, TrainerSettings,
+    save,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -55,7 +57,8 @@ impl WithNetwork for Training<'_> {
                 optimizer.restart();
             }
             let settings = settings(self.recipe, stage);
-            let mut trainer = Trainer::new(network, FirstOrder, diffusion.clone(), times, settings);
+            let mut trainer =
+                Trainer::new(network, ByName(stage.objective), diffusion.clone(), times, settings);
             trainer.optimizer = optimizer;
             let started = Instant::now();
             let before = state.seconds;
@@ -76,15 +79,16 @@ impl WithNetwork for Training<'_> {
                 state.optimizer_step = trainer.optimizer.steps();
                 state.time_sampler = trainer.times.state();
                 state.seconds = before + started.elapsed().as_secs_f64();
-                let loss = report.loss / self.images.shape().dims() as f64;
+                let dims = self.images.shape().dims() as f64;
                 let metrics = StepMetrics {
                     stage: index,
                     step: state.step,
-                    loss,
-                    bits_per_dim: (loss + fixed) / std::f64::consts::LN_2,
+                    loss: report.loss / dims,
+                    bits_per_dim: (report.first_order / dims + fixed) / std::f64::consts::LN_2,
                     learning_rate: report.rate,
                     gradient_norm: report.gradient_norm,
                     seconds: state.seconds,
+                    high_order: high_order(&report, dims),
                 };
                 self.progress.step(&metrics);
                 let stop = self.progress.interrupted();
@@ -101,6 +105,7 @@ impl WithNetwork for Training<'_> {
                 }
             }
             (network, optimizer) = (trainer.network, trainer.optimizer);
+            stage::measure(self.run, self.registry, index, self.progress)?;
         }
         self.progress.end();
         Ok(None)
@@ -167,6 +172,18 @@ impl Training<'_> {
         let metrics = MetricsLog::read(&self.run.metrics()).unwrap_or_default();
         metrics.iter().rev().find(|metrics| metrics.step <= step).map_or(0.0, |metrics| metrics.seconds)
     }
+}
+
+/// A high-order stage's part of a step's metrics.
+fn high_order(report: &StepReport, dims: f64) -> Option<HighOrderMetrics> {
+    let terms = report.terms.iter().map(|term| TermMetrics {
+        order: term.order,
+        name: term.name.clone(),
+        loss: term.loss / dims,
+        excess: term.excess.map(|excess| excess / dims),
+    });
+    let metrics = HighOrderMetrics { first_order: report.first_order / dims, terms: terms.collect() };
+    (!metrics.terms.is_empty()).then_some(metrics)
 }
 
 /// The VLB's reconstruction and prior terms in nats per dimension, which no network changes: their mean over the first

@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Moves every parameter off its start, where networks are the identity.
-struct Shake(ChaCha8Rng, f64);
+pub(crate) struct Shake(pub(crate) ChaCha8Rng, pub(crate) f64);
 
 impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Shake {
     fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, D>) {

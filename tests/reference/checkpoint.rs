@@ -2,12 +2,13 @@
 
 use super::case::{Array, Arrays, Case, Result};
 use super::network::{ROUNDING, Rows, Task, with_network};
+use super::place::{Home, Place};
 use super::report::Report;
-use dfdx::prelude::Cpu;
 use idode::flax::{TrainState, Tree};
 use idode::nn::{Jvp, Parameters};
+use idode::tensor::Real;
 
-pub(crate) fn check(case: &Case) -> Result<String> {
+pub(crate) fn check(case: &Case, place: Place) -> Result<String> {
     let path = case.folder.join(case.config.file.as_ref().ok_or("file: not in the settings")?);
     let average = TrainState::parse(&path, Tree::load(&path)?)?.ema.ok_or("no moving average in the file")?;
     let mut params = Arrays::new();
@@ -16,15 +17,15 @@ pub(crate) fn check(case: &Case) -> Result<String> {
         let values = values.into_iter().map(f64::from).collect();
         params.insert(format!("score_model/{name}"), Array { shape: array.shape().to_vec(), values });
     }
-    with_network::<f32, _>(&case.config, &params, Check(case))
+    with_network(place, &case.config, &params, Check(case))
 }
 
 struct Check<'a>(&'a Case);
 
-impl Task<f32> for Check<'_> {
+impl Task for Check<'_> {
     type Out = String;
 
-    fn run<N: Jvp<f32, Cpu> + Parameters<f32, Cpu>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let rows = Rows::of(case, &diffusion)?;

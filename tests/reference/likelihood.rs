@@ -2,9 +2,9 @@
 
 use super::case::{Case, Dequantization, Result};
 use super::network::{Task, with_network};
+use super::place::{Home, Place};
 use super::report::{Allowed, Report};
 use super::trace::Recorded;
-use dfdx::prelude::Cpu;
 use idode::dequantization::{
     Gaussian, PerCoordinate, TruncatedNormal, UniformBin, k_sample_bound, mean_of_draws, nats_to_bits_per_dim,
 };
@@ -15,25 +15,26 @@ use idode::nn::{Jvp, Network, Parameters};
 use idode::parameterization::Parameterization;
 use idode::schedule::NoiseSchedule;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
+use idode::tensor::Real;
 use std::sync::Arc;
 
 /// Both solvers converged.
 const BITS: Allowed = Allowed::Absolute(1e-3);
 
-pub(crate) fn check(case: &Case) -> Result<String> {
-    with_network::<f32, _>(&case.config, &case.parameters()?, Check(case))
+pub(crate) fn check(case: &Case, place: Place) -> Result<String> {
+    with_network(place, &case.config, &case.parameters()?, Check(case))
 }
 
 /// The flow of a network and a diffusion whose parts were chosen by name.
-pub(crate) type Flow<'a, N> =
-    ProbabilityFlow<'a, f32, Cpu, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
+pub(crate) type Flow<'a, E, D, N> =
+    ProbabilityFlow<'a, E, D, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
 
 /// The flow with the case's tolerances.
-pub(crate) fn flow<'a, N: Network<f32, Cpu>>(
+pub(crate) fn flow<'a, E: Real, D: Home<E>, N: Network<E, D>>(
     case: &Case,
     network: &'a N,
     diffusion: &'a DynDiffusion,
-) -> Result<Flow<'a, N>> {
+) -> Result<Flow<'a, E, D, N>> {
     let relative = case.config.rtol.ok_or("rtol: not in the settings")?;
     let absolute = case.config.atol.ok_or("atol: not in the settings")?;
     let stepping = Stepping::adaptive(Tolerances { relative, absolute, log_density: 1e-3 });
@@ -87,10 +88,10 @@ fn dequantize(case: &Case, diffusion: &DynDiffusion, dims: usize) -> Result<Dequ
 
 struct Check<'a>(&'a Case);
 
-impl Task<f32> for Check<'_> {
+impl Task for Check<'_> {
     type Out = String;
 
-    fn run<N: Jvp<f32, Cpu> + Parameters<f32, Cpu>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let (dims, images) = (network.dims(), case.images()?.len() / network.dims());

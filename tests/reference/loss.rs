@@ -2,6 +2,7 @@
 
 use super::case::{Case, Result};
 use super::network::{ROUNDING, Task, upload, with_network};
+use super::place::{Home, Place};
 use super::report::{Allowed, Report};
 use super::single;
 use dfdx::prelude::*;
@@ -12,18 +13,19 @@ use idode::nn::{Jvp, Parameters, Pass};
 use idode::objective::{
     FirstOrder, Given, Matching, Passes, SecondOrderTrace, Sum, TraceEstimator, Weighted,
 };
+use idode::tensor::Real;
 use idode::train::GradientSet;
 
-pub(crate) fn check(case: &Case) -> Result<String> {
-    with_network::<f32, _>(&case.config, &case.parameters()?, Check(case))
+pub(crate) fn check(case: &Case, place: Place) -> Result<String> {
+    with_network(place, &case.config, &case.parameters()?, Check(case))
 }
 
 struct Check<'a>(&'a Case);
 
-impl Task<f32> for Check<'_> {
+impl Task for Check<'_> {
     type Out = String;
 
-    fn run<N: Jvp<f32, Cpu> + Parameters<f32, Cpu>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let images = case.images()?;
@@ -66,22 +68,26 @@ impl Task<f32> for Check<'_> {
         report.compare("out/total_bpd", &[bits(nats)], ROUNDING)?;
 
         // Neither the reconstruction nor the prior's term depends on a parameter.
-        let gradients = (weighted.sum::<(), _>() * bits(1.0) as f32).backward();
+        let gradients = (weighted.sum::<(), _>() * E::of(bits(1.0))).backward();
         let gradients = GradientSet::of(&network, gradients);
         let largest =
             |name: &str| case.values(name).map_or(0.0, |x| x.iter().fold(0.0, |m, x| x.abs().max(m)));
         let names = case.arrays.keys().filter(|name| name.starts_with("grad/"));
         let largest_of_all = names.map(|name| largest(name)).fold(0.0, f64::max);
         let rounding = f64::from(f32::EPSILON);
+        // The published derivatives along a probe are rounded angles' (see `single`): ours agree to 1e-5 where they round
+        // alike, and to 5e-5 in f64 ("f32 against f64" of `precision`). A loss with their square has it twice and more.
+        let squared = case.config.second_order && size_of::<E>() > size_of::<f32>();
+        let own = if squared { Allowed::OfLargest(2e-4) } else { ROUNDING };
         for (name, gradient) in gradients.iter() {
             let name = format!("grad/score_model/{name}");
             if case.arrays.contains_key(&name) {
-                let gradient: Vec<f64> = gradient.as_vec().into_iter().map(f64::from).collect();
+                let gradient: Vec<f64> = gradient.as_vec().into_iter().map(Real::to64).collect();
                 // At width 32 every group of a norm is one channel, so that what is the same at all positions
                 // (the embedding of time) has no effect, and its gradient is the rounding of 0.
                 let zero = largest(&name) <= rounding * largest_of_all;
                 let of_all = Allowed::Of { scale: largest_of_all, part: rounding };
-                let allowed = if zero { of_all } else { ROUNDING };
+                let allowed = if zero { of_all } else { own };
                 report.compare(&name, &gradient, allowed)?;
             }
         }
@@ -117,13 +123,13 @@ fn prior(case: &Case, diffusion: &DynDiffusion, images: &[u16], dims: usize) -> 
 }
 
 /// The states as the published code rounds them, which must be ours but for the rounding.
-fn rounded_as_published<N: Jvp<f32, Cpu>>(
+fn rounded_as_published<E: Real, D: Home<E>, N: Jvp<E, D>>(
     case: &Case,
     network: &N,
-    problem: &Matching<N::Batch, f32, Cpu>,
+    problem: &Matching<N::Batch, E, D>,
     x: &[f64],
     eps: &[f64],
-) -> Result<Tensor<N::Batch, f32, Cpu>> {
+) -> Result<Tensor<N::Batch, E, D>> {
     let dims = network.dims();
     let pairs = x.chunks(dims).zip(eps.chunks(dims));
     let z: Vec<f64> = pairs
@@ -131,7 +137,7 @@ fn rounded_as_published<N: Jvp<f32, Cpu>>(
         .flat_map(|((x, eps), row)| single::noised(case.config.schedule, Gamma(row.gamma), x, eps))
         .collect();
     let moved =
-        z.iter().zip(problem.z.as_vec()).fold(0.0, |most: f64, (a, b)| most.max((a - f64::from(b)).abs()));
+        z.iter().zip(problem.z.as_vec()).fold(0.0, |most: f64, (a, b)| most.max((a - b.to64()).abs()));
     let size = z.iter().fold(0.0, |most: f64, z| most.max(z.abs()));
     if moved.is_nan() || moved > 4.0 * size * f64::from(f32::EPSILON) {
         return Err(format!("states differ by {moved:.1e}, more than float32 rounds").into());
@@ -139,6 +145,6 @@ fn rounded_as_published<N: Jvp<f32, Cpu>>(
     upload(network, problem.rows.len(), &z)
 }
 
-fn host<T: Tape<f32, Cpu>>(x: &Tensor<(usize,), f32, Cpu, T>) -> Vec<f64> {
-    x.as_vec().into_iter().map(f64::from).collect()
+fn host<E: Real, D: Home<E>, T: Tape<E, D>>(x: &Tensor<(usize,), E, D, T>) -> Vec<f64> {
+    x.as_vec().into_iter().map(Real::to64).collect()
 }

@@ -11,6 +11,7 @@ mod full_size;
 mod likelihood;
 mod loss;
 mod network;
+mod place;
 mod precision;
 mod refusals;
 mod report;
@@ -20,6 +21,7 @@ mod time;
 mod trace;
 
 use case::{Case, Result};
+use place::{Numbers, Place};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -48,23 +50,22 @@ fn cases(folder: &Path) -> Result<Vec<Case>> {
 }
 
 /// A case's line: its largest error relative to the largest entry.
-fn check(case: &Case) -> Result<String> {
+fn check(case: &Case, place: Place) -> Result<String> {
     match case.config.kind.as_str() {
-        "network" => network::check(case),
+        "network" => network::check(case, place),
         "time" => time::check(case),
-        "loss" => loss::check(case),
-        "likelihood" => likelihood::check(case),
-        "sample" => sample::check(case),
-        "checkpoint" => checkpoint::check(case),
+        "loss" => loss::check(case, place),
+        "likelihood" => likelihood::check(case, place),
+        "sample" => sample::check(case, place),
+        "checkpoint" => checkpoint::check(case, place),
         kind => Err(format!("unknown kind \"{kind}\"").into()),
     }
 }
 
-#[test]
-fn every_case_agrees() {
+fn every_case_agrees_in(numbers: Numbers) {
     let mut failures = Vec::new();
     for case in cases(&case::folder()).unwrap() {
-        match check(&case) {
+        match check(&case, Place::of(numbers)) {
             Ok(line) => println!("{}: {line}", case.name),
             Err(error) => {
                 println!("{}: FAILS\n    {error}", case.name);
@@ -73,4 +74,19 @@ fn every_case_agrees() {
         }
     }
     assert!(failures.is_empty(), "{failures:?}");
+}
+
+#[test]
+fn every_case_agrees() {
+    every_case_agrees_in(Numbers::Single);
+}
+
+#[test]
+fn every_case_agrees_on_the_portable_path_in_single_precision() {
+    every_case_agrees_in(Numbers::PortableSingle);
+}
+
+#[test]
+fn every_case_agrees_on_the_portable_path_in_double_precision() {
+    every_case_agrees_in(Numbers::PortableDouble);
 }

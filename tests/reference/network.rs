@@ -1,14 +1,15 @@
 //! Networks of a case's shape, with a case's parameters; and the cases of kind "network".
 
 use super::case::{Arrays, Case, Config, Result};
+use super::place::{Home, Numbers, Place};
 use super::report::{Allowed, Report};
 use super::trace::Recorded;
-use dfdx::prelude::{Cpu, Shape, Tensor};
+use dfdx::prelude::{Shape, Tensor};
 use idode::diffusion::{Coefficients, DynDiffusion};
 use idode::divergence::{Divergence, Exact};
 use idode::level::Gamma;
 use idode::likelihood::Drift;
-use idode::nn::{Jvp, ParameterVisitor, Parameters, Pass, Role, UNet};
+use idode::nn::{Jvp, ParameterVisitor, Parameters, Pass, Portable, Role, UNet};
 use idode::parameterization::ParameterizationExt;
 use idode::solver::{Field, HostState};
 use idode::tensor::{Dual, Kernels, Real};
@@ -19,42 +20,72 @@ use std::collections::BTreeSet;
 /// Networks, JVPs, drifts, losses and gradients: rounding in `f32`.
 pub(crate) const ROUNDING: Allowed = Allowed::OfLargest(1e-4);
 
-/// Something to do with a network of a shape that is known at run time.
-pub(crate) trait Task<E: Real>
-where
-    Cpu: Kernels<E>,
-{
+/// Something to do with a network of a shape, of numbers and on a device that are known at run time.
+pub(crate) trait Task {
     type Out;
-    fn run<N: Jvp<E, Cpu> + Parameters<E, Cpu>>(self, network: N) -> Result<Self::Out>;
+    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<Self::Out>;
 }
 
 macro_rules! shapes {
-    ($config:ident, $params:ident, $task:ident; $(($h:literal, $w:literal, $c:literal, $width:literal)),*) => {
+    ($config:ident, |$h:ident, $w:ident, $c:ident, $width:ident| $run:expr; $(($height:literal, $breadth:literal, $channels:literal, $inner:literal)),*) => {
         match ($config.image, $config.sm_n_embd) {
-            $((Some([$h, $w, $c]), $width) => $task.run(load::<$h, $w, $c, $width, E>($config, $params)?),)*
+            $((Some([$height, $breadth, $channels]), $inner) => {
+                const $h: usize = $height;
+                const $w: usize = $breadth;
+                const $c: usize = $channels;
+                const $width: usize = $inner;
+                $run
+            })*
             (image, width) => Err(format!("unknown shape: images {image:?}, width {width}").into()),
         }
     };
 }
 
 /// Runs `task` with the network of `config`, its parameters from `params`.
-pub(crate) fn with_network<E: Real, T: Task<E>>(config: &Config, params: &Arrays, task: T) -> Result<T::Out>
-where
-    Cpu: Kernels<E>,
-{
-    shapes!(config, params, task; (8, 8, 3, 32), (8, 8, 3, 64), (16, 16, 3, 32), (32, 32, 3, 32), (32, 32, 3, 64))
-}
-
-fn load<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real>(
+pub(crate) fn with_network<T: Task>(
+    place: Place,
     config: &Config,
     params: &Arrays,
-) -> Result<UNet<H, W, C, WIDTH, E, Cpu>>
+    task: T,
+) -> Result<T::Out> {
+    place.visit(On { numbers: place.numbers, config, params, task })
+}
+
+struct On<'a, T> {
+    numbers: Numbers,
+    config: &'a Config,
+    params: &'a Arrays,
+    task: T,
+}
+
+impl<T: Task> super::place::OnDevice for On<'_, T> {
+    type Out = Result<T::Out>;
+
+    fn run<D: Home<f32> + Home<f64>>(self, device: D) -> Self::Out {
+        let Self { numbers, config, params, task } = self;
+        shapes!(
+            config, |H, W, C, WIDTH| match numbers {
+                Numbers::Single => task.run(load::<H, W, C, WIDTH, f32, D>(&device, config, params)?),
+                Numbers::PortableSingle => {
+                    task.run(Portable(load::<H, W, C, WIDTH, f32, D>(&device, config, params)?))
+                }
+                Numbers::PortableDouble => task.run(load::<H, W, C, WIDTH, f64, D>(&device, config, params)?),
+            };
+            (8, 8, 3, 32), (8, 8, 3, 64), (16, 16, 3, 32), (32, 32, 3, 32), (32, 32, 3, 64)
+        )
+    }
+}
+
+fn load<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real, D: Home<E>>(
+    device: &D,
+    config: &Config,
+    params: &Arrays,
+) -> Result<UNet<H, W, C, WIDTH, E, D>>
 where
-    Cpu: Kernels<E>,
     dfdx::prelude::Const<WIDTH>: idode::nn::GroupedWidth,
 {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut network = UNet::new(&config.network(), &Cpu::default(), &mut rng)?;
+    let mut network = UNet::new(&config.network(), device, &mut rng)?;
     let mut load = Load { params, known: BTreeSet::new(), fault: None };
     network.parameters("score_model", &mut load);
     if let Some(fault) = load.fault {
@@ -115,33 +146,27 @@ impl Rows {
     }
 
     /// The network's value at `z` and its derivative along `v`.
-    pub(crate) fn jvp<E: Real, N: Jvp<E, Cpu>>(
+    pub(crate) fn jvp<E: Real, D: Home<E>, N: Jvp<E, D>>(
         &self,
         network: &N,
         z: &[f64],
         v: &[f64],
-    ) -> Result<Dual<Vec<f64>>>
-    where
-        Cpu: Kernels<E>,
-    {
+    ) -> Result<Dual<Vec<f64>>> {
         let tensor = |numbers: &[f64]| upload(network, self.levels.len(), numbers);
         let times = self.times();
         let mut pass = Pass::eval(&times).with_conditioning(Some(&self.conditioning));
         let out = network.jvp(Dual::new(tensor(z)?, tensor(v)?), &mut pass);
-        let host = |x: Tensor<N::Batch, E, Cpu>| x.as_vec().into_iter().map(Real::to64).collect();
+        let host = |x: Tensor<N::Batch, E, D>| x.as_vec().into_iter().map(Real::to64).collect();
         Ok(Dual::new(host(out.value), host(out.tangent)))
     }
 }
 
 /// Rows of numbers as a batch of `network`.
-pub(crate) fn upload<E: Real, N: Jvp<E, Cpu>>(
+pub(crate) fn upload<E: Real, D: Home<E>, N: Jvp<E, D>>(
     network: &N,
     rows: usize,
     numbers: &[f64],
-) -> Result<Tensor<N::Batch, E, Cpu>>
-where
-    Cpu: Kernels<E>,
-{
+) -> Result<Tensor<N::Batch, E, D>> {
     if numbers.len() != rows * network.dims() {
         return Err(format!("{} numbers for {rows} rows of {}", numbers.len(), network.dims()).into());
     }
@@ -155,16 +180,16 @@ fn per_row(dims: usize, numbers: &[f64], f: impl Fn(usize, usize, f64) -> f64) -
 }
 
 /// The network and its derivative, noise, drift, and the drift's derivative and divergences.
-pub(crate) fn check(case: &Case) -> Result<String> {
-    with_network::<f32, _>(&case.config, &case.parameters()?, Check(case))
+pub(crate) fn check(case: &Case, place: Place) -> Result<String> {
+    with_network(place, &case.config, &case.parameters()?, Check(case))
 }
 
 struct Check<'a>(&'a Case);
 
-impl Task<f32> for Check<'_> {
+impl Task for Check<'_> {
     type Out = String;
 
-    fn run<N: Jvp<f32, Cpu> + Parameters<f32, Cpu>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let rows = Rows::of(case, &diffusion)?;
@@ -190,7 +215,8 @@ impl Task<f32> for Check<'_> {
         let y = HostState::new(dims, z.to_vec())?.with_log_density(vec![0.0; count])?;
         let indices: Vec<usize> = (0..count).collect();
         let drift = |divergence: &dyn Divergence| {
-            let drift = Drift::new(&network, &diffusion, 64).with_conditioning(Some(&rows.conditioning));
+            let drift = Drift::<E, D, _, _, _>::new(&network, &diffusion, 64)
+                .with_conditioning(Some(&rows.conditioning));
             let trace = divergence.begin(dims, &vec![[0; 32]; count]);
             let rates = drift.with_density(trace).eval(&indices, &t, &y);
             // The log-density falls by the divergence.

@@ -3,20 +3,17 @@
 use super::case::{Case, Result, folder};
 use super::cases;
 use super::network::{Rows, Task, with_network};
-use dfdx::prelude::Cpu;
+use super::place::{Home, Numbers, Place};
 use idode::nn::{Jvp, Parameters};
-use idode::tensor::{Dual, Kernels, Real};
+use idode::tensor::{Dual, Real};
 
 /// The network's value and derivative in one type of number; the inputs are numbers of both.
 struct Evaluate<'a>(&'a Case);
 
-impl<E: Real> Task<E> for Evaluate<'_>
-where
-    Cpu: Kernels<E>,
-{
+impl Task for Evaluate<'_> {
     type Out = Dual<Vec<f64>>;
 
-    fn run<N: Jvp<E, Cpu> + Parameters<E, Cpu>>(self, network: N) -> Result<Self::Out> {
+    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<Self::Out> {
         let Self(case) = self;
         Rows::of(case, &case.config.diffusion()?)?.jvp(&network, case.values("in/z")?, case.values("in/v")?)
     }
@@ -35,8 +32,9 @@ fn fused_single_precision_agrees_with_portable_double() {
     let mut seen = 0;
     for case in cases.iter().filter(|case| case.config.kind == "network") {
         let params = case.parameters().unwrap();
-        let fused = with_network::<f32, _>(&case.config, &params, Evaluate(case)).unwrap();
-        let portable = with_network::<f64, _>(&case.config, &params, Evaluate(case)).unwrap();
+        let fused = with_network(Place::of(Numbers::Single), &case.config, &params, Evaluate(case)).unwrap();
+        let portable =
+            with_network(Place::of(Numbers::PortableDouble), &case.config, &params, Evaluate(case)).unwrap();
         let value = difference(&fused.value, &portable.value);
         let tangent = difference(&fused.tangent, &portable.tangent);
         println!("{}: f32 against f64: value {value:.1e}, derivative {tangent:.1e}", case.name);

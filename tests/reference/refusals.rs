@@ -1,6 +1,7 @@
 //! What is no case is not passed over.
 
 use super::case::{Array, Case, folder};
+use super::place::{Numbers, Place};
 use super::{cases, check};
 
 fn case(kind: &str) -> Case {
@@ -10,7 +11,7 @@ fn case(kind: &str) -> Case {
 }
 
 fn refused(case: &Case) -> String {
-    check(case).unwrap_err().to_string()
+    check(case, Place::of(Numbers::Single)).unwrap_err().to_string()
 }
 
 #[test]

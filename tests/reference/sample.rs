@@ -3,25 +3,26 @@
 use super::case::{Case, Result};
 use super::likelihood::flow;
 use super::network::{Task, with_network};
+use super::place::{Home, Place};
 use super::report::{Allowed, Report};
-use dfdx::prelude::Cpu;
 use idode::dequantization::decode_row;
 use idode::nn::{Jvp, Parameters};
 use idode::solver::HostState;
+use idode::tensor::Real;
 
 /// Both solvers converged.
 const SAMPLES: Allowed = Allowed::OfLargest(1e-3);
 
-pub(crate) fn check(case: &Case) -> Result<String> {
-    with_network::<f32, _>(&case.config, &case.parameters()?, Check(case))
+pub(crate) fn check(case: &Case, place: Place) -> Result<String> {
+    with_network(place, &case.config, &case.parameters()?, Check(case))
 }
 
 struct Check<'a>(&'a Case);
 
-impl Task<f32> for Check<'_> {
+impl Task for Check<'_> {
     type Out = String;
 
-    fn run<N: Jvp<f32, Cpu> + Parameters<f32, Cpu>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let range = diffusion.range();

@@ -1,7 +1,7 @@
 //! Rows: each at its own pace, none the wiser about the others; and the error each ends with.
 
 use crate::problems::{
-    GaussianFlow, adaptive_methods, by, decay, field, logistic, oscillator, solve, steps, tolerance,
+    GaussianFlow, adaptive_methods, by, decay, logistic, oscillator, solve, steps, tolerance, van_der_pol,
 };
 use idode::solver::controller::{Integral, ProportionalIntegral};
 use idode::solver::{
@@ -18,15 +18,6 @@ fn starts() -> HostState {
     HostState::from_rows(&rows).with_log_density(vec![0.0; MU.len()]).expect("one a row")
 }
 
-/// Van der Pol with a log-density that gathers the divergence.
-fn with_divergence(mu: impl Fn(usize) -> f64) -> impl Field<HostState> {
-    field(move |row, _, y, out| {
-        let mu = mu(row);
-        out.copy_from_slice(&[y[1], mu * (1.0 - y[0] * y[0]) * y[1] - y[0]]);
-        mu * (1.0 - y[0] * y[0])
-    })
-}
-
 /// The law `rows`: bit for bit the answer, and the cost, of every row alone, and in any order.
 #[test]
 fn rows() {
@@ -39,14 +30,14 @@ fn rows() {
             steppings.push(by(Integral::SCIPY, 1e-4));
         }
         for stepping in &steppings {
-            let together = solve(&solver, with_divergence(|i| MU[i]), starts(), span, stepping);
+            let together = solve(&solver, van_der_pol(|i| MU[i]), starts(), span, stepping);
             assert!(together.finished());
             let backwards: Vec<usize> = (0..MU.len()).rev().collect();
-            let mirrored = with_divergence(|i| MU[MU.len() - 1 - i]);
+            let mirrored = van_der_pol(|i| MU[MU.len() - 1 - i]);
             let mirrored = solve(&solver, mirrored, starts().select(&backwards), span, stepping);
             assert_eq!(mirrored.y.select(&backwards), together.y, "{}", table.name);
             for (i, mu) in MU.into_iter().enumerate() {
-                let alone = solve(&solver, with_divergence(|_| mu), starts().select(&[i]), span, stepping);
+                let alone = solve(&solver, van_der_pol(|_| mu), starts().select(&[i]), span, stepping);
                 assert_eq!(alone.y, together.y.select(&[i]), "{}, row {i}", table.name);
                 assert_eq!(alone.rows[0], together.rows[i], "{}, row {i}", table.name);
                 assert_eq!(mirrored.rows[MU.len() - 1 - i], together.rows[i], "{}, row {i}", table.name);
@@ -61,7 +52,7 @@ fn rows() {
 #[test]
 fn batch_sizes_are_few() {
     let mut sizes = Vec::new();
-    let mut inner = with_divergence(|i| MU[i]);
+    let mut inner = van_der_pol(|i| MU[i]);
     let mut watched = |rows: &[usize], t: &[f64], y: &HostState| {
         assert_eq!((rows.len(), t.len()), (y.rows(), y.rows()));
         sizes.push(rows.len());

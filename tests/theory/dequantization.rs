@@ -8,9 +8,10 @@ use idode::dequantization::{
     mean_of_draws, nats_to_bits_per_dim,
 };
 use idode::level::{Gamma, GammaRange, Level};
-use idode::math::{LN_2_PI, integrate, log_sum_exp, normal_cdf};
+use idode::math::{LN_2_PI, integrate};
 use idode::pixels::PixelGrid;
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
+use idode::testkit::dequantizer::Pixel;
 
 const LEVELS: u16 = 256;
 
@@ -22,32 +23,14 @@ fn vp(gamma: f64) -> Level {
     VariancePreserving.level(Gamma(gamma))
 }
 
-/// A distribution of one pixel.
-struct Pixel(Vec<f64>);
+/// What dequantizing a pixel of a known distribution costs an ideal model.
+trait Costs {
+    fn cost(&self, minus_log_bound: impl Fn(u16) -> f64) -> f64;
+    fn of_draws(&self, q: &impl PerCoordinate) -> f64;
+    fn of_the_bin(&self, level: Level) -> f64;
+}
 
-impl Pixel {
-    fn new(mass: impl Fn(f64) -> f64) -> Self {
-        let p: Vec<f64> = (0..LEVELS).map(|k| mass(f64::from(k))).collect();
-        let sum: f64 = p.iter().sum();
-        Self(p.into_iter().map(|p| p / sum).collect())
-    }
-
-    /// Levels that are not too unlikely to matter, with their probability.
-    fn likely(&self) -> impl Iterator<Item = (u16, f64)> + Clone {
-        self.0.iter().enumerate().map(|(k, p)| (k as u16, *p)).filter(|(_, p)| *p > 1e-20)
-    }
-
-    /// `log p(z)` at `level`, in nats: exact.
-    fn log_density(&self, level: &Level, z: f64) -> f64 {
-        let (alpha, sigma) = (level.alpha(), level.sigma());
-        // Neighbours 15 levels off are over 40 standard deviations away at every level used here.
-        let nearest = grid().nearest(z / alpha);
-        let window = nearest.saturating_sub(15)..=nearest.saturating_add(15).min(LEVELS - 1);
-        let terms = window
-            .map(|k| self.0[usize::from(k)].ln() - 0.5 * ((z - alpha * grid().centre(k)) / sigma).powi(2));
-        log_sum_exp(terms) - 0.5 * LN_2_PI - level.log_sigma()
-    }
-
+impl Costs for Pixel {
     /// `E_P[f]` above the entropy, in bits.
     fn cost(&self, minus_log_bound: impl Fn(u16) -> f64) -> f64 {
         let nats: f64 = self.likely().map(|(k, p)| p * (minus_log_bound(k) + p.ln())).sum();
@@ -72,30 +55,22 @@ impl Pixel {
 
     /// The cost with infinitely many draws: the model's own mass of the bin.
     fn of_the_bin(&self, level: Level) -> f64 {
-        let (alpha, sigma) = (level.alpha(), level.sigma());
-        self.cost(|k| {
-            let edge = |side: f64, j: u16| {
-                let edge = grid().centre(k) + side * 0.5 * grid().bin_width();
-                normal_cdf(alpha * (edge - grid().centre(j)) / sigma)
-            };
-            -self.likely().map(|(j, p)| p * (edge(1.0, j) - edge(-1.0, j))).sum::<f64>().ln()
-        })
+        self.cost(|k| -self.log_bin_mass(&level, k))
     }
 }
 
 /// Flat; Gaussians by their density at the levels; a Laplace by its mass in each bin. Each is
 /// centred on a level (the Gaussians' and the flat one's costs do not depend on where).
 fn pixels() -> [(&'static str, Pixel); 4] {
-    let normal = |std: f64| move |k: f64| (-0.5 * ((k - 128.0) / std).powi(2)).exp();
     let laplace_cdf = |k: f64| {
         let t = (k - 128.0) / 3.0;
         if t < 0.0 { 0.5 * t.exp() } else { 1.0 - 0.5 * (-t).exp() }
     };
     [
-        ("flat", Pixel::new(|_| 1.0)),
-        ("Gaussian, sd 5 levels", Pixel::new(normal(5.0))),
-        ("Gaussian, sd 2 levels", Pixel::new(normal(2.0))),
-        ("Laplace, 3 levels", Pixel::new(|k| laplace_cdf(k + 0.5) - laplace_cdf(k - 0.5))),
+        ("flat", Pixel::flat(grid())),
+        ("Gaussian, sd 5 levels", Pixel::bell(grid(), 128.0, 5.0)),
+        ("Gaussian, sd 2 levels", Pixel::bell(grid(), 128.0, 2.0)),
+        ("Laplace, 3 levels", Pixel::new(grid(), |k| laplace_cdf(k + 0.5) - laplace_cdf(k - 0.5))),
     ]
 }
 
@@ -246,7 +221,7 @@ fn missing_alpha_of_uniform_noise() {
         (235.0, 5.0, "0.0040"),
         (128.0, 5.0, "0.0007"),
     ] {
-        let pixel = Pixel::new(|k| (-0.5 * ((k - centre) / std).powi(2)).exp());
+        let pixel = Pixel::bell(grid(), centre, std);
         let half = 0.5 * grid().bin_width();
         let wrong = pixel.cost(|k| {
             let x = grid().centre(k);

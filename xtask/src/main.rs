@@ -9,7 +9,11 @@ const CHECKS: &[Check] = &[
     ("format", &["fmt", "--all", "--check"], None),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], None),
     ("library without the command line", &["check", "--no-default-features"], None),
-    ("documentation", &["doc", "--workspace", "--no-deps"], Some(("RUSTDOCFLAGS", "-D warnings"))),
+    (
+        "documentation",
+        &["doc", "--workspace", "--no-deps", "--features", "idode/testkit"],
+        Some(("RUSTDOCFLAGS", "-D warnings")),
+    ),
     (
         "types of the CUDA build",
         &["check", "--lib", "--features", "cuda,dfdx/ci-check", "--target-dir", "target/cuda-check"],

@@ -11,6 +11,7 @@ use idode::error::{Error, Result};
 use idode::level::Level;
 use idode::parameterization::{Affine, Parameterization};
 use idode::registry::{Entry, Registry};
+use idode::solver::OdeState;
 
 /// EDM preconditioning.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
@@ -48,7 +49,7 @@ impl Parameterization for Edm {
 }
 
 /// Adds the name `edm`.
-pub fn register(registry: &mut Registry) {
+pub fn register<Y: OdeState>(registry: &mut Registry<Y>) {
     let formula = "x = c_skip z/alpha + c_out F(c_in z/alpha)";
     let entry = Entry { formula, reference: "arXiv 2206.00364" };
     registry.add_parameterization("edm", entry, |edm: Edm, _| -> Result<Edm> {

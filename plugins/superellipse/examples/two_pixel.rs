@@ -1,0 +1,33 @@
+//! Trains the recipe of this plugin for 600 steps with three exponents, and prints the bounds.
+//!
+//! ```text
+//! cargo run --release -p idode-superellipse --example two_pixel
+//! ```
+
+use idode::config::{Named, Recipe};
+use idode::error::{Error, Result};
+use idode::progress::Silent;
+use idode::registry::Registry;
+use idode::work::{Destination, Trained, train};
+
+fn main() -> Result<()> {
+    let mut registry = Registry::default();
+    idode_superellipse::register(&mut registry);
+    let mut recipe = Recipe::parse("two_pixel.toml", include_str!("../recipes/two_pixel.toml"))?;
+    (recipe.stage[0].steps, recipe.evaluation.images) = (600, Some(200));
+    let named = |q: f64| Named::new("superellipse").with("q", q);
+    let folder = std::env::temp_dir().join(format!("idode-superellipse-{}", std::process::id()));
+    for (name, named) in [("q = 1", named(1.0)), ("q = 1.5", named(1.5)), ("q = 2", named(2.0))] {
+        recipe.schedule = named;
+        let destination = Destination::New(folder.join(name));
+        let Trained::Finished(outcome) = train(&recipe, &registry, &destination, &mut Silent)? else {
+            continue;
+        };
+        println!("{name}");
+        for estimate in &outcome.estimates {
+            let (bits, error) = (estimate.bits_per_dim, estimate.standard_error);
+            println!("  {:22} {bits:.4} +- {error:.4} bits/dim", estimate.name);
+        }
+    }
+    std::fs::remove_dir_all(&folder).map_err(Error::io(&folder, "remove"))
+}

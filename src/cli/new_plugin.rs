@@ -1,0 +1,229 @@
+//! `idode new-plugin`: a crate of a plugin that compiles, with one formula to fill in.
+
+use crate::error::{Error, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What can be extended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Kind {
+    /// What the network regresses: the formula of F.
+    Parameterization,
+    /// A curve (alpha, sigma): the formula of ln alpha.
+    Schedule,
+    /// How often each noise level is visited: the formula of the density.
+    TimeSampler,
+    /// Noise inside a pixel's bin: the formula of its density.
+    Dequantizer,
+    /// An explicit Runge-Kutta method: its table.
+    Solver,
+}
+
+/// The file of a crate, and its template.
+type Template = (&'static str, &'static str);
+
+/// The files that every kind has.
+const COMMON: [Template; 3] = [
+    ("Cargo.toml", include_str!("new_plugin/Cargo.toml.template")),
+    ("README.md", include_str!("new_plugin/README.md.template")),
+    ("src/main.rs", include_str!("new_plugin/main.rs.template")),
+];
+
+/// What a kind's crate is made of.
+struct Parts {
+    library: &'static str,
+    test: &'static str,
+    /// Lines of `[dependencies]`.
+    dependencies: &'static str,
+    /// Where a recipe names it; `NAME` stands for the name.
+    recipe: &'static str,
+    /// In words.
+    kind: &'static str,
+}
+
+macro_rules! parts {
+    ($name:literal, $kind:literal, $dependencies:literal, $recipe:literal) => {
+        Parts {
+            library: include_str!(concat!("new_plugin/", $name, ".rs.template")),
+            test: include_str!(concat!("new_plugin/", $name, "_test.rs.template")),
+            dependencies: $dependencies,
+            recipe: $recipe,
+            kind: $kind,
+        }
+    };
+}
+
+impl Kind {
+    fn parts(self) -> Parts {
+        match self {
+            Self::Parameterization => {
+                parts!("parameterization", "parameterization", "", "[parameterization]\nname = \"NAME\"")
+            }
+            Self::Schedule => {
+                parts!("schedule", "noise schedule", "num-dual = \"0.15\"\n", "[schedule]\nname = \"NAME\"")
+            }
+            Self::TimeSampler => {
+                parts!("time_sampler", "time sampler", "", "[time]\nname = \"stratified\"\ninner = \"NAME\"")
+            }
+            Self::Dequantizer => parts!(
+                "dequantizer",
+                "dequantizer",
+                "rand = \"0.8\"\n",
+                "[evaluation]\ndequantizers = [\"NAME\", \"truncated_normal\"]"
+            ),
+            Self::Solver => parts!(
+                "solver",
+                "ODE solver",
+                "",
+                "[evaluation]\nsolver = \"NAME\"\nstepping = { name = \"fixed\", steps = 100 }"
+            ),
+        }
+    }
+}
+
+/// Words that are no crate's name: Rust's, the crates that every build has, and this one.
+const RESERVED: &str = "abstract alloc as async await become box break build const continue core crate deps do dyn \
+    else enum examples extern false final fn for gen idode if impl in incremental let loop macro match mod move mut \
+    override priv proc_macro pub ref return self static std struct super test trait true try type typeof union unsafe \
+    unsized use virtual where while yield";
+
+/// Writes the crate `name` into a new folder of that name in `parent`; gives the folder.
+///
+/// # Errors
+/// A name that is no crate's or that the template itself uses, and a folder that is there already or cannot be written:
+/// then nothing is left of it.
+pub(super) fn create(parent: &Path, kind: Kind, name: &str) -> Result<PathBuf> {
+    let parts = kind.parts();
+    let files =
+        || COMMON.into_iter().chain([("src/lib.rs", parts.library), ("tests/conformance.rs", parts.test)]);
+    let words = Words::of(name, files().map(|(_, template)| template))?;
+    let folder = parent.join(name);
+    if fs::symlink_metadata(&folder).is_ok() {
+        return Err(Error::format(
+            &folder,
+            "folder of the new crate",
+            "something there already",
+            "a new name",
+        ));
+    }
+    fs::create_dir(&folder).map_err(Error::io(&folder, "create"))?;
+    let written = files().try_for_each(|(file, template)| {
+        let path = folder.join(file);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(Error::io(parent, "create"))?;
+        }
+        fs::write(&path, words.fill(template, &parts)).map_err(Error::io(&path, "write"))
+    });
+    if let Err(error) = written {
+        // The folder is this call's own. The first error is the one to report.
+        let _ = fs::remove_dir_all(&folder);
+        return Err(error);
+    }
+    Ok(folder)
+}
+
+/// A crate's name in each of its spellings.
+#[derive(Debug, PartialEq, Eq)]
+struct Words {
+    /// `my-noise`
+    package: String,
+    /// `my_noise`
+    snake: String,
+    /// `MyNoise`
+    camel: String,
+}
+
+impl Words {
+    fn of<'t>(name: &str, mut templates: impl Iterator<Item = &'t str>) -> Result<Self> {
+        let refuse = |expected: &str| Err(Error::value("name", format!("\"{name}\""), expected));
+        let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
+        let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+        if !starts || !plain || name.len() > 64 {
+            return refuse("a crate's name: a lower-case letter, then letters, digits, - or _, at most 64");
+        }
+        let snake = name.replace('-', "_");
+        if RESERVED.split(' ').any(|word| word == snake) {
+            return refuse("a crate's name that is not reserved");
+        }
+        let capital = |part: &str| part[..1].to_ascii_uppercase() + &part[1..];
+        let camel: String = snake.split('_').filter(|part| !part.is_empty()).map(capital).collect();
+        let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == camel);
+        if templates.any(word) {
+            return refuse("a name whose type does not have the name of one that the crate uses");
+        }
+        Ok(Self { package: name.to_owned(), snake, camel })
+    }
+
+    fn fill(&self, template: &str, parts: &Parts) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let pairs = [
+            ("{{dependencies}}", parts.dependencies),
+            ("{{recipe}}", &parts.recipe.replace("NAME", &self.snake)),
+            ("{{kind}}", parts.kind),
+            ("{{package}}", &self.package),
+            ("{{name}}", &self.snake),
+            ("{{type}}", &self.camel),
+            ("{{version}}", version),
+        ];
+        pairs.iter().fold(template.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [Kind; 5] =
+        [Kind::Parameterization, Kind::Schedule, Kind::TimeSampler, Kind::Dequantizer, Kind::Solver];
+
+    #[test]
+    fn spellings() {
+        let words = Words::of("my-2nd_noise", std::iter::empty()).expect("a name");
+        assert_eq!((words.snake.as_str(), words.camel.as_str()), ("my_2nd_noise", "My2ndNoise"));
+        for bad in
+            ["", "Mine", "2nd", "-a", "a b", "a/b", "..", "caf\u{e9}", "fn", "test", "idode", "proc-macro"]
+        {
+            let line = Words::of(bad, std::iter::empty()).expect_err("refused").to_string();
+            assert!(line.starts_with(&format!("name = \"{bad}\": expected a crate's name")), "{line}");
+        }
+        assert!(Words::of(&"a".repeat(65), std::iter::empty()).is_err());
+        let line =
+            Words::of("level", ["use idode::level::Level;"].into_iter()).expect_err("taken").to_string();
+        assert!(line.starts_with("name = \"level\": expected a name whose type"), "{line}");
+    }
+
+    #[test]
+    fn nothing_is_left_to_fill_in_but_the_formula() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (i, kind) in KINDS.into_iter().enumerate() {
+            let made = create(folder.path(), kind, &format!("mine-{i}")).expect("a new crate");
+            for file in ["Cargo.toml", "README.md", "src/main.rs", "src/lib.rs", "tests/conformance.rs"] {
+                let text = fs::read_to_string(made.join(file)).expect("a file");
+                assert!(!text.contains("{{") && !text.contains("}}"), "{file}: {text}");
+                assert!(
+                    text.lines().all(|line| line.len() <= 120 && line == line.trim_end()),
+                    "{file}: {text}"
+                );
+            }
+            let library = fs::read_to_string(made.join("src/lib.rs")).expect("the library");
+            assert_eq!(library.matches("todo!").count() + library.matches("NAN").count(), 1, "{library}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("mine");
+        fs::write(&path, "mine").expect("a file");
+        let line = create(folder.path(), Kind::Solver, "mine").expect_err("taken").to_string();
+        assert!(
+            line.ends_with(
+                "mine: folder of the new crate: found something there already, expected a new name"
+            ),
+            "{line}"
+        );
+        assert_eq!(fs::read_to_string(&path).expect("the file"), "mine");
+        let nowhere = folder.path().join("none");
+        assert!(create(&nowhere, Kind::Solver, "mine").is_err() && !nowhere.exists());
+    }
+}

@@ -1,0 +1,49 @@
+//! What a stage of training left: the likelihood and its cost, measured between stages.
+
+use crate::data::{Split, Visit};
+use crate::error::Result;
+use crate::model::Model;
+use crate::progress::{Progress, Silent};
+use crate::registry::Registry;
+use crate::run::{RunFolder, StageRecord};
+
+/// Measures the last checkpoint, at the end of stage `index`, on the first held-out images with the recipe's first
+/// dequantizer, and adds it to `stages.json`: so that a stage shows what it did to bits/dim and to evaluations per image.
+///
+/// Nothing is done for a recipe of one stage, without dequantizers, or for a stage that has its record.
+///
+/// # Errors
+/// A checkpoint or data that cannot be used, or a file that cannot be written.
+pub(super) fn measure(
+    run: &RunFolder,
+    registry: &Registry,
+    index: usize,
+    progress: &mut dyn Progress,
+) -> Result<()> {
+    let recipe = run.recipe();
+    let mut records = StageRecord::read(&run.stages())?;
+    if recipe.stage.len() < 2 || records.iter().any(|record| record.stage == index) {
+        return Ok(());
+    }
+    let model = Model::of(run, registry.clone())?;
+    let Some((dequantizer, start)) = model.dequantizers()?.into_iter().next() else {
+        return Ok(());
+    };
+    let images = super::data::load(recipe, Split::Test)?;
+    let count = images.images().min(recipe.evaluation.stage_images as usize);
+    let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
+    let summary = model.ode(&pixels, &*start, &mut Silent)?.summary;
+    let record = StageRecord {
+        stage: index,
+        objective: recipe.stage[index].objective.name().to_owned(),
+        step: model.step(),
+        dequantizer,
+        images: summary.images as u64,
+        bits_per_dim: summary.bits_per_dim,
+        standard_error: summary.standard_error,
+        evaluations_per_image: summary.evaluations_per_image,
+    };
+    progress.message(&record.to_string());
+    records.push(record);
+    StageRecord::write(&records, &run.stages())
+}

@@ -1,0 +1,122 @@
+//! Broken dequantizers.
+
+use super::{Mutant, mutants};
+use idode::dequantization::{Dequantizer, Draw, Gaussian, TruncatedNormal, UniformBin};
+use idode::level::{Gamma, Level};
+use idode::pixels::PixelGrid;
+use idode::schedule::{NoiseSchedule, StraightPath};
+use idode::testkit::Verdict;
+use idode::testkit::dequantizer::Subject;
+use rand::RngCore;
+use std::fmt;
+
+const LEVELS: u32 = 17;
+
+fn grid() -> PixelGrid {
+    PixelGrid::new(LEVELS).unwrap()
+}
+
+/// Where noise of neighbouring levels overlaps.
+fn level() -> Level {
+    StraightPath.level(Gamma(-6.4))
+}
+
+/// A dequantizer, but for what its functions do.
+struct Faulty<Q> {
+    inner: Q,
+    edit: fn(&[u16], Draw) -> Draw,
+    entropy: fn(f64) -> f64,
+    draw: fn(&Q, &[u16], &mut dyn RngCore) -> Draw,
+}
+
+impl<Q> fmt::Debug for Faulty<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Faulty")
+    }
+}
+
+impl<Q: Dequantizer> Dequantizer for Faulty<Q> {
+    fn level(&self) -> Level {
+        self.inner.level()
+    }
+    fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw {
+        (self.edit)(row, (self.draw)(&self.inner, row, rng))
+    }
+    fn entropy(&self, dims: usize) -> Option<f64> {
+        self.inner.entropy(dims).map(self.entropy)
+    }
+}
+
+fn sound<Q: Dequantizer>(inner: Q) -> Faulty<Q> {
+    Faulty { inner, edit: |_, draw| draw, entropy: |nats| nats, draw: |q, row, rng| q.draw(row, rng) }
+}
+
+fn edited<Q: Dequantizer + 'static>(inner: Q, edit: fn(&[u16], Draw) -> Draw) -> Box<dyn Dequantizer> {
+    Box::new(Faulty { edit, ..sound(inner) })
+}
+
+fn truncated() -> TruncatedNormal {
+    TruncatedNormal::new(grid(), level())
+}
+
+fn uniform() -> UniformBin {
+    UniformBin::new(grid(), level())
+}
+
+fn gaussian() -> Gaussian {
+    Gaussian::new(grid(), level())
+}
+
+#[allow(clippy::borrowed_box)]
+fn verdict(dequantizer: &Box<dyn Dequantizer>, law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
+    law(&Subject { dequantizer, grid: grid(), dims: 2 })
+}
+
+#[test]
+fn the_unbroken_ones_pass() -> Verdict {
+    let built: [Box<dyn Dequantizer>; 3] =
+        [Box::new(sound(truncated())), Box::new(sound(uniform())), Box::new(sound(gaussian()))];
+    built.iter().try_for_each(|built| verdict(built, &idode::testkit::dequantizer::all))
+}
+
+pub(super) fn mutants() -> Vec<Mutant> {
+    mutants! { dequantizer, verdict;
+        normalized: "a density of eps instead of z" => edited(truncated(), |row, draw| {
+            Draw { log_q: draw.log_q + row.len() as f64 * level().log_sigma(), ..draw }
+        });
+        normalized: "draws narrower than the density" => edited(gaussian(), |row, mut draw| {
+            for (z, k) in draw.z.iter_mut().zip(row) {
+                let middle = level().alpha() * grid().centre(*k);
+                *z = middle + 0.9 * (*z - middle);
+            }
+            draw
+        });
+        entropy: "of eps instead of z" => Box::new(Faulty {
+            entropy: |nats| nats - 2.0 * level().log_sigma(),
+            ..sound(gaussian())
+        }) as Box<dyn Dequantizer>;
+        entropy: "in bits" => Box::new(Faulty { entropy: |nats| nats / 2f64.ln(), ..sound(uniform()) })
+            as Box<dyn Dequantizer>;
+        bound: "noise that leaves the bin, without a decoder" => edited(gaussian(), |_, draw| {
+            Draw { log_decoder: 0.0, ..draw }
+        });
+        bound: "alpha is forgotten in log q" => edited(uniform(), |row, draw| {
+            Draw { log_q: draw.log_q + row.len() as f64 * level().log_alpha(), ..draw }
+        });
+        bound: "the decoder's sign" => edited(gaussian(), |_, draw| {
+            Draw { log_decoder: -draw.log_decoder, ..draw }
+        });
+        more_draws: "a claim too high by less than a single draw loses" => edited(truncated(), |_, draw| {
+            Draw { log_q: draw.log_q - 0.015, ..draw }
+        });
+        reproducible: "a seed of its own" => Box::new(Faulty {
+            draw: |q: &TruncatedNormal, row, _| q.draw(row, &mut rand::thread_rng()),
+            ..sound(truncated())
+        }) as Box<dyn Dequantizer>;
+        reproducible: "a decoder above 1" => edited(gaussian(), |_, draw| Draw { log_decoder: 0.1, ..draw });
+        reproducible: "half an image" => edited(uniform(), |_, mut draw| {
+            draw.z.pop();
+            draw
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! Networks, problems and parameter gradients for the objectives' tests.
+
+use dfdx::prelude::*;
+use idode::diffusion::{Diffusion, DynDiffusion};
+use idode::level::{Gamma, GammaRange};
+use idode::nn::{Network, ParameterVisitor, Parameters, Pass, Role};
+use idode::objective::{Given, Losses, Matching, Objective, Passes};
+use idode::parameterization::Parameterization;
+use idode::schedule::NoiseSchedule;
+use idode::tensor::{Kernels, Real};
+use idode::train::GradientSet;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use std::sync::Arc;
+
+/// The diffusion of a schedule and a parameterization on the levels of the properties.
+pub(crate) fn diffusion(
+    schedule: Box<dyn NoiseSchedule>,
+    parameterization: Box<dyn Parameterization>,
+) -> DynDiffusion {
+    let range = GammaRange::new(-8.0, 4.0).expect("a range");
+    Diffusion::new(Arc::from(schedule), Arc::from(parameterization), range)
+}
+
+/// Moves every parameter by `size` times standard normal noise from `seed`: fresh networks have zeros where a derivative
+/// would hide, and a direction in parameter space is such a move.
+pub(crate) fn moved<N: Parameters<f64, Cpu>>(network: &N, size: f64, seed: u64) -> N {
+    struct Move(f64, ChaCha8Rng);
+    impl ParameterVisitor<f64, Cpu> for Move {
+        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, f64, Cpu>) {
+            let values = tensor.as_vec();
+            let values =
+                values.into_iter().map(|x| x + self.0 * self.1.sample::<f64, _>(StandardNormal)).collect();
+            *tensor = tensor.device().tensor_from_vec(values, *tensor.shape());
+        }
+    }
+    let mut network = network.clone();
+    network.parameters("", &mut Move(size, ChaCha8Rng::seed_from_u64(seed)));
+    network
+}
+
+/// A problem of `rows` rows from one seed; `same` makes all rows equal.
+pub(crate) fn problem<N: Network<f64, Cpu>>(
+    network: &N,
+    diffusion: &DynDiffusion,
+    gamma: f64,
+    rows: usize,
+    seed: u64,
+) -> Matching<N::Batch, f64, Cpu> {
+    let (d, mut rng) = (network.dims(), ChaCha8Rng::seed_from_u64(seed));
+    let mut row = || -> Vec<f64> { (0..d).map(|_| rng.sample(StandardNormal)).collect() };
+    let (x, eps) = (row(), row());
+    let upload = |row: &[f64]| network.device().upload(&row.repeat(rows), network.batch(rows));
+    let levels = vec![Gamma(gamma); rows];
+    Matching::new(diffusion, upload(&x), upload(&eps), &levels, &vec![0.7; rows]).expect("a problem")
+}
+
+/// The losses of `objective` with these probes, everything without a gradient being `reference`'s.
+pub(crate) fn losses<N: Network<f64, Cpu>, O: Objective<f64, Cpu, N>>(
+    network: &N,
+    reference: &N,
+    problem: &Matching<N::Batch, f64, Cpu>,
+    objective: &O,
+    probes: &[Vec<f64>],
+) -> Losses<f64, Cpu> {
+    let times = problem.times();
+    let (mut pass, mut probes) = (Pass::eval(&times), Given::new(probes.to_vec()));
+    let passes = Passes::new(network, problem, &mut pass, &mut probes).with_reference(reference);
+    passes.evaluate(objective).expect("losses")
+}
+
+/// The mean over rows.
+pub(crate) fn mean(losses: &Losses<f64, Cpu>) -> f64 {
+    let rows = losses.rows.as_vec();
+    rows.iter().sum::<f64>() / rows.len() as f64
+}
+
+/// The gradient of the mean loss, flat.
+pub(crate) fn gradient<N: Parameters<f64, Cpu>>(network: &N, losses: Losses<f64, Cpu>) -> Vec<f64> {
+    let rows = losses.rows.shape().0 as f64;
+    let gradients = (losses.rows.sum::<(), _>() * (1.0 / rows)).backward();
+    GradientSet::of(network, gradients).iter().flat_map(|(_, gradient)| gradient.as_vec()).collect()
+}
+
+/// The direction of [`moved`], flat.
+pub(crate) fn direction<N: Parameters<f64, Cpu>>(network: &N, seed: u64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..idode::nn::count(network)).map(|_| rng.sample(StandardNormal)).collect()
+}
+
+/// `g . v`.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// The central difference of `f` along [`moved`] with `seed`, by Richardson's extrapolation of two steps.
+pub(crate) fn difference<N: Parameters<f64, Cpu>>(network: &N, seed: u64, f: impl Fn(&N) -> f64) -> f64 {
+    let at = |h: f64| (f(&moved(network, h, seed)) - f(&moved(network, -h, seed))) / (2.0 * h);
+    let h = 1e-4;
+    (4.0 * at(0.5 * h) - at(h)) / 3.0
+}
+
+/// `x` as `f64`s, whatever the type.
+pub(crate) fn numbers<S: Shape, E: Real, D: Kernels<E>, T>(x: &Tensor<S, E, D, T>) -> Vec<f64> {
+    x.as_vec().into_iter().map(Real::to64).collect()
+}

@@ -281,6 +281,8 @@ fn devices_that_cannot_be_used_are_refused() {
         let line = refusal(folder.path(), &[&["train", "r.toml"], more].concat());
         assert!(line.starts_with("device = cuda:999: expected "), "{line}");
     }
+    let line = refusal(folder.path(), &["bench", "--case", "s", "--device", "cuda:999"]);
+    assert!(line.starts_with("device = cuda:999: expected "), "{line}");
     let on_device = format!("device = \"cuda:999\"\n{RECIPE}");
     assert!(recipe_refusal(&on_device).starts_with("device = cuda:999: expected "));
     for name in ["gpu", "cuda:", "cuda:x"] {

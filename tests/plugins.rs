@@ -1,5 +1,7 @@
 //! What every plugin of this repository has, and how short it is.
 
+#![allow(clippy::panic)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

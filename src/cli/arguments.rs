@@ -87,6 +87,9 @@ pub(super) enum Command {
         /// The number of threads [default: as many as the machine has].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         threads: Option<u16>,
+        /// Where to compute: cpu or cuda:N.
+        #[arg(long, value_name = "DEVICE", default_value_t)]
+        device: Device,
     },
     /// List every name that a recipe can use, with its formula and reference.
     List,

@@ -19,7 +19,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Sample { run, count, device } => sample(&run, count, device, registry),
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint),
-        Command::Bench { case, json, threads } => bench(&case, json, threads),
+        Command::Bench { case, json, threads, device } => bench(&case, json, threads, device),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
@@ -106,14 +106,14 @@ fn dry_run(path: &Path, device: Option<Device>, registry: &Registry) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn bench(case: &str, json: bool, threads: Option<u16>) -> Result<ExitCode> {
+fn bench(case: &str, json: bool, threads: Option<u16>, device: Device) -> Result<ExitCode> {
     let case = Case::named(case)?;
     let figures = match threads {
-        None => work::bench(case)?,
+        None => work::bench(case, device)?,
         Some(threads) => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build();
             pool.map_err(|error| Error::value("threads", threads, error.to_string()))?
-                .install(|| work::bench(case))?
+                .install(|| work::bench(case, device))?
         }
     };
     if json {

@@ -34,7 +34,9 @@ impl<D: Kernels<f64>> TensorState<D> {
     /// # Errors
     /// If there are no dimensions.
     pub fn download(&self) -> crate::error::Result<HostState> {
-        let state = HostState::new(self.dims(), self.values.as_vec())?;
+        // dfdx cannot read a tensor without elements.
+        let values = if self.rows() == 0 { Vec::new() } else { self.values.as_vec() };
+        let state = HostState::new(self.dims(), values)?;
         match &self.log_density {
             Some(log_density) => state.with_log_density(log_density.clone()),
             None => Ok(state),

@@ -63,6 +63,11 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     /// Whether the device's memory is the host's, so that numbers need not be brought there.
     const ON_HOST: bool = false;
 
+    /// Which of the devices of its type this is: what was brought to one is not on another.
+    fn ordinal(&self) -> usize {
+        0
+    }
+
     /// A tensor with these numbers, in a buffer of the device's cache.
     ///
     /// dfdx's `tensor_from_vec` brings a buffer of its own, which the cache keeps when the tensor is dropped: done
@@ -180,4 +185,13 @@ impl Kernels<f64> for dfdx::prelude::Cpu {
 }
 
 #[cfg(feature = "cuda")]
-impl<E: Real> Kernels<E> for dfdx::prelude::Cuda where dfdx::prelude::Cuda: Device<E> {}
+impl<E: Real> Kernels<E> for dfdx::prelude::Cuda
+where
+    dfdx::prelude::Cuda: Device<E>,
+{
+    fn ordinal(&self) -> usize {
+        // Only a buffer tells where it is.
+        let empty = <Self as dfdx::prelude::Storage<f32>>::try_alloc_len(self, 0);
+        empty.map_or(0, |empty| empty.device().ordinal())
+    }
+}

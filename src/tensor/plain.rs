@@ -260,7 +260,10 @@ fn per_channel<const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>, T
     shape: &ImageBatch<H, W, C>,
 ) -> Tensor<ImageBatch<H, W, C>, E, D, T> {
     let channels = shape.3.size();
-    let index = parameter.device().tensor_from_vec((first..first + channels).collect(), (channels,));
-    let own = parameter.retaped::<T>().gather(index);
+    let mut own = parameter.retaped::<T>();
+    if channels < parameter.shape().0 {
+        let index = parameter.device().tensor_from_vec((first..first + channels).collect(), (channels,));
+        own = own.gather(index);
+    }
     own.reshape_like(&(shape.3,)).broadcast_like::<_, Axes3<0, 1, 2>>(shape)
 }

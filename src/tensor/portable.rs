@@ -2,6 +2,9 @@
 
 use super::{Convolution, ImageBatch, Kernels, Mode, Plain, Real, Segment, Slot, checkpoint};
 use dfdx::prelude::*;
+use std::any::{Any, TypeId};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 /// A convolution as a gather of neighbours and a matrix product: see [`Convolution`].
@@ -75,10 +78,33 @@ pub fn patches<const H: usize, const W: usize, I: Dim, E: Real, D: Kernels<E>, T
     let device = x.device().clone();
     let zero = device.zeros_like(&(rows, 1usize, channels));
     let padded = (x, zero).concat_along(Axis::<1>);
-    let neighbours = neighbours(H, W, size);
-    let taken = (rows, neighbours.len());
-    let index = device.tensor_from_vec(neighbours, (taken.1,)).broadcast_like::<_, Axis<0>>(&taken);
+    let index = table::<E, D>(&device, [H, W, size]);
+    let taken = (rows, index.shape().0);
+    let index = index.broadcast_like::<_, Axis<0>>(&taken);
     padded.gather(index).reshape_like(&(rows * positions, size * size * channels))
+}
+
+/// A device by its type and ordinal, height, width, and taps along either axis.
+type Key = (TypeId, usize, [usize; 3]);
+
+thread_local! {
+    /// The tables of neighbours that this thread has brought to each device: they go there once.
+    static TABLES: RefCell<HashMap<Key, Box<dyn Any>>> = RefCell::default();
+}
+
+/// The [`neighbours`] on a device.
+fn table<E: Real, D: Kernels<E>>(device: &D, shape: [usize; 3]) -> Tensor<(usize,), usize, D> {
+    let key = (TypeId::of::<D>(), device.ordinal(), shape);
+    TABLES.with_borrow_mut(|tables| {
+        if let Some(table) = tables.get(&key).and_then(|table| table.downcast_ref::<Tensor<_, _, _>>()) {
+            return table.clone();
+        }
+        let neighbours = neighbours(shape[0], shape[1], shape[2]);
+        let length = (neighbours.len(),);
+        let table = device.tensor_from_vec(neighbours, length);
+        tables.insert(key, Box::new(table.clone()));
+        table
+    })
 }
 
 /// For every position of an image and every tap, the position of the neighbour; the one past the last stands for zeros.

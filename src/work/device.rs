@@ -3,11 +3,16 @@
 use crate::config::Device;
 use crate::error::{Error, Result};
 use crate::tensor::Kernels;
-use dfdx::prelude::Cpu;
+use dfdx::prelude::{Cpu, Synchronize};
 
 /// A device that networks are trained, measured and sampled on.
-pub(crate) trait ComputeDevice: Kernels<f32> + Kernels<f64> {}
-impl<D: Kernels<f32> + Kernels<f64>> ComputeDevice for D {}
+pub(crate) trait ComputeDevice: Kernels<f32> + Kernels<f64> + Synchronize {
+    /// Waits until the device has done what it was asked.
+    fn finish(&self) {
+        self.synchronize();
+    }
+}
+impl<D: Kernels<f32> + Kernels<f64> + Synchronize> ComputeDevice for D {}
 
 /// An open device.
 pub(crate) enum Opened {

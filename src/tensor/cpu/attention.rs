@@ -7,7 +7,7 @@ use super::Tokens;
 use super::matrix::{View, multiply};
 use super::micro::{PAD, Product};
 use super::scratch::scratch;
-use super::simd::{exp, row_max, row_sum};
+use super::simd::{exp, row_dot, row_max, row_sum};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::vectorized;
 use dfdx::prelude::*;
@@ -117,7 +117,7 @@ impl Sizes {
                     for x in row.iter_mut() {
                         *x = exp(*x - max);
                     }
-                    let inverse = 1.0 / row_sum(row.len(), |i| row[i]);
+                    let inverse = 1.0 / row_sum(row);
                     for x in row {
                         *x *= inverse;
                     }
@@ -133,7 +133,7 @@ impl Sizes {
             || {
                 for (p, d) in p.chunks_exact(self.line()).zip(d.chunks_exact_mut(self.line())) {
                     let (p, d) = (&p[..self.n], &mut d[..self.n]);
-                    let sum = row_sum(p.len(), |i| p[i] * d[i]);
+                    let sum = row_dot(p, d);
                     for (p, d) in p.iter().zip(d) {
                         *d = p * (*d - sum);
                     }

@@ -9,7 +9,7 @@
 
 use super::attention::{ROWS, Sizes, image};
 use super::scratch::scratch;
-use super::simd::row_sum;
+use super::simd::row_dot;
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::{Tokens, vectorized};
 use crate::tensor::Dual;
@@ -158,15 +158,15 @@ fn rows_backward(sizes: Sizes, p: &[f32], ds: &[f32], dp: &mut [f32], gds: &mut 
                 dp.chunks_exact_mut(line).zip(gds.chunks_exact_mut(line).zip(gs.chunks_exact_mut(line)));
             for ((p, ds), (dp, (gds, gs))) in inputs.zip(outputs) {
                 let (p, ds, dp, gds, gs) = (&p[..n], &ds[..n], &mut dp[..n], &mut gds[..n], &mut gs[..n]);
-                let mean = row_sum(n, |i| p[i] * ds[i]);
-                let t = row_sum(n, |i| p[i] * gds[i]);
+                let mean = row_dot(p, ds);
+                let t = row_dot(p, gds);
                 for i in 0..n {
                     let centred = ds[i] - mean;
                     dp[i] = p[i] * centred;
                     gs[i] += gds[i] * centred - t * ds[i];
                     gds[i] = factor * p[i] * (gds[i] - t);
                 }
-                let sum = row_sum(n, |i| p[i] * gs[i]);
+                let sum = row_dot(p, gs);
                 for i in 0..n {
                     gs[i] = factor * p[i] * (gs[i] - sum);
                 }

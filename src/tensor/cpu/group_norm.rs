@@ -1,5 +1,6 @@
 //! Group norm and swish in one pass over each image.
 
+use super::lanes::{by_lanes, lanes, lanes_mut, totals};
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::vectorized;
@@ -50,23 +51,25 @@ impl Plan<'_> {
         let blocks = self.blocks::<L>();
         let positions = x.len() / blocks;
         for (b, mean) in mean.iter_mut().enumerate() {
-            let mut sum = [0.0; L];
-            for x in x[b..].iter().step_by(blocks) {
-                for i in 0..L {
-                    sum[i] += x[i];
-                }
-            }
-            *mean = sum;
+            [*mean] = totals(
+                positions,
+                #[inline(always)]
+                |p| [x[p * blocks + b]],
+            );
         }
         self.group_means(mean, positions);
         for (b, (rstd, mean)) in rstd.iter_mut().zip(&*mean).enumerate() {
-            let mut sum = [0.0; L];
-            for x in x[b..].iter().step_by(blocks) {
-                for i in 0..L {
-                    sum[i] += (x[i] - mean[i]) * (x[i] - mean[i]);
-                }
-            }
-            *rstd = sum;
+            [*rstd] = totals(
+                positions,
+                #[inline(always)]
+                |p| {
+                    let mut square = x[p * blocks + b];
+                    for i in 0..L {
+                        square[i] = (square[i] - mean[i]) * (square[i] - mean[i]);
+                    }
+                    [square]
+                },
+            );
         }
         self.group_means(rstd, positions);
         for v in rstd.as_flattened_mut() {
@@ -155,35 +158,6 @@ impl Plan<'_> {
             }
         }
     }
-}
-
-/// Runs `$run::<L>` with the widest blocks that the channels fill.
-macro_rules! by_lanes {
-    ($channels:expr, $lanes:ident => $run:expr) => {
-        if $channels % 16 == 0 {
-            const $lanes: usize = 16;
-            $run
-        } else if $channels % 8 == 0 {
-            const $lanes: usize = 8;
-            $run
-        } else {
-            const $lanes: usize = 1;
-            $run
-        }
-    };
-}
-pub(super) use by_lanes;
-
-/// A slice as blocks of `L` channels.
-#[inline(always)]
-pub(super) fn lanes<const L: usize>(x: &[f32]) -> &[[f32; L]] {
-    x.as_chunks().0
-}
-
-/// A slice to be written, as blocks of `L` channels.
-#[inline(always)]
-pub(super) fn lanes_mut<const L: usize>(x: &mut [f32]) -> &mut [[f32; L]] {
-    x.as_chunks_mut().0
 }
 
 /// A layer's parameters and settings, kept for the backward pass.

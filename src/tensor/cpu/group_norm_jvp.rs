@@ -7,7 +7,8 @@
 //! - `gx' = r Q gn'`;
 //! - `gx = r Q (gn - r m(x' n) gn' - r m(gn' n) x') - r m(gn' n') n`.
 
-use super::group_norm::{Blocks, Kept, Plan, by_lanes, lanes, lanes_mut};
+use super::group_norm::{Blocks, Kept, Plan};
+use super::lanes::{by_lanes, lanes, lanes_mut, totals};
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::vectorized;
@@ -66,14 +67,18 @@ impl<'a, const L: usize> Means<'a, L> {
         plan.statistics(x, mean, rstd);
         for b in 0..blocks {
             let (mean, rstd) = (mean[b], rstd[b]);
-            let (mut sum, mut sum_n) = ([0.0; L], [0.0; L]);
-            for (x, dx) in x[b..].iter().step_by(blocks).zip(dx[b..].iter().step_by(blocks)) {
-                for i in 0..L {
-                    sum[i] += dx[i];
-                    sum_n[i] += dx[i] * (x[i] - mean[i]) * rstd[i];
-                }
-            }
-            (tangent[b], tangent_n[b]) = (sum, sum_n);
+            [tangent[b], tangent_n[b]] = totals(
+                x.len() / blocks,
+                #[inline(always)]
+                |p| {
+                    let (x, dx) = (x[p * blocks + b], dx[p * blocks + b]);
+                    let mut product = dx;
+                    for i in 0..L {
+                        product[i] *= (x[i] - mean[i]) * rstd[i];
+                    }
+                    [dx, product]
+                },
+            );
         }
         plan.group_means(tangent, x.len() / blocks);
         plan.group_means(tangent_n, x.len() / blocks);

@@ -1,7 +1,8 @@
 //! Group norm of a few images on the caller's thread: of values, or of values and tangents.
 
-use super::group_norm::{Kept, by_lanes, lanes, lanes_mut};
+use super::group_norm::Kept;
 use super::group_norm_jvp as jvp;
+use super::lanes::{by_lanes, lanes, lanes_mut};
 use super::vectorized;
 
 /// Normalizes images of `len` numbers each: one stream of values, or two of values and tangents.

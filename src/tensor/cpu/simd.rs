@@ -31,17 +31,30 @@ pub(super) fn exp(x: f32) -> f32 {
     p * f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23)
 }
 
-/// The sum of `f` over the indices of a row, in 16 running sums: in the same order on every machine.
+/// The sum of a row, in 16 running sums: in the same order on every machine.
 #[inline(always)]
-pub(super) fn row_sum(len: usize, f: impl Fn(usize) -> f32) -> f32 {
+pub(super) fn row_sum(row: &[f32]) -> f32 {
+    let (chunks, rest) = row.as_chunks::<16>();
     let mut sums = [0.0f32; 16];
-    let whole = len / 16 * 16;
-    for first in (0..whole).step_by(16) {
-        for (i, sum) in sums.iter_mut().enumerate() {
-            *sum += f(first + i);
+    for chunk in chunks {
+        for (sum, x) in sums.iter_mut().zip(chunk) {
+            *sum += x;
         }
     }
-    let rest: f32 = (whole..len).map(&f).sum();
+    sums.iter().chain(rest).sum()
+}
+
+/// The sum of the products of two rows of the same length, in 16 running sums.
+#[inline(always)]
+pub(super) fn row_dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    let mut sums = [0.0f32; 16];
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum = a.mul_add(*b, *sum);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     sums.iter().sum::<f32>() + rest
 }
 

@@ -1,23 +1,20 @@
 //! The weights of a 3x3 convolution as Winograd's products need them, and back.
 
 use super::micro::padded;
+use super::points::{A, B};
 use super::vectorized;
 use super::winograd::POINTS;
 use rayon::prelude::*;
 
 /// `G`: each row is `p^j / f(p)` for an interpolation point `p`, `f` being the product of its distances to the others.
-const G: [[f32; 3]; 6] = {
-    const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
-    const B: f32 = std::f32::consts::SQRT_2;
-    [
-        [1.0, 0.0, 0.0],
-        [-1.0 / 1.5, -A / 1.5, -0.5 / 1.5],
-        [-1.0 / 1.5, A / 1.5, -0.5 / 1.5],
-        [1.0 / 6.0, B / 6.0, 2.0 / 6.0],
-        [1.0 / 6.0, -B / 6.0, 2.0 / 6.0],
-        [0.0, 0.0, 1.0],
-    ]
-};
+const G: [[f32; 3]; 6] = [
+    [1.0, 0.0, 0.0],
+    [-1.0 / 1.5, -A / 1.5, -0.5 / 1.5],
+    [-1.0 / 1.5, A / 1.5, -0.5 / 1.5],
+    [1.0 / 6.0, B / 6.0, 2.0 / 6.0],
+    [1.0 / 6.0, -B / 6.0, 2.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
 
 /// Channels in a unit of work.
 const UNIT: usize = 8;

@@ -47,7 +47,18 @@ pub(super) fn adamw(
 /// The sum of the squares in `f64`, in a fixed order.
 pub(super) fn sum_of_squares(x: &[f32]) -> f64 {
     x.par_chunks(UNIT)
-        .map(|x| x.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>())
+        .map(|x| {
+            // Eight running sums: additions do not wait for each other.
+            let (blocks, rest) = x.as_chunks::<8>();
+            let mut sums = [0.0f64; 8];
+            for block in blocks {
+                for (sum, x) in sums.iter_mut().zip(block) {
+                    *sum += f64::from(*x) * f64::from(*x);
+                }
+            }
+            let rest: f64 = rest.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+            sums.iter().sum::<f64>() + rest
+        })
         .collect::<Vec<f64>>()
         .into_iter()
         .sum()

@@ -14,19 +14,13 @@
 //! points: Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution" (arXiv 1803.10986).
 
 use super::micro::{Product, padded};
+use super::points::{IN, OUT, both_sides, input_map, input_transpose, output_map, output_transpose};
 use pulp::Simd;
 
-/// The positions of an output tile along a side.
-const OUT: usize = 4;
-/// The inputs that it sees along a side.
-const IN: usize = 6;
 /// The products of a tile and a pair of channels.
 pub(super) const POINTS: usize = IN * IN;
 /// Bytes of the blocks of transformed tiles that are worked on at once: they stay in the second-level cache.
 const BLOCK_BYTES: usize = 640 << 10;
-
-const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
-const B: f32 = std::f32::consts::SQRT_2;
 
 /// The sizes of a convolution over images of one shape.
 #[derive(Clone, Copy, Debug)]
@@ -100,101 +94,6 @@ fn store<S: Simd>(simd: S, x: &mut [f32], value: S::f32s) {
         ([first, ..], _) => *first = value,
         ([], rest) => simd.partial_store_f32s(rest, value),
     }
-}
-
-/// Applies a map of vectors to each line of a square, then to each column of the result.
-macro_rules! both_sides {
-    ($simd:expr, $map:ident, $square:expr, $from:ident => $to:ident) => {{
-        let square = $square;
-        let mut half = [[$simd.splat_f32s(0.0); $from]; $to];
-        for j in 0..$from {
-            let mut column = [$simd.splat_f32s(0.0); $from];
-            for i in 0..$from {
-                column[i] = square[i][j];
-            }
-            let column = $map($simd, column);
-            for i in 0..$to {
-                half[i][j] = column[i];
-            }
-        }
-        let mut whole = [[$simd.splat_f32s(0.0); $to]; $to];
-        for i in 0..$to {
-            whole[i] = $map($simd, half[i]);
-        }
-        whole
-    }};
-}
-
-/// `B^T d`.
-#[inline(always)]
-fn input_map<S: Simd>(simd: S, d: [S::f32s; IN]) -> [S::f32s; IN] {
-    let c = |x: f32| simd.splat_f32s(x);
-    let [d0, d1, d2, d3, d4, d5] = d;
-    let p = simd.mul_add_e_f32s(c(-2.0), d2, d4);
-    let q = simd.mul_add_e_f32s(c(-2.0), d1, d3);
-    let r = simd.mul_add_e_f32s(c(-0.5), d2, d4);
-    let s = simd.mul_add_e_f32s(c(-0.5), d1, d3);
-    [
-        simd.mul_add_e_f32s(c(-2.5), d2, simd.add_f32s(d0, d4)),
-        simd.mul_add_e_f32s(c(A), q, p),
-        simd.mul_add_e_f32s(c(-A), q, p),
-        simd.mul_add_e_f32s(c(B), s, r),
-        simd.mul_add_e_f32s(c(-B), s, r),
-        simd.mul_add_e_f32s(c(-2.5), d3, simd.add_f32s(d1, d5)),
-    ]
-}
-
-/// `B v`, the transpose of [`input_map`].
-#[inline(always)]
-fn input_transpose<S: Simd>(simd: S, v: [S::f32s; IN]) -> [S::f32s; IN] {
-    let c = |x: f32| simd.splat_f32s(x);
-    let [v0, v1, v2, v3, v4, v5] = v;
-    let (p, r) = (simd.add_f32s(v1, v2), simd.add_f32s(v3, v4));
-    let q = simd.mul_f32s(c(A), simd.sub_f32s(v1, v2));
-    let s = simd.mul_f32s(c(B), simd.sub_f32s(v3, v4));
-    [
-        v0,
-        simd.mul_add_e_f32s(c(-2.0), q, simd.mul_add_e_f32s(c(-0.5), s, v5)),
-        simd.mul_add_e_f32s(c(-2.5), v0, simd.mul_add_e_f32s(c(-2.0), p, simd.mul_f32s(c(-0.5), r))),
-        simd.mul_add_e_f32s(c(-2.5), v5, simd.add_f32s(q, s)),
-        simd.add_f32s(v0, simd.add_f32s(p, r)),
-        v5,
-    ]
-}
-
-/// `A^T m`.
-#[inline(always)]
-fn output_map<S: Simd>(simd: S, m: [S::f32s; IN]) -> [S::f32s; OUT] {
-    let c = |x: f32| simd.splat_f32s(x);
-    let [m0, m1, m2, m3, m4, m5] = m;
-    let (p, r) = (simd.add_f32s(m1, m2), simd.add_f32s(m3, m4));
-    let q = simd.mul_f32s(c(A), simd.sub_f32s(m1, m2));
-    let s = simd.mul_f32s(c(B), simd.sub_f32s(m3, m4));
-    [
-        simd.add_f32s(m0, simd.add_f32s(p, r)),
-        simd.add_f32s(q, s),
-        simd.mul_add_e_f32s(c(0.5), p, simd.mul_f32s(c(2.0), r)),
-        simd.mul_add_e_f32s(c(0.5), q, simd.mul_add_e_f32s(c(2.0), s, m5)),
-    ]
-}
-
-/// `A g`, the transpose of [`output_map`].
-#[inline(always)]
-fn output_transpose<S: Simd>(simd: S, g: [S::f32s; OUT]) -> [S::f32s; IN] {
-    let c = |x: f32| simd.splat_f32s(x);
-    let [g0, g1, g2, g3] = g;
-    let p = simd.mul_add_e_f32s(c(0.5), g2, g0);
-    let q = simd.mul_add_e_f32s(c(0.5), g3, g1);
-    let r = simd.mul_add_e_f32s(c(2.0), g2, g0);
-    let s = simd.mul_add_e_f32s(c(2.0), g3, g1);
-    [
-        g0,
-        simd.mul_add_e_f32s(c(A), q, p),
-        simd.mul_add_e_f32s(c(-A), q, p),
-        simd.mul_add_e_f32s(c(B), s, r),
-        simd.mul_add_e_f32s(c(-B), s, r),
-        g3,
-    ]
 }
 
 /// `V = B^T d B` of the tiles from `first` on, as many as fit `block`, which has `POINTS` matrices `tiles x padded channels`.

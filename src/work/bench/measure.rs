@@ -5,16 +5,18 @@ use crate::diffusion::Diffusion;
 use crate::divergence::{Divergence, Hutchinson};
 use crate::error::Result;
 use crate::level::{Gamma, GammaRange};
-use crate::likelihood::Drift;
+use crate::likelihood::{Drift, TensorState};
 use crate::nn::{Counted, Jvp, Parameters, count};
 use crate::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, TraceEstimator, Weighted};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
-use crate::solver::{Field, HostState};
+use crate::solver::{AnyState, Field, HostState};
+use crate::tensor::Kernels;
 use crate::tensor::cpu::product;
 use crate::time::{Importance, Stratified};
 use crate::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
-use dfdx::prelude::Cpu;
+use crate::work::device::ComputeDevice;
+use dfdx::prelude::{Tensor, TryMatMul};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
@@ -23,10 +25,12 @@ use std::time::Instant;
 const SIDE: usize = 2048;
 
 /// Measures a network on a case's batch, training first, so that the peak of memory is training's.
-pub(super) fn measure<N>(case: Case, network: N) -> Result<Figures>
+pub(super) fn measure<D, N>(case: Case, network: N) -> Result<Figures>
 where
-    N: Jvp<f32, Cpu> + Parameters<f32, Cpu> + Counted<f32, Cpu>,
+    D: ComputeDevice,
+    N: Jvp<f32, D> + Parameters<f32, D> + Counted<f32, D>,
 {
+    let device = network.device().clone();
     let (params, batch, forward) = (count(&network), case.batch(), network.operations().total());
     let (network, train_step_s) = train_step(case, network, FirstOrder)?;
     let peak_rss_mib = peak_memory();
@@ -35,7 +39,7 @@ where
         train_step(case, network, Sum(FirstOrder, Weighted(0.1, trace)))?
     };
     let (drift_s, drift_divergence_s) = right_hand_sides(case, &network)?;
-    let matmul_gflops = matrix_rate(case)?;
+    let matmul_gflops = matrix_rate(case, &device)?;
     let share = |passes: u64, seconds: f64| {
         (passes * forward * batch as u64) as f64 / seconds / (matmul_gflops * 1e9)
     };
@@ -54,8 +58,9 @@ where
     })
 }
 
-/// The median time of `run` after one run that does not count.
-fn median(case: Case, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+/// The median time of `run`, until the device is done with it, after one run that does not count.
+fn median<D: ComputeDevice>(case: Case, device: &D, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+    let mut run = || run().map(|()| device.finish());
     run()?;
     let mut times = Vec::with_capacity(case.repeats());
     for _ in 0..case.repeats() {
@@ -68,11 +73,13 @@ fn median(case: Case, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
 }
 
 /// A training step with an objective, and the network after the steps.
-fn train_step<N, O>(case: Case, network: N, objective: O) -> Result<(N, f64)>
+fn train_step<D, N, O>(case: Case, network: N, objective: O) -> Result<(N, f64)>
 where
-    N: Jvp<f32, Cpu> + Parameters<f32, Cpu>,
-    O: Objective<f32, Cpu, N>,
+    D: ComputeDevice,
+    N: Jvp<f32, D> + Parameters<f32, D>,
+    O: Objective<f32, D, N>,
 {
+    let device = network.device().clone();
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
     let times = Importance::for_weight(diffusion.range(), diffusion.weight_density())?;
     let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
@@ -82,7 +89,7 @@ where
     let x: Vec<f64> = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
     let mut trainer = Trainer::new(network, objective, diffusion, Stratified(times), settings);
     let mut step = 0;
-    let seconds = median(case, || {
+    let seconds = median(case, &device, || {
         step += 1;
         trainer.step(step, step, &x).map(drop)
     })?;
@@ -90,7 +97,12 @@ where
 }
 
 /// The drift, and the drift with the divergence, as the likelihood's solver calls them.
-fn right_hand_sides<N: Jvp<f32, Cpu>>(case: Case, network: &N) -> Result<(f64, f64)> {
+fn right_hand_sides<D: ComputeDevice, N: Jvp<f32, D>>(case: Case, network: &N) -> Result<(f64, f64)> {
+    let device = network.device();
+    let home = |state: &HostState| match <D as Kernels<f32>>::ON_HOST {
+        true => AnyState::new(state.clone()),
+        false => AnyState::new(TensorState::upload(state, device)),
+    };
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
     let (batch, dims) = (case.batch(), network.dims());
     let mut rng = ChaCha8Rng::seed_from_u64(2);
@@ -98,16 +110,17 @@ fn right_hand_sides<N: Jvp<f32, Cpu>>(case: Case, network: &N) -> Result<(f64, f
     let state = HostState::new(dims, z)?;
     let rows: Vec<usize> = (0..batch).collect();
     let gammas: Vec<f64> = rows.iter().map(|&row| middle(diffusion.range(), row, batch)).collect();
-    let mut drift = Drift::new(network, &diffusion, batch);
-    let plain = median(case, || {
-        std::hint::black_box(drift.eval(&rows, &gammas, &state));
+    let mut drift = Drift::<f32, D, _, _, _>::new(network, &diffusion, batch);
+    let y = home(&state);
+    let plain = median(case, device, || {
+        std::hint::black_box(drift.eval(&rows, &gammas, &y));
         Ok(())
     })?;
     let seeds: Vec<[u8; 32]> = rows.iter().map(|&row| [row as u8; 32]).collect();
     let mut drift = drift.with_density(Hutchinson::default().begin(dims, &seeds));
-    let state = state.with_log_density(vec![0.0; batch])?;
-    let density = median(case, || {
-        std::hint::black_box(drift.eval(&rows, &gammas, &state));
+    let y = home(&state.with_log_density(vec![0.0; batch])?);
+    let density = median(case, device, || {
+        std::hint::black_box(drift.eval(&rows, &gammas, &y));
         Ok(())
     })?;
     Ok((plain, density))
@@ -119,14 +132,23 @@ fn middle(range: GammaRange, row: usize, rows: usize) -> f64 {
     min + range.width() * (row as f64 + 0.5) / rows as f64
 }
 
-/// 1e9 operations a second of a large product on all threads.
-fn matrix_rate(case: Case) -> Result<f64> {
-    let (a, b) = (vec![1.0; SIDE * SIDE], vec![1.0; SIDE * SIDE]);
-    let mut c = vec![0.0; SIDE * SIDE];
-    let seconds = median(case, || {
-        product((SIDE, SIDE, SIDE), &mut c, &a, &b);
-        Ok(())
-    })?;
+/// 1e9 operations a second of a large product: on all threads of the host, or on the device.
+fn matrix_rate<D: ComputeDevice>(case: Case, device: &D) -> Result<f64> {
+    let seconds = if <D as Kernels<f32>>::ON_HOST {
+        let (a, b) = (vec![1.0; SIDE * SIDE], vec![1.0; SIDE * SIDE]);
+        let mut c = vec![0.0; SIDE * SIDE];
+        median(case, device, || {
+            product((SIDE, SIDE, SIDE), &mut c, &a, &b);
+            Ok(())
+        })?
+    } else {
+        let a: Tensor<(usize, usize), f32, D> = device.ones_like(&(SIDE, SIDE));
+        let b = a.clone();
+        median(case, device, || {
+            drop(a.clone().matmul(b.clone()));
+            Ok(())
+        })?
+    };
     Ok(2.0 * (SIDE as f64).powi(3) / seconds / 1e9)
 }
 

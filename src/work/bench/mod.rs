@@ -2,9 +2,11 @@
 
 mod measure;
 
+use super::device::{ComputeDevice, Opened, open};
+use crate::config::Device;
 use crate::error::{Error, Result};
 use crate::nn::{UNet, UNetConfig};
-use dfdx::prelude::Cpu;
+use measure::measure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -94,19 +96,25 @@ pub struct Figures {
     pub peak_rss_mib: Option<f64>,
 }
 
-/// Measures a case.
+/// Measures a case on a device.
 ///
 /// # Errors
-/// If a step fails.
-pub fn bench(case: Case) -> Result<Figures> {
-    let (device, mut rng) = (Cpu::default(), ChaCha8Rng::seed_from_u64(0));
+/// If the device cannot be used, or a step fails.
+pub fn bench(case: Case, device: Device) -> Result<Figures> {
+    match open(device)? {
+        Opened::Cpu(device) => bench_on(case, &device),
+        #[cfg(feature = "cuda")]
+        Opened::Cuda(device) => bench_on(case, &device),
+    }
+}
+
+fn bench_on<D: ComputeDevice>(case: Case, device: &D) -> Result<Figures> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
     let config = case.config();
     match case {
-        Case::S => measure::measure(case, UNet::<8, 8, 3, 64, f32, Cpu>::new(&config, &device, &mut rng)?),
-        Case::M => measure::measure(case, UNet::<32, 32, 3, 64, f32, Cpu>::new(&config, &device, &mut rng)?),
-        Case::Full => {
-            measure::measure(case, UNet::<32, 32, 3, 128, f32, Cpu>::new(&config, &device, &mut rng)?)
-        }
+        Case::S => measure(case, UNet::<8, 8, 3, 64, f32, D>::new(&config, device, &mut rng)?),
+        Case::M => measure(case, UNet::<32, 32, 3, 64, f32, D>::new(&config, device, &mut rng)?),
+        Case::Full => measure(case, UNet::<32, 32, 3, 128, f32, D>::new(&config, device, &mut rng)?),
     }
 }
 

@@ -2,10 +2,8 @@
 
 mod difference;
 mod metrics;
-mod stages;
 
 pub use metrics::MetricsLog;
-pub use stages::StageRecord;
 
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};

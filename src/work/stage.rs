@@ -5,7 +5,8 @@ use crate::error::Result;
 use crate::model::Model;
 use crate::progress::{Progress, Silent};
 use crate::registry::Registry;
-use crate::run::{RunFolder, StageRecord};
+use crate::result::StageRecord;
+use crate::run::RunFolder;
 
 /// Measures the last checkpoint, at the end of stage `index`, on the first held-out images with the recipe's first
 /// dequantizer, and adds it to `stages.json`: so that a stage shows what it did to bits/dim and to evaluations per image.

@@ -2,7 +2,8 @@
 
 use super::{idode, recipe_refusal};
 use idode::progress::StepMetrics;
-use idode::run::{MetricsLog, StageRecord};
+use idode::result::StageRecord;
+use idode::run::MetricsLog;
 use std::fs;
 use std::path::Path;
 

@@ -226,8 +226,9 @@ fn arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     assert!(
-        refusal(root, &[])
-            .starts_with("no command: expected train, eval, sample, import, export, bench or list")
+        refusal(root, &[]).starts_with(
+            "no command: expected train, eval, sample, import, export, bench, list or new-plugin"
+        )
     );
     let line = refusal(root, &["trian"]);
     assert!(line.contains("trian") && line.contains("train"), "{line}");

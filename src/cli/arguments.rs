@@ -116,7 +116,7 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample, import, export, bench or list (see idode --help)"
+                "no command: expected train, eval, sample, import, export, bench, list or new-plugin (see idode --help)"
                     .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),

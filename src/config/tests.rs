@@ -146,7 +146,10 @@ fn values_out_of_range_are_named() {
 fn unusable_keys_are_named() {
     let cases = [
         ("seed = 'a'", "line 3, seed: found string \"a\", expected a whole number, 0 or more"),
-        ("sede = 1", "line 3, sede: found an unknown key, expected \"seed\" (the nearest of seed, data, "),
+        (
+            "sede = 1",
+            "line 3, sede: found an unknown key, expected \"seed\" (the nearest of seed, device, data, ",
+        ),
         (
             "network.widht = 1",
             "line 3, network.widht: found an unknown key, expected \"width\" (the nearest of",

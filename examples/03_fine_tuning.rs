@@ -5,7 +5,7 @@
 //! cargo run --release --example 03_fine_tuning -- digits
 //! ```
 //!
-//! Each of three seeds trains a network by the first order, and from there three ways: by the first order plus 0.1 times the
+//! Each of three seeds trains a network by the first order, and from there three ways: by the first order plus a multiple of the
 //! unbiased second-order trace, by as many further steps of the first order, and by as many of them as cost the
 //! same time, which is measured. On the mixture: the KL divergence of the exact density at the data's end of the ODE to the
 //! model's, in nats, the same states for all. On the digits: the ODE's bits/dim of the held-out images. Standard errors are
@@ -44,6 +44,10 @@ struct Plan {
     then: u64,
     rate: f64,
     fine_rate: f64,
+    /// The moving average's decay.
+    ema: f64,
+    /// The weight of the second-order trace.
+    weight: f64,
 }
 
 impl Plan {
@@ -53,7 +57,7 @@ impl Plan {
             seed,
             accumulation: 1,
             rate: Rate { peak: rate, warmup: 50, decay, steps },
-            optimizer: AdamWSettings { ema: 0.995, ..AdamWSettings::default() },
+            optimizer: AdamWSettings { ema: self.ema, ..AdamWSettings::default() },
         }
     }
 }
@@ -114,7 +118,7 @@ where
         Ok(next)
     };
     let settings = plan.settings(seed, plan.fine_rate, plan.then);
-    let objective = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+    let objective = Sum(FirstOrder, Weighted(plan.weight, SecondOrderTrace::default()));
     let mut second = continued(plan.then)?.next_stage(objective, settings);
     let seconds = run(&mut second, plan.first, plan.then, &mut batch)?;
     let network = second.optimizer.averaged(&second.network);
@@ -187,7 +191,7 @@ fn compare<N>(
 }
 
 fn mixture() -> Result<()> {
-    const STATES: usize = 4000;
+    const STATES: usize = 2000;
     let component = |mean: [f64; 2], covariance: [f64; 4]| {
         Gaussian::new(&mean, DMatrix::from_row_slice(2, 2, &covariance))
     };
@@ -198,7 +202,9 @@ fn mixture() -> Result<()> {
     ])?;
     let range = GammaRange::new(-8.0, 5.0)?;
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
-    let plan = Plan { first: 3000, then: 1000, rate: 3e-3, fine_rate: 1e-3 };
+    // A small network, trained until more of the same does little: what is left is what it cannot fit, and the
+    // objective decides where.
+    let plan = Plan { first: 20_000, then: 3000, rate: 3e-3, fine_rate: 1e-3, ema: 0.999, weight: 1.0 };
     let start = diffusion.level(range.min());
     let marginal = data.at(&start);
     let mut rng = ChaCha8Rng::seed_from_u64(99);
@@ -206,14 +212,15 @@ fn mixture() -> Result<()> {
         (0..STATES).flat_map(|_| marginal.sample(&mut rng).0.as_slice().to_vec()).collect();
     let exact: Vec<f64> =
         states.chunks_exact(2).map(|z| Ok(marginal.point(z)?.log_density())).collect::<Result<_>>()?;
-    let tolerances = Tolerances { relative: 1e-5, absolute: 1e-5, log_density: 1e-3 };
+    let tolerances = Tolerances { relative: 1e-4, absolute: 1e-4, log_density: 1e-2 };
+    let config = MlpConfig { blocks: 2, fourier: None };
     compare(
         "nats",
         |seed| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let network = Mlp::<2, 64, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
+            let network = Mlp::<2, 16, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
             arms(network, diffusion, plan, seed, || {
-                Ok((0..256).flat_map(|_| data.sample(&mut rng).as_slice().to_vec()).collect())
+                Ok((0..512).flat_map(|_| data.sample(&mut rng).as_slice().to_vec()).collect())
             })
         },
         |network| {
@@ -232,7 +239,7 @@ fn on_digits() -> Result<()> {
     let (grid, dims) = (train.grid(), 64);
     let range = GammaRange::for_levels(grid.levels());
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
-    let plan = Plan { first: 1200, then: 400, rate: 4e-3, fine_rate: 1e-3 };
+    let plan = Plan { first: 1200, then: 400, rate: 4e-3, fine_rate: 1e-3, ema: 0.995, weight: 0.1 };
     let config = UNetConfig {
         blocks: 2,
         dropout: 0.0,

@@ -21,7 +21,7 @@ fn folder() -> TempDir {
     bytes.extend(header.as_bytes());
     bytes.extend((0..4 * 192).map(|i| (i * 7 % 256) as u8));
     fs::write(folder.path().join("images.npy"), bytes).expect("a file");
-    let recipe = "data = { name = 'npy', train = 'images.npy', test = 'images.npy' }
+    let recipe = "data = { name = 'npy', train = 'images.npy', test = 'images.npy', shape = [8, 8, 3] }
 network = { name = 'unet', width = 32, blocks = 1, fourier = [6, 7] }
 [[stage]]
 steps = 2

@@ -1,7 +1,7 @@
 //! Trains the recipe of this plugin for 600 steps, and the same with the velocity, and prints their bounds.
 //!
 //! ```text
-//! cargo run --release -p idode-edm --example two_pixel
+//! cargo run --release -p idode-edm --example edm_two_pixel
 //! ```
 
 use idode::config::{Named, Recipe};

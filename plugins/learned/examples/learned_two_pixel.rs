@@ -1,7 +1,7 @@
 //! Trains a diffusion model of two pixels and the noise that dequantizes them, turn by turn, and compares bounds.
 //!
 //! ```text
-//! cargo run --release -p idode-learned --example two_pixel [noise.safetensors]
+//! cargo run --release -p idode-learned --example learned_two_pixel [noise.safetensors]
 //! ```
 //!
 //! The ODE starts at gamma = -11, where the model's density of neighbouring grey levels overlaps: fixed noise pays for

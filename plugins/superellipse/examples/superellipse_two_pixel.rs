@@ -1,7 +1,7 @@
 //! Trains the recipe of this plugin for 600 steps with three exponents, and prints the bounds.
 //!
 //! ```text
-//! cargo run --release -p idode-superellipse --example two_pixel
+//! cargo run --release -p idode-superellipse --example superellipse_two_pixel
 //! ```
 
 use idode::config::{Named, Recipe};

@@ -1,7 +1,7 @@
 //! Trains noise prediction on two pixels with fitted times, and prints what the fit is worth.
 //!
 //! ```text
-//! cargo run --release -p idode-fitted --example two_pixel
+//! cargo run --release -p idode-fitted --example fitted_two_pixel
 //! ```
 //!
 //! The variance ratio is that of one row's loss, over the variance with uniform times: 1 is no gain.

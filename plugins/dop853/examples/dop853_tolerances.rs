@@ -1,7 +1,7 @@
 //! Accuracy and cost beside the built-in order 5(4), on the diffusion ODE of Gaussian data, whose solution is known.
 //!
 //! ```text
-//! cargo run --release -p idode-dop853 --example tolerances
+//! cargo run --release -p idode-dop853 --example dop853_tolerances
 //! ```
 
 use idode::error::Result;

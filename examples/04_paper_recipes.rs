@@ -4,7 +4,7 @@
 //! cargo run --release --example 04_paper_recipes
 //! ```
 //!
-//! Prints a line for each: parameters, images of an optimizer step, operations. A network of width 256 takes 2 GB with
+//! Prints each: parameters, images of an optimizer step, operations, and its stage of fine-tuning. A network of width 256 takes 2 GB with
 //! its optimizer.
 
 use dfdx::prelude::{Const, Cpu};
@@ -13,7 +13,7 @@ use idode::diffusion::Diffusion;
 use idode::error::Result;
 use idode::level::GammaRange;
 use idode::nn::{Attention, Counted, GroupedWidth, UNet, UNetConfig, count};
-use idode::objective::FirstOrder;
+use idode::objective::{FirstOrder, SecondOrderTrace, Sum, Weighted};
 use idode::parameterization::Velocity;
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
 use idode::time::{Importance, Stratified};
@@ -21,9 +21,12 @@ use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A 32x32x3 network of the paper in its first-order stage.
-type Paper<const WIDTH: usize, S> =
-    Trainer<UNet<32, 32, 3, WIDTH, f32, Cpu>, FirstOrder, S, Velocity, Stratified<Importance>, f32, Cpu>;
+/// A 32x32x3 network of the paper in training by the objective `O`.
+type Paper<const WIDTH: usize, S, O> =
+    Trainer<UNet<32, 32, 3, WIDTH, f32, Cpu>, O, S, Velocity, Stratified<Importance>, f32, Cpu>;
+
+/// What fine-tuning minimises: the first order plus 0.1 times the unbiased second-order trace.
+type FineTuning = Sum<FirstOrder, Weighted<SecondOrderTrace>>;
 
 /// What differs from one recipe to the next, beside the width and the schedule.
 #[derive(Clone, Copy)]
@@ -32,14 +35,36 @@ struct Setting {
     attention: Attention,
     dropout: f64,
     steps: u64,
+    /// Steps of the second stage, where there is one.
+    fine_tuning: Option<u64>,
     accumulation: usize,
     augmentation: Augmentation,
+}
+
+impl Setting {
+    /// A stage of `steps` steps.
+    fn stage(&self, steps: u64) -> TrainerSettings {
+        let rate = Rate { peak: 2e-4, warmup: 100, decay: RateDecay::Constant, steps };
+        let optimizer = AdamWSettings {
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            ema: 0.9999,
+            clip: None,
+        };
+        TrainerSettings { seed: 1, accumulation: self.accumulation, rate, optimizer }
+    }
 }
 
 /// Images of one accumulation step.
 const BATCH: usize = 128;
 
-fn paper<const WIDTH: usize, S: NoiseSchedule>(schedule: S, setting: &Setting) -> Result<Paper<WIDTH, S>>
+/// The first stage.
+fn paper<const WIDTH: usize, S: NoiseSchedule>(
+    schedule: S,
+    setting: &Setting,
+) -> Result<Paper<WIDTH, S, FirstOrder>>
 where
     Const<WIDTH>: GroupedWidth,
 {
@@ -47,14 +72,19 @@ where
     let diffusion = Diffusion::new(schedule, Velocity, range);
     let times = Stratified(Importance::for_weight(range, diffusion.weight_density())?);
     let Setting { attention, dropout, .. } = *setting;
-    let config = UNetConfig { blocks: 32, attention, dropout, ..UNetConfig::default() };
+    let config = UNetConfig { blocks: 32, attention, dropout, fourier: vec![6, 7], ..UNetConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let network = UNet::new(&config, &Cpu::default(), &mut rng)?;
-    let rate = Rate { peak: 2e-4, warmup: 100, decay: RateDecay::Constant, steps: setting.steps };
-    let optimizer =
-        AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01, ema: 0.9999, clip: None };
-    let settings = TrainerSettings { seed: 1, accumulation: setting.accumulation, rate, optimizer };
-    Ok(Trainer::new(network, FirstOrder, diffusion, times, settings))
+    Ok(Trainer::new(network, FirstOrder, diffusion, times, setting.stage(setting.steps)))
+}
+
+/// The second, from where the first one ended.
+fn fine_tuned<const WIDTH: usize, S: NoiseSchedule>(
+    first: Paper<WIDTH, S, FirstOrder>,
+    setting: &Setting,
+    steps: u64,
+) -> Paper<WIDTH, S, FineTuning> {
+    first.next_stage(Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default())), setting.stage(steps))
 }
 
 fn show<const WIDTH: usize, S: NoiseSchedule>(schedule: S, setting: &Setting) -> Result<()>
@@ -71,6 +101,10 @@ where
         trainer.network.operations().total() as f64 / 1e9,
         if setting.augmentation == Augmentation::default() { "" } else { ", augmented" },
     );
+    if let Some(steps) = setting.fine_tuning {
+        let second = fine_tuned(trainer, setting, steps);
+        println!("{:22} then {} steps of {:?}", "", second.settings.rate.steps, second.objective);
+    }
     Ok(())
 }
 
@@ -80,6 +114,7 @@ fn main() -> Result<()> {
         attention: Attention::Middle,
         dropout: 0.1,
         steps: 6_000_000,
+        fine_tuning: Some(200_000),
         accumulation: 1,
         augmentation: Augmentation::default(),
     };
@@ -91,11 +126,15 @@ fn main() -> Result<()> {
         attention: Attention::EveryBlock,
         dropout: 0.05,
         steps: 1_950_000,
+        fine_tuning: None,
         accumulation: 8,
         augmentation: turns,
     };
     show::<256, _>(VariancePreserving, &augmented)?;
-    let imagenet = Setting { name: "ImageNet-32 new, VP", steps: 2_000_000, ..cifar };
+    let imagenet =
+        Setting { name: "ImageNet-32 new, VP", steps: 2_000_000, fine_tuning: Some(250_000), ..cifar };
     show::<256, _>(VariancePreserving, &imagenet)?;
-    show::<256, _>(VariancePreserving, &Setting { name: "ImageNet-32 old, VP", accumulation: 4, ..imagenet })
+    let old =
+        Setting { name: "ImageNet-32 old, VP", fine_tuning: Some(500_000), accumulation: 4, ..imagenet };
+    show::<256, _>(VariancePreserving, &old)
 }

@@ -61,7 +61,7 @@ pub struct TermReport {
 }
 
 impl TermReport {
-    /// The report of the accumulation steps' terms of one kind.
+    /// The report of a term over all rows of the step, whose levels are `gammas`.
     fn of(term: &Term, gammas: &[f64]) -> Self {
         Self {
             order: term.order,
@@ -83,8 +83,8 @@ struct Part<E: Real, D: Kernels<E>> {
 
 /// A network in training: its objective, its noise levels and its optimizer.
 ///
-/// Every draw of step `k` comes from stream `k` of the seeded generator, so that a run that goes on from a
-/// checkpoint sees what it would have seen.
+/// Every draw of step `k` comes from stream `k` of the seeded generator, and the objective's probes from stream `2^63 + k`, so
+/// that a run that goes on from a checkpoint sees what it would have seen.
 #[derive(Debug)]
 pub struct Trainer<N, O, S, P, T, E: Real, D: Kernels<E>> {
     /// The network.

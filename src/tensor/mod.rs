@@ -15,6 +15,8 @@ mod checkpoint;
 pub mod compose;
 mod composed;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod dropout;
 mod dual;
 mod forward;

@@ -53,8 +53,12 @@ fn cuda(ordinal: usize) -> Result<Opened> {
     if let Some(device) = OPEN.with_borrow(|open| open.get(&ordinal).cloned()) {
         return Ok(Opened::Cuda(device));
     }
+    let usable = "cpu, or a CUDA device that can be used";
+    if let Some(missing) = crate::tensor::cuda::missing() {
+        return Err(Error::value("device", name, format!("{usable}: {missing}")));
+    }
     let unusable = |what: &str, error: &dyn std::fmt::Debug| {
-        Error::value("device", name, format!("cpu, or a CUDA device that can be used: {what} ({error:?})"))
+        Error::value("device", name, format!("{usable}: {what} ({error:?})"))
     };
     // The library's own way in takes an answer for granted, so the driver is asked first; so does its way to print an
     // error, hence the bare code.

@@ -1,0 +1,170 @@
+//! Every function of NVIDIA's libraries that `cudarc` calls, with the types of its parameters.
+
+#![allow(unsafe_code)]
+
+/// Defines each function for the linker: it passes its arguments to the library, or answers `$absent` where that is absent.
+macro_rules! forward {
+    ($library:ident, $absent:path: $answer:ty; $($name:ident($($type:ty),*);)*) => {
+        $(forward! { @ $library $absent, $answer, $name [a b c d e f g h i j k l m n o p q r s t u v w x y z] [] $($type,)* })*
+    };
+    // The next parameter gets the next name.
+    (@ $library:ident $absent:path, $answer:ty, $name:ident [$next:ident $($names:ident)*] [$($named:tt)*] $type:ty, $($types:ty,)*) => {
+        forward! { @ $library $absent, $answer, $name [$($names)*] [$($named)* ($next $type)] $($types,)* }
+    };
+    (@ $library:ident $absent:path, $answer:ty, $name:ident [$($names:ident)*] [$(($arg:ident $type:ty))*]) => {
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($($arg: $type),*) -> $answer {
+            type Function = unsafe extern "C" fn($($type),*) -> $answer;
+            static FOUND: OnceLock<Option<Function>> = OnceLock::new();
+            // SAFETY: the library's function has the type of its binding, which is this one.
+            const _: Function = sys::$name;
+            match FOUND.get_or_init(|| unsafe { $library.function(stringify!($name)) }) {
+                // SAFETY: what holds for a call of the binding holds for this one.
+                Some(function) => unsafe { function($($arg),*) },
+                None => $absent,
+            }
+        }
+    };
+}
+
+mod driver {
+    use super::super::DRIVER;
+    use cudarc::driver::sys::{self, *};
+    use std::ffi::*;
+    use std::sync::OnceLock;
+
+    forward! {
+        DRIVER, CUresult::CUDA_ERROR_STUB_LIBRARY: CUresult;
+        cuGetErrorString(CUresult, *mut *const c_char);
+        cuGetErrorName(CUresult, *mut *const c_char);
+        cuInit(c_uint);
+        cuDeviceGet(*mut CUdevice, c_int);
+        cuDeviceGetCount(*mut c_int);
+        cuDeviceTotalMem_v2(*mut usize, CUdevice);
+        cuDeviceGetAttribute(*mut c_int, CUdevice_attribute, CUdevice);
+        cuDevicePrimaryCtxRetain(*mut CUcontext, CUdevice);
+        cuDevicePrimaryCtxRelease_v2(CUdevice);
+        cuCtxSetCurrent(CUcontext);
+        cuCtxGetCurrent(*mut CUcontext);
+        cuModuleLoad(*mut CUmodule, *const c_char);
+        cuModuleLoadData(*mut CUmodule, *const c_void);
+        cuModuleUnload(CUmodule);
+        cuModuleGetFunction(*mut CUfunction, CUmodule, *const c_char);
+        cuMemGetInfo_v2(*mut usize, *mut usize);
+        cuMemAlloc_v2(*mut CUdeviceptr, usize);
+        cuMemFree_v2(CUdeviceptr);
+        cuMemcpyHtoD_v2(CUdeviceptr, *const c_void, usize);
+        cuMemcpyDtoH_v2(*mut c_void, CUdeviceptr, usize);
+        cuMemcpyDtoD_v2(CUdeviceptr, CUdeviceptr, usize);
+        cuMemcpyHtoDAsync_v2(CUdeviceptr, *const c_void, usize, CUstream);
+        cuMemcpyDtoHAsync_v2(*mut c_void, CUdeviceptr, usize, CUstream);
+        cuMemcpyDtoDAsync_v2(CUdeviceptr, CUdeviceptr, usize, CUstream);
+        cuMemsetD8_v2(CUdeviceptr, c_uchar, usize);
+        cuMemsetD8Async(CUdeviceptr, c_uchar, usize, CUstream);
+        cuMemFreeAsync(CUdeviceptr, CUstream);
+        cuMemAllocAsync(*mut CUdeviceptr, usize, CUstream);
+        cuStreamCreate(*mut CUstream, c_uint);
+        cuStreamWaitEvent(CUstream, CUevent, c_uint);
+        cuStreamSynchronize(CUstream);
+        cuStreamDestroy_v2(CUstream);
+        cuEventCreate(*mut CUevent, c_uint);
+        cuEventRecord(CUevent, CUstream);
+        cuEventQuery(CUevent);
+        cuEventDestroy_v2(CUevent);
+        cuEventElapsedTime(*mut f32, CUevent, CUevent);
+        cuImportExternalMemory(*mut CUexternalMemory, *const CUDA_EXTERNAL_MEMORY_HANDLE_DESC);
+        cuExternalMemoryGetMappedBuffer(
+            *mut CUdeviceptr, CUexternalMemory, *const CUDA_EXTERNAL_MEMORY_BUFFER_DESC
+        );
+        cuDestroyExternalMemory(CUexternalMemory);
+        cuLaunchKernel(
+            CUfunction, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, c_uint, CUstream, *mut *mut c_void,
+            *mut *mut c_void
+        );
+        cuOccupancyMaxActiveBlocksPerMultiprocessor(*mut c_int, CUfunction, c_int, usize);
+        cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(*mut c_int, CUfunction, c_int, usize, c_uint);
+        cuOccupancyMaxPotentialBlockSize(
+            *mut c_int, *mut c_int, CUfunction, CUoccupancyB2DSize, usize, c_int
+        );
+        cuOccupancyMaxPotentialBlockSizeWithFlags(
+            *mut c_int, *mut c_int, CUfunction, CUoccupancyB2DSize, usize, c_int, c_uint
+        );
+        cuOccupancyAvailableDynamicSMemPerBlock(*mut usize, CUfunction, c_int, c_int);
+        cuOccupancyMaxPotentialClusterSize(*mut c_int, CUfunction, *const CUlaunchConfig);
+        cuOccupancyMaxActiveClusters(*mut c_int, CUfunction, *const CUlaunchConfig);
+        cuProfilerStart();
+        cuProfilerStop();
+    }
+}
+
+mod cublas {
+    use super::super::CUBLAS;
+    use cudarc::cublas::sys::{self, *};
+    use std::ffi::*;
+    use std::sync::OnceLock;
+
+    forward! {
+        CUBLAS, cublasStatus_t::CUBLAS_STATUS_NOT_INITIALIZED: cublasStatus_t;
+        cublasCreate_v2(*mut cublasHandle_t);
+        cublasDestroy_v2(cublasHandle_t);
+        cublasSetStream_v2(cublasHandle_t, cudaStream_t);
+        cublasSgemv_v2(
+            cublasHandle_t, cublasOperation_t, c_int, c_int, *const f32, *const f32, c_int, *const f32,
+            c_int, *const f32, *mut f32, c_int
+        );
+        cublasDgemv_v2(
+            cublasHandle_t, cublasOperation_t, c_int, c_int, *const f64, *const f64, c_int, *const f64,
+            c_int, *const f64, *mut f64, c_int
+        );
+        cublasSgemm_v2(
+            cublasHandle_t, cublasOperation_t, cublasOperation_t, c_int, c_int, c_int, *const f32,
+            *const f32, c_int, *const f32, c_int, *const f32, *mut f32, c_int
+        );
+        cublasDgemm_v2(
+            cublasHandle_t, cublasOperation_t, cublasOperation_t, c_int, c_int, c_int, *const f64,
+            *const f64, c_int, *const f64, c_int, *const f64, *mut f64, c_int
+        );
+        cublasGemmEx(
+            cublasHandle_t, cublasOperation_t, cublasOperation_t, c_int, c_int, c_int, *const c_void,
+            *const c_void, cudaDataType, c_int, *const c_void, cudaDataType, c_int, *const c_void,
+            *mut c_void, cudaDataType, c_int, cublasComputeType_t, cublasGemmAlgo_t
+        );
+        cublasGemmStridedBatchedEx(
+            cublasHandle_t, cublasOperation_t, cublasOperation_t, c_int, c_int, c_int, *const c_void,
+            *const c_void, cudaDataType, c_int, c_longlong, *const c_void, cudaDataType, c_int, c_longlong,
+            *const c_void, *mut c_void, cudaDataType, c_int, c_longlong, c_int, cublasComputeType_t,
+            cublasGemmAlgo_t
+        );
+        cublasSgemmStridedBatched(
+            cublasHandle_t, cublasOperation_t, cublasOperation_t, c_int, c_int, c_int, *const f32,
+            *const f32, c_int, c_longlong, *const f32, c_int, c_longlong, *const f32, *mut f32, c_int,
+            c_longlong, c_int
+        );
+        cublasDgemmStridedBatched(
+            cublasHandle_t, cublasOperation_t, cublasOperation_t, c_int, c_int, c_int, *const f64,
+            *const f64, c_int, c_longlong, *const f64, c_int, c_longlong, *const f64, *mut f64, c_int,
+            c_longlong, c_int
+        );
+    }
+}
+
+mod nvrtc {
+    use super::super::NVRTC;
+    use cudarc::nvrtc::sys::{self, *};
+    use std::ffi::*;
+    use std::sync::OnceLock;
+
+    forward! {
+        NVRTC, nvrtcResult::NVRTC_ERROR_INTERNAL_ERROR: nvrtcResult;
+        nvrtcCreateProgram(
+            *mut nvrtcProgram, *const c_char, *const c_char, c_int, *const *const c_char,
+            *const *const c_char
+        );
+        nvrtcDestroyProgram(*mut nvrtcProgram);
+        nvrtcCompileProgram(nvrtcProgram, c_int, *const *const c_char);
+        nvrtcGetPTXSize(nvrtcProgram, *mut usize);
+        nvrtcGetPTX(nvrtcProgram, *mut c_char);
+        nvrtcGetProgramLogSize(nvrtcProgram, *mut usize);
+        nvrtcGetProgramLog(nvrtcProgram, *mut c_char);
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! Levels and states are rounded there. A network with Fourier features turns by 804 radians per unit of its input, so
 //! the last digit of a state (1e-7) moves an angle by 1e-4, and a derivative along a probe by as much: to compare
-//! losses and gradients to 1e-4, ours must be given the same states to the last digit.
+//! losses and gradients to 1e-4, ours must be given the same states to the last digit, and, where it computes in `f64`,
+//! the same angles.
 
 use super::case::{Config, Result, Schedule};
 use idode::diffusion::DynDiffusion;
@@ -81,4 +82,13 @@ pub(crate) fn noised(schedule: Schedule, gamma: Gamma, x: &[f64], eps: &[f64]) -
         }
     };
     x.iter().zip(eps).map(|(&x, &eps)| f64::from(alpha * x as f32 + sigma * eps as f32)).collect()
+}
+
+/// The state whose angles in `f64` are those of the state `z` in float32.
+///
+/// The published features are `sin(w z)` with `w = 2^k 2 pi` and the product both rounded. Powers of two round nothing, so one
+/// state has the angles of every `k`.
+pub(crate) fn turned(z: f64) -> f64 {
+    let turn = std::f64::consts::TAU;
+    f64::from(turn as f32 * z as f32) / turn
 }

@@ -1,7 +1,7 @@
 //! Base-2 Fourier features of the input.
 
 use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real};
-use dfdx::prelude::{Dim, Shape, Tensor};
+use dfdx::prelude::{Axis, BroadcastTo, Dim, ReshapeTo, Tensor};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -60,15 +60,12 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
         let Some(fading) = &self.fading else {
             return vec![z, sin, cos];
         };
-        // Features come channel by channel, each with every exponent.
-        let mut factors = Vec::with_capacity(M::shape(&sin).num_elements());
-        for &time in times {
-            let own: Vec<E> = fading.factors(time).map(E::of).collect();
-            for _ in 0..H * W * channels.size() {
-                factors.extend(&own);
-            }
-        }
-        let factors = self.frequencies.device().upload(&factors, M::shape(&sin));
+        // A number for each row and exponent goes to the device. Features come channel by channel, each with every exponent.
+        let own: Vec<E> = times.iter().flat_map(|&time| fading.factors(time).map(E::of)).collect();
+        let (repeats, exponents) = (H * W * channels.size(), fading.exponents.len());
+        let own = self.frequencies.device().upload(&own, (rows, exponents));
+        let all = own.broadcast_like::<_, Axis<1>>(&(rows, repeats, exponents));
+        let factors = all.reshape_like(&M::shape(&sin));
         vec![z, M::mask(sin, &factors), M::mask(cos, &factors)]
     }
 }

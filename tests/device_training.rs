@@ -10,8 +10,7 @@ use idode::data::{ImageSource, Split, digits};
 use idode::diffusion::Diffusion;
 use idode::level::GammaRange;
 use idode::nn::{
-    Attention, Checkpointed, Jvp, ModeNetwork, ParameterVisitor, Parameters, Pass, Portable, Role, UNet,
-    UNetConfig,
+    Attention, Checkpointed, ParameterVisitor, Parameters, Pass, Portable, Role, SecondJvp, UNet, UNetConfig,
 };
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
@@ -40,7 +39,7 @@ fn network<E: Real, D: Kernels<E>>(device: &D) -> Net<E, D> {
 /// Each step's loss and gradient norm.
 fn curve<D: Kernels<f32>, N>(network: N, steps: u64) -> Vec<[f64; 2]>
 where
-    N: Jvp<f32, D> + Parameters<f32, D>,
+    N: SecondJvp<f32, D> + Parameters<f32, D>,
 {
     let range = GammaRange::for_levels(17);
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
@@ -91,4 +90,112 @@ fn two_hundred_steps_have_the_same_losses() {
     println!("loss {first:.2} to {last:.2} nats; apart by {:.1e}, gradient norm by {:.1e}", most(0), most(1));
     assert!(last < 0.5 * first, "{first} {last}");
     assert!(most(0) <= 1e-3, "{}", most(0));
+}
+
+/// Moves every parameter, so that no layer is left at its start of zeros.
+struct Move(ChaCha8Rng);
+
+impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Move {
+    fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
+        let old = tensor.as_vec().into_iter();
+        let new: Vec<E> = old.map(|x| E::of(x.to64() + f64::from(self.0.gen_range(-0.1f32..0.1)))).collect();
+        tensor.copy_from(&new);
+    }
+}
+
+/// What a network in training gives: its value, two derivatives, and the gradient of every parameter, by name.
+fn answers<E: Real, D: Kernels<E>, N>(network: &N) -> Vec<(String, Vec<f64>)>
+where
+    N: SecondJvp<E, D> + Parameters<E, D>,
+{
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let shape = network.batch(3);
+    let mut draw = || {
+        let numbers = (0..shape.num_elements()).map(|_| E::of(rng.gen_range(-1.0f32..1.0).into()));
+        network.device().upload(&numbers.collect::<Vec<E>>(), shape)
+    };
+    let (z, v, w) = (draw(), draw(), draw());
+    let host = |x: &[E]| x.iter().map(|x| x.to64()).collect::<Vec<f64>>();
+    let mut keys = ChaCha8Rng::seed_from_u64(11);
+    let times = [0.2, 0.5, 0.9];
+    let mut pass = Pass::train(&times, &mut keys);
+    let y = network.jvp(Dual::new(z.leaky_trace(), v.retaped()), &mut pass);
+    let mut found = vec![("value".to_owned(), host(&y.value.as_vec()))];
+    found.push(("derivative".to_owned(), host(&y.tangent.as_vec())));
+    let loss = (y.value.square() + y.tangent.square()).sum::<Rank0, _>();
+    for (name, gradient) in GradientSet::of(network, loss.backward()).iter() {
+        found.push((name.to_owned(), host(&gradient.as_vec())));
+    }
+    let none = network.device().zeros_like(&shape);
+    let mut pass = Pass::eval(&times);
+    let y = network.second_jvp(Dual::new(Dual::new(z, v), Dual::new(w, none)), &mut pass);
+    found.push(("second derivative".to_owned(), host(&y.tangent.tangent.as_vec())));
+    found
+}
+
+/// Compares to within `bound` of an answer's largest entry. Gradients that are the rounding of 0 are held to the largest of all.
+#[track_caller]
+fn agree(what: &str, here: &[(String, Vec<f64>)], there: &[(String, Vec<f64>)], bound: f64) {
+    let largest = |x: &[f64]| x.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+    let of_all = here.iter().map(|(_, x)| largest(x)).fold(0.0, f64::max);
+    assert_eq!(here.len(), there.len());
+    let mut most: f64 = 0.0;
+    for ((name, here), (_, there)) in here.iter().zip(there) {
+        let difference: Vec<f64> = here.iter().zip(there).map(|(a, b)| a - b).collect();
+        assert!(here.len() == there.len() && there.iter().all(|x| x.is_finite()), "{what}: {name}");
+        let part = largest(&difference) / largest(here).max(1e-2 * of_all);
+        assert!(part <= bound, "{what}: {name} differs by {part:.1e}");
+        most = most.max(part);
+    }
+    println!("{what}: {} answers, apart by at most {most:.1e}", here.len());
+}
+
+#[test]
+fn values_derivatives_and_gradients_agree() {
+    fn moved<E: Real, D: Kernels<E>>(device: &D) -> Net<E, D> {
+        let mut network = network::<E, D>(device);
+        network.parameters("", &mut Move(ChaCha8Rng::seed_from_u64(6)));
+        network
+    }
+    struct Check;
+    impl OnDevice for Check {
+        type Out = ();
+        fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) {
+            let here = answers::<f64, Cpu, _>(&moved::<f64, Cpu>(&Cpu::default()));
+            let double = moved::<f64, D>(&device);
+            agree("f64", &here, &answers::<f64, D, _>(&double), 1e-10);
+            agree("f64, checkpointed", &here, &answers::<f64, D, _>(&Checkpointed(double)), 1e-10);
+            let single = moved::<f32, D>(&device);
+            agree("f32", &here, &answers::<f32, D, _>(&single), 1e-4);
+            agree("f32, portable", &here, &answers::<f32, D, _>(&Portable(single)), 1e-4);
+        }
+    }
+    on_test_device(Check);
+}
+
+/// Weights and masks are the host's draws: the same numbers on every device.
+#[test]
+fn draws_are_those_of_the_processor() {
+    struct Weights(Vec<f32>);
+    impl<D: Kernels<f32>> ParameterVisitor<f32, D> for Weights {
+        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, f32, D>) {
+            self.0.extend(tensor.as_vec());
+        }
+    }
+    struct Draw;
+    impl OnDevice for Draw {
+        type Out = (Vec<f32>, Vec<f32>, Vec<f64>);
+        fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) -> Self::Out {
+            let mut weights = Weights(Vec::new());
+            network::<f32, D>(&device).parameters("", &mut weights);
+            let (key, shape) = (DropoutKey { key: 3, rate: 0.3 }, (5usize, 7usize, 11usize));
+            let single: Tensor<_, f32, D> = device.ones_like(&shape);
+            let double: Tensor<_, f64, D> = device.ones_like(&shape);
+            let single = <D as Kernels<f32>>::dropout(single, key).as_vec();
+            (weights.0, single, <D as Kernels<f64>>::dropout(double, key).as_vec())
+        }
+    }
+    let (here, there) = (Draw.run(Cpu::default()), on_test_device(Draw));
+    assert!(here == there);
+    assert!(here.1.contains(&0.0) && here.0.iter().any(|weight| *weight != 0.0));
 }

@@ -44,10 +44,12 @@ impl DropoutKey {
         let packed: Vec<E> = (0..words).into_par_iter().map(word).collect();
         let mut rest = device.upload(&packed, (words,));
         let (zero, kept) = (device.zeros_like(&(words,)), E::of(1.0 / (1.0 - self.rate)));
+        // Made on the device: `ones_like` brings its ones from the host.
+        let one = zero.clone() + E::of(1.0);
         let mut stretches = Vec::with_capacity(BITS);
         for b in (0..BITS).rev() {
             let value = E::of(f64::from(1u32 << b));
-            let bit = rest.ge(value).choose(device.ones_like(&(words,)), zero.clone());
+            let bit = rest.ge(value).choose(one.clone(), zero.clone());
             rest = rest - bit.clone() * value;
             stretches.push(bit * kept);
         }

@@ -3,7 +3,7 @@
 use super::{
     AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable, update,
 };
-use dfdx::prelude::{Cache, Device, Dim, Shape, SumTo, Tape, Tensor};
+use dfdx::prelude::{Cache, Device, Dim, Shape, Tape, Tensor};
 
 /// A convolution's parameters, borrowed from a layer.
 ///
@@ -176,7 +176,15 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
     /// The sum of the squares of all elements.
     fn sum_of_squares(x: &Tensor<(usize,), E, Self>) -> f64 {
-        x.clone().square().sum::<(), _>().as_vec().first().map_or(0.0, |sum| sum.to64())
+        update::sums_of_squares([x]).first().map_or(0.0, |sum| *sum)
+    }
+
+    /// [`sum_of_squares`](Kernels::sum_of_squares) of each tensor; where the device's memory is not the host's, all come in one transfer.
+    fn sums_of_squares(tensors: &[&Tensor<(usize,), E, Self>]) -> Vec<f64> {
+        match Self::ON_HOST {
+            true => tensors.iter().map(|x| Self::sum_of_squares(x)).collect(),
+            false => update::sums_of_squares(tensors.iter().copied()),
+        }
     }
 }
 

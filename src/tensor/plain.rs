@@ -2,7 +2,7 @@
 
 use super::{
     Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real,
-    RowVectors, Slot, portable,
+    RowVectors, Slot, portable, portable::Table,
 };
 use dfdx::prelude::*;
 use std::marker::PhantomData;
@@ -262,7 +262,7 @@ fn per_channel<const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>, T
     let channels = shape.3.size();
     let mut own = parameter.retaped::<T>();
     if channels < parameter.shape().0 {
-        let index = parameter.device().tensor_from_vec((first..first + channels).collect(), (channels,));
+        let index = Table::Range { first, count: channels }.on::<E, D>(parameter.device());
         own = own.gather(index);
     }
     own.reshape_like(&(shape.3,)).broadcast_like::<_, Axes3<0, 1, 2>>(shape)

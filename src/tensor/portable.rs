@@ -78,33 +78,44 @@ pub fn patches<const H: usize, const W: usize, I: Dim, E: Real, D: Kernels<E>, T
     let device = x.device().clone();
     let zero = device.zeros_like(&(rows, 1usize, channels));
     let padded = (x, zero).concat_along(Axis::<1>);
-    let index = table::<E, D>(&device, [H, W, size]);
+    let index = Table::Neighbours { height: H, width: W, size }.on::<E, D>(&device);
     let taken = (rows, index.shape().0);
     let index = index.broadcast_like::<_, Axis<0>>(&taken);
     padded.gather(index).reshape_like(&(rows * positions, size * size * channels))
 }
 
-/// A device by its type and ordinal, height, width, and taps along either axis.
-type Key = (TypeId, usize, [usize; 3]);
-
-thread_local! {
-    /// The tables of neighbours that this thread has brought to each device: they go there once.
-    static TABLES: RefCell<HashMap<Key, Box<dyn Any>>> = RefCell::default();
+/// A fixed table of indices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Table {
+    /// See [`neighbours`].
+    Neighbours { height: usize, width: usize, size: usize },
+    /// `first`, `first + 1`, and so on.
+    Range { first: usize, count: usize },
 }
 
-/// The [`neighbours`] on a device.
-fn table<E: Real, D: Kernels<E>>(device: &D, shape: [usize; 3]) -> Tensor<(usize,), usize, D> {
-    let key = (TypeId::of::<D>(), device.ordinal(), shape);
-    TABLES.with_borrow_mut(|tables| {
-        if let Some(table) = tables.get(&key).and_then(|table| table.downcast_ref::<Tensor<_, _, _>>()) {
-            return table.clone();
-        }
-        let neighbours = neighbours(shape[0], shape[1], shape[2]);
-        let length = (neighbours.len(),);
-        let table = device.tensor_from_vec(neighbours, length);
-        tables.insert(key, Box::new(table.clone()));
-        table
-    })
+thread_local! {
+    /// The tables that this thread has brought to each device, by its type and ordinal: they go there once.
+    static TABLES: RefCell<HashMap<(TypeId, usize, Table), Box<dyn Any>>> = RefCell::default();
+}
+
+impl Table {
+    /// The table on a device.
+    pub(super) fn on<E: Real, D: Kernels<E>>(self, device: &D) -> Tensor<(usize,), usize, D> {
+        let key = (TypeId::of::<D>(), device.ordinal(), self);
+        TABLES.with_borrow_mut(|tables| {
+            if let Some(table) = tables.get(&key).and_then(|table| table.downcast_ref::<Tensor<_, _, _>>()) {
+                return table.clone();
+            }
+            let numbers = match self {
+                Self::Neighbours { height, width, size } => neighbours(height, width, size),
+                Self::Range { first, count } => (first..first + count).collect(),
+            };
+            let length = (numbers.len(),);
+            let table = device.tensor_from_vec(numbers, length);
+            tables.insert(key, Box::new(table.clone()));
+            table
+        })
+    }
 }
 
 /// For every position of an image and every tap, the position of the neighbour; the one past the last stands for zeros.

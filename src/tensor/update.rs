@@ -69,3 +69,31 @@ pub(super) fn adamw<S: Shape, E: Real, D: Kernels<E>>(
     moments.ema = average(&moments.ema, p.clone(), step.ema_decay);
     *parameter = p.reshape_like(&shape);
 }
+
+/// The sum of the squares of each tensor, added up on the device and brought to the host together.
+pub(super) fn sums_of_squares<'x, E: Real, D: Kernels<E>>(
+    tensors: impl IntoIterator<Item = &'x Tensor<(usize,), E, D>>,
+) -> Vec<f64> {
+    let sums: Vec<Tensor<(), E, D>> = tensors.into_iter().map(|x| x.clone().square().sum()).collect();
+    if sums.is_empty() {
+        return Vec::new();
+    }
+    sums.stack().as_vec().into_iter().map(Real::to64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_squares_come_together_as_one_by_one() {
+        let device = Cpu::default();
+        let tensors: Vec<Tensor<(usize,), f64, Cpu>> = [1usize, 4, 3]
+            .map(|n| device.tensor_from_vec((0..n).map(|i| i as f64 - 1.5).collect(), (n,)))
+            .into();
+        let together = sums_of_squares(&tensors);
+        assert_eq!(together, [2.25, 5.0, 2.75]);
+        assert_eq!(together, Cpu::sums_of_squares(&tensors.iter().collect::<Vec<_>>()));
+        assert!(sums_of_squares::<f64, Cpu>([]).is_empty());
+    }
+}

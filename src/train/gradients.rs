@@ -54,9 +54,9 @@ impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
 
     /// The global norm, or the name of the first parameter whose gradient is not finite.
     pub fn norm(&self) -> Result<f64, &str> {
+        let gradients: Vec<&Tensor<(usize,), E, D>> = self.iter().map(|(_, gradient)| gradient).collect();
         let mut sum = 0.0;
-        for (name, gradient) in self.iter() {
-            let own = D::sum_of_squares(gradient);
+        for ((name, _), own) in self.iter().zip(D::sums_of_squares(&gradients)) {
             if !own.is_finite() {
                 return Err(name);
             }

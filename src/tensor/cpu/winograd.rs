@@ -14,7 +14,10 @@
 //! points: Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution" (arXiv 1803.10986).
 
 use super::micro::{Product, padded};
-use super::points::{IN, OUT, both_sides, input_map, input_transpose, output_map, output_transpose};
+use super::points::{
+    IN, OUT, both_sides_of_inputs, both_sides_of_outputs, input_map, input_transpose, output_map,
+    output_transpose,
+};
 use pulp::Simd;
 
 /// The products of a tile and a pair of channels.
@@ -80,7 +83,7 @@ const OUTSIDE: usize = usize::MAX;
 
 /// A vector of the numbers at `x`, as many as there are, and zeros after them.
 #[inline(always)]
-fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
+pub(super) fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
     match S::as_simd_f32s(x) {
         ([first, ..], _) => *first,
         ([], rest) => simd.partial_load_f32s(rest),
@@ -89,7 +92,7 @@ fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
 
 /// Writes as many numbers as `x` takes.
 #[inline(always)]
-fn store<S: Simd>(simd: S, x: &mut [f32], value: S::f32s) {
+pub(super) fn store<S: Simd>(simd: S, x: &mut [f32], value: S::f32s) {
     match S::as_mut_simd_f32s(x) {
         ([first, ..], _) => *first = value,
         ([], rest) => simd.partial_store_f32s(rest, value),
@@ -114,19 +117,18 @@ pub(super) fn transform_inputs<S: Simd>(
             let offsets = sizes.square::<IN>(tile, 1, *channels);
             for c in (0..*channels).step_by(S::F32_LANES) {
                 let lanes = (channels - c).min(S::F32_LANES);
-                let mut d = [[simd.splat_f32s(0.0); IN]; IN];
-                for i in 0..IN {
-                    for j in 0..IN {
-                        if offsets[i][j] != OUTSIDE {
-                            d[i][j] = load(simd, &x[offsets[i][j] + c..][..lanes]);
-                        }
-                    }
-                }
-                let d = both_sides!(simd, input_map, d, IN => IN);
-                let at = t * line + before + c;
-                for (i, d) in d.as_flattened().iter().enumerate() {
-                    store(simd, &mut v[i * plane + at..][..lanes], *d);
-                }
+                let start = t * line + before + c;
+                both_sides_of_inputs(
+                    #[inline(always)]
+                    |d| input_map(simd, d),
+                    #[inline(always)]
+                    |i, j| match offsets[i][j] {
+                        OUTSIDE => simd.splat_f32s(0.0),
+                        offset => load(simd, &x[offset + c..][..lanes]),
+                    },
+                    #[inline(always)]
+                    |i, j, d| store(simd, &mut v[(i * IN + j) * plane + start..][..lanes], d),
+                );
             }
             before += channels;
         }
@@ -151,21 +153,21 @@ pub(super) fn add_inputs<S: Simd>(
             let offsets = sizes.square::<IN>(tile, 1, *channels);
             for c in (0..*channels).step_by(S::F32_LANES) {
                 let lanes = (*channels - c).min(S::F32_LANES);
-                let at = t * line + before + c;
-                let mut d = [[simd.splat_f32s(0.0); IN]; IN];
-                for (i, d) in d.as_flattened_mut().iter_mut().enumerate() {
-                    *d = load(simd, &v[i * plane + at..][..lanes]);
-                }
-                let d = both_sides!(simd, input_transpose, d, IN => IN);
-                for i in 0..IN {
-                    for j in 0..IN {
+                let start = t * line + before + c;
+                both_sides_of_inputs(
+                    #[inline(always)]
+                    |v| input_transpose(simd, v),
+                    #[inline(always)]
+                    |i, j| load(simd, &v[(i * IN + j) * plane + start..][..lanes]),
+                    #[inline(always)]
+                    |i, j, d| {
                         if offsets[i][j] != OUTSIDE {
                             let x = &mut x[offsets[i][j] + c..][..lanes];
-                            let sum = simd.add_f32s(load(simd, x), d[i][j]);
+                            let sum = simd.add_f32s(load(simd, x), d);
                             store(simd, x, sum);
                         }
-                    }
-                }
+                    },
+                );
             }
             before += *channels;
         }
@@ -190,27 +192,28 @@ pub(super) fn transform_outputs<S: Simd>(
         let image = tile / sizes.tiles();
         for c in (0..out).step_by(S::F32_LANES) {
             let lanes = (out - c).min(S::F32_LANES);
-            let mut square = [[simd.splat_f32s(0.0); IN]; IN];
-            for (i, s) in square.as_flattened_mut().iter_mut().enumerate() {
-                *s = load(simd, &m[i * plane + t * line + c..][..S::F32_LANES]);
-            }
-            let square = both_sides!(simd, output_map, square, IN => OUT);
             let term = match terms {
                 Some(terms) => load(simd, &terms[image * out + c..][..lanes]),
                 None => simd.splat_f32s(0.0),
             };
-            for i in 0..OUT {
-                for j in 0..OUT {
+            let start = t * line + c;
+            both_sides_of_inputs(
+                #[inline(always)]
+                |m| output_map(simd, m),
+                #[inline(always)]
+                |i, j| load(simd, &m[(i * IN + j) * plane + start..][..S::F32_LANES]),
+                #[inline(always)]
+                |i, j, sum| {
                     if offsets[i][j] != OUTSIDE {
                         let at = offsets[i][j] + c;
-                        let mut sum = simd.add_f32s(square[i][j], term);
+                        let mut sum = simd.add_f32s(sum, term);
                         if let Some(residual) = residual {
                             sum = simd.add_f32s(sum, load(simd, &residual[at..][..lanes]));
                         }
                         store(simd, &mut y[at..][..lanes], sum);
                     }
-                }
-            }
+                },
+            );
         }
     }
 }
@@ -231,18 +234,18 @@ pub(super) fn spread_outputs<S: Simd>(
         let offsets = sizes.square::<OUT>(tile, 0, out);
         for c in (0..out).step_by(S::F32_LANES) {
             let lanes = (out - c).min(S::F32_LANES);
-            let mut square = [[simd.splat_f32s(0.0); OUT]; OUT];
-            for i in 0..OUT {
-                for j in 0..OUT {
-                    if offsets[i][j] != OUTSIDE {
-                        square[i][j] = load(simd, &gy[offsets[i][j] + c..][..lanes]);
-                    }
-                }
-            }
-            let square = both_sides!(simd, output_transpose, square, OUT => IN);
-            for (i, s) in square.as_flattened().iter().enumerate() {
-                store(simd, &mut e[i * plane + t * line + c..][..S::F32_LANES], *s);
-            }
+            let start = t * line + c;
+            both_sides_of_outputs(
+                #[inline(always)]
+                |g| output_transpose(simd, g),
+                #[inline(always)]
+                |i, j| match offsets[i][j] {
+                    OUTSIDE => simd.splat_f32s(0.0),
+                    offset => load(simd, &gy[offset + c..][..lanes]),
+                },
+                #[inline(always)]
+                |i, j, g| store(simd, &mut e[(i * IN + j) * plane + start..][..S::F32_LANES], g),
+            );
         }
     }
 }

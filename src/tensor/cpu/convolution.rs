@@ -294,9 +294,9 @@ impl WithSimd for Forward<'_> {
             let block = first..(first + sizes.block()).min(tiles);
             transform_inputs(simd, sizes, inputs, block.clone(), v);
             let product = (block.len(), sizes.channels, o);
-            let (u, m) = ((u, sizes.channels * o), (&mut *m, sizes.block() * o));
-            products(simd, product, (v, sizes.block() * c, (c, 1)), u, (&mut *m.0, m.1), false);
-            transform_outputs(simd, sizes, m.0, block, (terms, residual), y);
+            let [v_plane, m_plane] = [sizes.channels, sizes.out].map(|channels| sizes.plane(channels));
+            products(simd, product, (v, v_plane, (c, 1)), (u, sizes.channels * o), (&mut *m, m_plane), false);
+            transform_outputs(simd, sizes, m, block, (terms, residual), y);
         }
     }
 }

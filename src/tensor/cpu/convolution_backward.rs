@@ -213,7 +213,7 @@ impl WithSimd for Backward<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { sizes, inputs, tiles, gy, turned, sum, fresh, gx, v, e } = self;
         let (c, o) = (padded(sizes.channels), padded(sizes.out));
-        let (v_plane, e_plane) = (sizes.block() * c, sizes.block() * o);
+        let [v_plane, e_plane] = [sizes.channels, sizes.out].map(|channels| sizes.plane(channels));
         for first in (0..tiles).step_by(sizes.block()) {
             let block = first..(first + sizes.block()).min(tiles);
             let (len, keep) = (block.len(), !fresh || first > 0);

@@ -13,7 +13,7 @@
 //! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (arXiv 1509.09308), section 4; on
 //! points: Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution" (arXiv 1803.10986).
 
-use super::micro::{Product, padded};
+use super::micro::{PAD, Product, padded};
 use super::points::{
     IN, OUT, both_sides_of_inputs, both_sides_of_outputs, input_map, input_transpose, output_map,
     output_transpose,
@@ -56,7 +56,13 @@ impl Sizes {
 
     /// The numbers of a block of transformed inputs and of one of transformed outputs.
     pub(super) fn block_lens(self) -> [usize; 2] {
-        [self.channels, self.out].map(|channels| POINTS * self.block() * padded(channels))
+        [self.channels, self.out].map(|channels| POINTS * self.plane(channels))
+    }
+
+    /// From one of a block's matrices to the next: a cache line more than it holds, since a cache can keep few lines
+    /// whose addresses differ by a power of two.
+    pub(super) fn plane(self, channels: usize) -> usize {
+        self.block() * padded(channels) + PAD
     }
 
     /// The offsets, in numbers, of the positions of a square of a tile of `channels` channels, or `outside` for those
@@ -108,8 +114,7 @@ pub(super) fn transform_inputs<S: Simd>(
     tiles: std::ops::Range<usize>,
     v: &mut [f32],
 ) {
-    let line = padded(sizes.channels);
-    let plane = sizes.block() * line;
+    let (line, plane) = (padded(sizes.channels), sizes.plane(sizes.channels));
     assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let mut before = 0;
@@ -144,8 +149,7 @@ pub(super) fn add_inputs<S: Simd>(
     tiles: std::ops::Range<usize>,
     v: &[f32],
 ) {
-    let line = padded(sizes.channels);
-    let plane = sizes.block() * line;
+    let (line, plane) = (padded(sizes.channels), sizes.plane(sizes.channels));
     assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let mut before = 0;
@@ -184,8 +188,7 @@ pub(super) fn transform_outputs<S: Simd>(
     (terms, residual): (Option<&[f32]>, Option<&[f32]>),
     y: &mut [f32],
 ) {
-    let (out, line) = (sizes.out, padded(sizes.out));
-    let plane = sizes.block() * line;
+    let (out, line, plane) = (sizes.out, padded(sizes.out), sizes.plane(sizes.out));
     assert!(m.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let offsets = sizes.square::<OUT>(tile, 0, out);
@@ -227,8 +230,7 @@ pub(super) fn spread_outputs<S: Simd>(
     tiles: std::ops::Range<usize>,
     e: &mut [f32],
 ) {
-    let (out, line) = (sizes.out, padded(sizes.out));
-    let plane = sizes.block() * line;
+    let (out, line, plane) = (sizes.out, padded(sizes.out), sizes.plane(sizes.out));
     assert!(e.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let offsets = sizes.square::<OUT>(tile, 0, out);

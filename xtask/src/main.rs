@@ -16,7 +16,17 @@ const CHECKS: &[Check] = &[
     ),
     (
         "types of the CUDA build",
-        &["check", "--lib", "--features", "cuda,dfdx/ci-check", "--target-dir", "target/cuda-check"],
+        &[
+            "check",
+            "--lib",
+            "--bins",
+            "--test",
+            "device",
+            "--features",
+            "cuda,dfdx/ci-check",
+            "--target-dir",
+            "target/cuda-check",
+        ],
         None,
     ),
     ("tests", &["test", "--workspace"], None),

@@ -58,3 +58,30 @@ pub(crate) fn missing() -> Option<String> {
     let (what, library) = needed.into_iter().find(|(_, library)| library.open().is_none())?;
     Some(format!("no {what} can be loaded ({})", library.names.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NVRTC needs no device, so where it is installed a call can be followed through.
+    #[test]
+    fn a_call_reaches_its_library_or_is_answered_without() {
+        let program = "extern \"C\" __global__ void nothing() {}";
+        let compiled = cudarc::nvrtc::compile_ptx(program).map(|ptx| ptx.to_src());
+        match NVRTC.open() {
+            Some(_) => assert!(compiled.unwrap().contains(".entry nothing")),
+            None => {
+                assert!(compiled.is_err());
+                assert!(missing().unwrap().ends_with(')'));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let nowhere = Shared::of(&["libidode-nowhere.so.1"]);
+        assert!(nowhere.open().is_none());
+        // SAFETY: there is no such function.
+        assert!(unsafe { nowhere.function::<unsafe extern "C" fn()>("nothing") }.is_none());
+    }
+}

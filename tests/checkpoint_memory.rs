@@ -32,7 +32,8 @@ fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
     (found, MEMORY.peak_usage() - before)
 }
 
-const BLOCKS: usize = 8;
+/// So many that what a kernel needs for itself, once, is small beside what they keep.
+const BLOCKS: usize = 16;
 
 /// The sum of the squares of a chain of blocks, and the gradient of its input.
 fn chain<E: Real>(checkpointed: bool) -> Vec<E>
@@ -88,16 +89,18 @@ fn checkpoints_save_memory() {
         println!("{what}: {:.1} MiB kept, {:.1} MiB with checkpoints", mib(kept), mib(again));
         assert!(kept as f64 > least * again as f64, "{what}: {kept} {again}");
     };
+    // The kernels' own working memory stays with their threads: it is there before anything is measured.
+    chain::<f32>(false);
     let (a, kept) = peak(|| chain::<f32>(false));
     let (b, again) = peak(|| chain::<f32>(true));
     assert!(a == b);
-    report("8 blocks, fused f32", kept, again, 2.5);
+    report("16 blocks, fused f32", kept, again, 2.5);
     let (a, kept) = peak(|| chain::<f64>(false));
     let (b, again) = peak(|| chain::<f64>(true));
     assert!(a == b);
-    report("8 blocks, portable f64", kept, again, 4.0);
+    report("16 blocks, portable f64", kept, again, 4.0);
     let (a, kept) = peak(|| convolutions::<f64>(true));
     let (b, again) = peak(|| convolutions::<f64>(false));
     assert!(a == b);
-    report("8 convolutions, portable f64", kept, again, 2.5);
+    report("16 convolutions, portable f64", kept, again, 2.5);
 }

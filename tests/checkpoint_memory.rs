@@ -32,11 +32,13 @@ fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
     (found, MEMORY.peak_usage() - before)
 }
 
-/// So many that what a kernel needs for itself, once, is small beside what they keep.
-const BLOCKS: usize = 16;
+const BLOCKS: usize = 4;
+
+/// The numbers of the input of each.
+const INPUT: usize = 8 * 16 * 16 * 32;
 
 /// The sum of the squares of a chain of blocks, and the gradient of its input.
-fn chain<E: Real>(checkpointed: bool) -> Vec<E>
+fn chain<E: Real>(blocks: usize, checkpointed: bool) -> Vec<E>
 where
     Cpu: Kernels<E>,
 {
@@ -51,7 +53,7 @@ where
     let times = [0.5; 8];
     let mut pass = Pass::train(&times, &mut rng);
     let mut h = x.leaky_trace();
-    for _ in 0..BLOCKS {
+    for _ in 0..blocks {
         h = match checkpointed {
             true => block.apply_checkpointed::<Plain<_>, 16, 16>(vec![h], &time, &mut pass),
             false => block.apply::<Plain<_>, 16, 16>(vec![h], &time, &mut pass),
@@ -60,7 +62,7 @@ where
     h.square().sum::<Rank0, _>().backward().get(&x).as_vec()
 }
 
-fn convolutions<E: Real>(kept: bool) -> Vec<E>
+fn convolutions<E: Real>(layers: usize, kept: bool) -> Vec<E>
 where
     Cpu: Kernels<E>,
 {
@@ -71,7 +73,7 @@ where
     let weight: Tensor<(usize, usize), E, Cpu> = device.ones_like(&(9 * 32, 32)) * E::of(0.01);
     let operator = Convolution { size: 3, weight: &weight, bias: None };
     let mut h = x.leaky_trace();
-    for _ in 0..BLOCKS {
+    for _ in 0..layers {
         h = if kept {
             portable::patches(vec![h], 3).matmul(weight.clone()).reshape_like(&shape)
         } else {
@@ -81,26 +83,30 @@ where
     h.square().sum::<Rank0, _>().backward().get(&x).as_vec()
 }
 
+/// Bytes that one more of `BLOCKS` layers adds to the peak, and what the layers give: what a kernel needs for itself, once a
+/// thread, is in neither.
+fn each<T>(run: impl Fn(usize) -> T) -> (T, f64) {
+    let (_, few) = peak(|| run(BLOCKS));
+    let (found, many) = peak(|| run(2 * BLOCKS));
+    (found, (many as f64 - few as f64) / BLOCKS as f64)
+}
+
+/// With checkpoints a layer adds its input and no more; without, at least `least` times as much.
+fn compare<E: Real>(what: &str, least: f64, run: impl Fn(usize, bool) -> Vec<E>) {
+    let input = (INPUT * size_of::<E>()) as f64;
+    run(BLOCKS, true);
+    run(BLOCKS, false);
+    let (a, kept) = each(|layers| run(layers, false));
+    let (b, again) = each(|layers| run(layers, true));
+    assert!(a == b, "{what}");
+    println!("{what}: {:.2} inputs kept, {:.2} with checkpoints", kept / input, again / input);
+    assert!(again <= 1.02 * input && kept >= least * again, "{what}: {kept} {again}, an input has {input}");
+}
+
 /// One test, so that nothing else allocates beside it.
 #[test]
-fn checkpoints_save_memory() {
-    let mib = |bytes: usize| bytes as f64 / (1 << 20) as f64;
-    let report = |what: &str, kept: usize, again: usize, least: f64| {
-        println!("{what}: {:.1} MiB kept, {:.1} MiB with checkpoints", mib(kept), mib(again));
-        assert!(kept as f64 > least * again as f64, "{what}: {kept} {again}");
-    };
-    // The kernels' own working memory stays with their threads: it is there before anything is measured.
-    chain::<f32>(false);
-    let (a, kept) = peak(|| chain::<f32>(false));
-    let (b, again) = peak(|| chain::<f32>(true));
-    assert!(a == b);
-    report("16 blocks, fused f32", kept, again, 2.5);
-    let (a, kept) = peak(|| chain::<f64>(false));
-    let (b, again) = peak(|| chain::<f64>(true));
-    assert!(a == b);
-    report("16 blocks, portable f64", kept, again, 4.0);
-    let (a, kept) = peak(|| convolutions::<f64>(true));
-    let (b, again) = peak(|| convolutions::<f64>(false));
-    assert!(a == b);
-    report("16 convolutions, portable f64", kept, again, 2.5);
+fn checkpoints_keep_inputs_alone() {
+    compare("a block, fused f32", 1.9, chain::<f32>);
+    compare("a block, portable f64", 25.0, chain::<f64>);
+    compare("a convolution, portable f64", 10.0, |layers, again| convolutions::<f64>(layers, !again));
 }

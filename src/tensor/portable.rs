@@ -93,9 +93,12 @@ pub(super) enum Table {
     Range { first: usize, count: usize },
 }
 
+/// A device by its type and ordinal, and what is there.
+type Key = (TypeId, usize, Table);
+
 thread_local! {
-    /// The tables that this thread has brought to each device, by its type and ordinal: they go there once.
-    static TABLES: RefCell<HashMap<(TypeId, usize, Table), Box<dyn Any>>> = RefCell::default();
+    /// The tables that this thread has brought to each device: they go there once.
+    static TABLES: RefCell<HashMap<Key, Box<dyn Any>>> = RefCell::default();
 }
 
 impl Table {

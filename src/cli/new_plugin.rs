@@ -68,7 +68,7 @@ impl Kind {
             Self::Dequantizer => parts!(
                 "dequantizer",
                 "dequantizer",
-                "rand = \"0.8\"\n",
+                "",
                 "[evaluation]\ndequantizers = [\"NAME\", \"truncated_normal\"]"
             ),
             Self::Solver => parts!(

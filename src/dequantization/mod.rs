@@ -5,6 +5,7 @@
 
 mod bound;
 mod gaussian;
+mod in_bin;
 mod per_coordinate;
 mod start;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod uniform;
 
 pub use bound::{k_sample_bound, mean_of_draws, nats_to_bits_per_dim};
 pub use gaussian::{Gaussian, decode, decode_row, log_decoder};
+pub use in_bin::{BinDensity, InBin};
 pub use per_coordinate::PerCoordinate;
 pub use start::{StartConfig, gamma_of_half_bin};
 pub use truncated_normal::TruncatedNormal;

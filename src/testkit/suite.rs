@@ -33,6 +33,9 @@ macro_rules! __idode_laws {
             solver [order estimate polynomials reversal rows first tolerance evaluations] $($rest)*
         }
     };
+    (command_line $then:ident $($rest:tt)*) => {
+        $crate::$then! { command_line [listed recipe misspelt trained resumed] $($rest)* }
+    };
     (network $then:ident $($rest:tt)*) => {
         $crate::$then! { network [value jvp rows] $($rest)* }
     };
@@ -184,5 +187,27 @@ macro_rules! solver_suite {
 macro_rules! network_suite {
     ($name:ident, $network:expr $(,)?) => {
         $crate::__idode_laws! { network __idode_suite $name (&$network) }
+    };
+}
+
+/// Every law of a plugin's binary, as one test each: `command_line_suite!(name, binary, recipe)`.
+///
+/// `name` is what the plugin adds (and the module of the tests), `binary` is
+/// `env!("CARGO_BIN_EXE_my-plugin")`, and `recipe` a recipe that uses the name, as seen from the
+/// crate's folder; or, as a fourth argument, from the folder that the binary is to run in.
+#[macro_export]
+macro_rules! command_line_suite {
+    ($name:ident, $binary:expr, $recipe:expr $(,)?) => {
+        $crate::command_line_suite!($name, $binary, $recipe, env!("CARGO_MANIFEST_DIR"));
+    };
+    ($name:ident, $binary:expr, $recipe:expr, $folder:expr $(,)?) => {
+        $crate::__idode_laws! { command_line __idode_suite $name
+            (&$crate::testkit::command_line::Subject {
+                name: stringify!($name),
+                binary: $binary,
+                folder: $folder,
+                recipe: $recipe,
+            })
+        }
     };
 }

@@ -11,6 +11,9 @@ const RECIPE: &str = "tests/data/noise.toml";
 
 command_line_suite!(noise, env!("CARGO_BIN_EXE_idode"), RECIPE);
 
+/// A law.
+type Check = fn(&Subject<'_>) -> Verdict;
+
 fn subject<'a>(binary: &'a str, name: &'a str, recipe: &'a str) -> Subject<'a> {
     Subject { name, binary, folder: env!("CARGO_MANIFEST_DIR"), recipe }
 }
@@ -46,7 +49,7 @@ fn every_law_rejects_its_mutant() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
         path.to_str().expect("UTF-8").to_owned()
     };
-    let laws: [(&str, fn(&Subject<'_>) -> Verdict); 5] = [
+    let laws: [(&str, Check); 5] = [
         ("listed", command_line::listed),
         ("recipe", command_line::recipe),
         ("misspelt", command_line::misspelt),

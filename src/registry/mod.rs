@@ -32,6 +32,7 @@ mod roster;
 pub use build::stepping;
 pub use roster::{Context, Entry, NoSettings, Roster};
 
+use crate::data::ImageShape;
 use crate::dequantization::{Dequantizer, StartConfig};
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange, Level};
@@ -89,6 +90,8 @@ pub struct DequantizerInputs {
     pub grid: PixelGrid,
     /// The schedule, for another start level.
     pub schedule: Arc<dyn NoiseSchedule>,
+    /// The shape of an image; none where it depends on a file that has not been looked at yet.
+    pub shape: Option<ImageShape>,
 }
 
 impl DequantizerInputs {

@@ -23,7 +23,7 @@ macro_rules! __idode_laws {
         }
     };
     (dequantizer $then:ident $($rest:tt)*) => {
-        $crate::$then! { dequantizer [normalized entropy bound more_draws reproducible] $($rest)* }
+        $crate::$then! { dequantizer [normalized entropy bound more_draws reproducible resume] $($rest)* }
     };
     (per_coordinate $then:ident $($rest:tt)*) => {
         $crate::$then! { per_coordinate [normalized entropy support] $($rest)* }
@@ -137,13 +137,15 @@ macro_rules! time_sampler_suite {
 
 /// Every law of a [`Dequantizer`](crate::dequantization::Dequantizer), as one test each in a module
 /// of the name given: `dequantizer_suite!(name, dequantizer, grid, dims)`, with the pixels' grid and
-/// the number of dimensions of an image, which should be few.
+/// the number of dimensions of an image, which should be few. The expression is evaluated whenever
+/// one that has learned nothing is needed.
 #[macro_export]
 macro_rules! dequantizer_suite {
     ($name:ident, $dequantizer:expr, $grid:expr, $dims:expr $(,)?) => {
         $crate::__idode_laws! { dequantizer __idode_suite $name
             (&$crate::testkit::dequantizer::Subject {
                 dequantizer: &$dequantizer,
+                make: &|| ::std::boxed::Box::new($dequantizer),
                 grid: $grid,
                 dims: $dims,
             })

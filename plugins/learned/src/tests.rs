@@ -102,7 +102,7 @@ fn trained(steps: u64) -> Learned {
             .collect();
         learner.step(&batch, 1e-2, &mut rng, |z| Ok(scores(z))).expect("finite");
     }
-    learner.finish()
+    learner.averaged()
 }
 
 #[test]

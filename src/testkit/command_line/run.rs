@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 /// Optimizer steps of each stage of a run that is trained and measured, and of one that is stopped.
 const TRAINED: i64 = 24;
-const STOPPED: i64 = 600;
+const STOPPED: i64 = 400;
 
 /// The settings that make a recipe small, beside its stages' steps: the rest is the recipe's own.
 const SMALL: &str = "

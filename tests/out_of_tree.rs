@@ -11,9 +11,10 @@ use std::process::{Command, Output};
 struct Plugin {
     kind: &'static str,
     name: &'static str,
-    /// What stands in for the formula: to the end of its line.
-    blank: &'static str,
-    formula: &'static str,
+    /// What stands in for the formula in `src/lib.rs`, to the end of its line, and the formula.
+    blanks: [&'static str; 2],
+    /// The same in `tests/conformance.rs`, for a kind whose formula is checked against another.
+    checked: Option<[&'static str; 2]>,
     /// What the unfinished crate's test says.
     complaint: &'static str,
 }
@@ -22,36 +23,36 @@ const PLUGINS: [Plugin; 5] = [
     Plugin {
         kind: "parameterization",
         name: "my-velocity",
-        blank: "todo!(\"F of",
-        formula: "alpha * eps - sigma * x",
-        complaint: "not yet implemented: F of x = ",
+        blanks: ["todo!(\"the pair", "Affine { noise: 1.0 / alpha, state: -sigma / alpha }"],
+        checked: Some(["todo!(\"F of", "alpha * eps - sigma * x"]),
+        complaint: "not yet implemented: the pair (a, b) at alpha = ",
     },
     Plugin {
         kind: "schedule",
         name: "my-circle",
-        blank: "todo!(\"ln alpha",
-        formula: "idode::math::softplus(gamma) * -0.5",
+        blanks: ["todo!(\"ln alpha", "idode::math::softplus(gamma) * -0.5"],
+        checked: None,
         complaint: "not yet implemented: ln alpha at gamma = ",
     },
     Plugin {
         kind: "time-sampler",
         name: "my-times",
-        blank: "todo!(\"the density",
-        formula: "1.0 / (0.5 * gamma).cosh()",
+        blanks: ["todo!(\"the density", "1.0 / (0.5 * gamma).cosh()"],
+        checked: None,
         complaint: "not yet implemented: the density at gamma = ",
     },
     Plugin {
         kind: "dequantizer",
         name: "my-noise",
-        blank: "todo!(\"the density",
-        formula: "1.5 - v * v",
+        blanks: ["todo!(\"the density", "1.5 - v * v"],
+        checked: None,
         complaint: "not yet implemented: the density at ",
     },
     Plugin {
         kind: "solver",
         name: "my-midpoint",
-        blank: "&[f64::NAN; 2],",
-        formula: "&[0.0, 1.0],",
+        blanks: ["&[f64::NAN; 2],", "&[0.0, 1.0],"],
+        checked: None,
         complaint: "order condition of [] = NaN: expected 0 to within 1e-14",
     },
 ];
@@ -154,12 +155,15 @@ fn generate(folder: &Path, idode: &Path) {
 
 /// Puts the formula where the template leaves it blank.
 fn fill_in(folder: &Path, plugin: &Plugin) {
-    let path = folder.join(plugin.name).join("src/lib.rs");
-    let text = fs::read_to_string(&path).expect("the library");
-    let (before, rest) = text.split_once(plugin.blank).expect("a blank");
-    let (_, after) = rest.split_once('\n').unwrap_or(("", rest));
-    assert!(!after.contains(plugin.blank), "one blank: {text}");
-    fs::write(&path, format!("{before}{}\n{after}", plugin.formula)).expect("a file");
+    let blanks = [("src/lib.rs", Some(plugin.blanks)), ("tests/conformance.rs", plugin.checked)];
+    for (file, [blank, formula]) in blanks.into_iter().filter_map(|(file, blank)| Some((file, blank?))) {
+        let path = folder.join(plugin.name).join(file);
+        let text = fs::read_to_string(&path).expect("a file of the crate");
+        let (before, rest) = text.split_once(blank).expect("a blank");
+        let (_, after) = rest.split_once('\n').unwrap_or(("", rest));
+        assert!(!after.contains(blank), "one blank: {text}");
+        fs::write(&path, format!("{before}{formula}\n{after}")).expect("a file");
+    }
 }
 
 #[test]

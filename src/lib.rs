@@ -18,6 +18,7 @@ pub mod likelihood;
 pub mod math;
 pub mod model;
 pub mod nn;
+#[macro_use]
 pub mod number;
 pub mod objective;
 pub mod parameterization;

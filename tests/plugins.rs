@@ -33,10 +33,13 @@ fn code(text: &str) -> Vec<&str> {
         if line.trim() == "#[cfg(test)]" {
             // Of the item that follows, everything to its last line, which is indented as the attribute is.
             let indent = &line[..line.len() - line.trim_start().len()];
-            let last =
-                |line: &str| line.starts_with(indent) && !line[indent.len()..].starts_with([' ', '#', '/']);
-            if let Some(first) = lines.find(|line| last(line)).filter(|first| first.ends_with('{')) {
-                lines.find(|line| last(line)).unwrap_or_else(|| panic!("{first}: no end"));
+            let begins = |line: &&str| {
+                line.strip_prefix(indent)
+                    .is_some_and(|rest| !rest.is_empty() && !rest.starts_with([' ', '#', '/']))
+            };
+            if let Some(first) = lines.find(begins).filter(|first| first.ends_with('{')) {
+                let end = format!("{indent}}}");
+                lines.find(|line| *line == end).unwrap_or_else(|| panic!("{first}: no end"));
             }
         } else if !line.trim().is_empty() && !line.trim().starts_with("//") {
             found.push(line);
@@ -48,7 +51,7 @@ fn code(text: &str) -> Vec<&str> {
 #[test]
 fn the_count_counts() {
     let text = "//! Doc\nuse a::b;\n\n#[derive(Debug)]\nstruct A {\n    b: u8, // c\n}\n);\n#[cfg(test)]\nmod tests;\n\
-                fn f() {}\n#[cfg(test)]\nmod more {\n    fn g() {\n    }\n}\n    // d\nfn h() {}\n";
+                fn f() {}\n#[cfg(test)]\nmod more {\n    fn g() {\n    }\n\n    use c;\n}\n    // d\nfn h() {}\n";
     let expected = [
         "use a::b;",
         "#[derive(Debug)]",

@@ -119,7 +119,7 @@ impl Tabulated {
             return Err(Error::value("interval of a density", format!("[{start}, {end}]"), expected));
         }
         let log_weight = |x: f64| positive(name, x, weight(x)).map(f64::ln);
-        let edge = |i: usize| start + i as f64 / CELLS as f64 * (end - start);
+        let edge = |i: usize| if i == CELLS { end } else { start + i as f64 / CELLS as f64 * (end - start) };
         let coarse =
             (0..CELLS).map(|i| Cell::new(edge(i), edge(i + 1), &log_weight)).collect::<Result<Vec<_>>>()?;
         let total: f64 = coarse.iter().map(|c| c.mass(c.start, c.end)).sum();

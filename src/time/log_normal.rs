@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
 use crate::math::{LN_2_PI, normal_cdf, normal_quantile};
 use crate::number::Positive;
-use crate::positive;
 use serde::{Deserialize, Serialize};
 
 /// The settings of [`LogNormal`].

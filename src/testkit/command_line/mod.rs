@@ -97,7 +97,7 @@ pub fn listed(subject: &Subject<'_>) -> Verdict {
     let law = subject.law("listed");
     let list = subject.succeeds(&law, &["list"])?.output;
     for name in [subject.name, "vp", "velocity", "stratified", "truncated_normal", "dormand_prince"] {
-        let shown = list.lines().any(|line| line.trim_start().split(' ').next() == Some(name));
+        let shown = list.lines().any(|line| line.starts_with(&format!("  {name} ")));
         law.holds("list", shown, "no such name", format_args!("the name {name}"))?;
     }
     Ok(())

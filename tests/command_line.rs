@@ -1,15 +1,13 @@
 //! The laws of a plugin's binary, on the binary of the crate itself, and what they say of broken ones.
 #![cfg(all(feature = "cli", unix))]
 
+use idode::testkit::Verdict;
 use idode::testkit::command_line::{self, Subject};
-use idode::testkit::{Verdict, command_line_suite};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 /// A recipe that names a built-in as a plugin's recipe names what the plugin adds.
 const RECIPE: &str = "tests/data/noise.toml";
-
-command_line_suite!(noise, env!("CARGO_BIN_EXE_idode"), RECIPE);
 
 /// A law.
 type Check = fn(&Subject<'_>) -> Verdict;
@@ -18,8 +16,16 @@ fn subject<'a>(binary: &'a str, name: &'a str, recipe: &'a str) -> Subject<'a> {
     Subject { name, binary, folder: env!("CARGO_MANIFEST_DIR"), recipe }
 }
 
-/// Each law rejects a binary that is broken: a shell script around the right one, by what it does to the arguments.
+/// One after the other: a script that is being written while another thread starts a process cannot be run.
 #[test]
+fn the_laws_hold_and_each_rejects_its_mutant() {
+    let own = subject(env!("CARGO_BIN_EXE_idode"), "noise", RECIPE);
+    assert_eq!(command_line::all(&own), Ok(()));
+    every_law_rejects_its_mutant();
+    what_is_not_there_is_named();
+}
+
+/// Each law rejects a binary that is broken: a shell script around the right one, by what it does to the arguments.
 fn every_law_rejects_its_mutant() {
     const RIGHT: &str = "exec \"$IDODE\" \"$@\"";
     let mutants = [
@@ -36,8 +42,9 @@ fn every_law_rejects_its_mutant() {
         (
             "resumed",
             "a run that goes on anew",
-            "case \"$*\" in *--resume) rm -r \"$4/checkpoints\" && mkdir \"$4/checkpoints\" && sed -i 's/^seed = 0/seed = 1/' \
-             \"$2\" \"$4/recipe.toml\";; esac; exec \"$IDODE\" \"$@\"",
+            "case \"$*\" in *--resume)\nrm -r \"$4/checkpoints\"\nmkdir \"$4/checkpoints\"\n\
+             sed -i 's/^seed = 0/seed = 1/' \"$2\" \"$4/recipe.toml\"\n\"$IDODE\" \"$@\"\n\
+             sed -i 's/^seed = 1/seed = 0/' \"$2\";;\n*) exec \"$IDODE\" \"$@\";; esac",
             "another checkpoint from byte ",
         ),
     ];
@@ -70,7 +77,6 @@ fn every_law_rejects_its_mutant() {
     }
 }
 
-#[test]
 fn what_is_not_there_is_named() {
     let own = env!("CARGO_BIN_EXE_idode");
     let line = |verdict: Verdict| verdict.expect_err("a violation").to_string();

@@ -247,7 +247,7 @@ fn taught(lessons: u64) -> WithModel {
     let mut learner = WithModel::new(fresh(), Training { rate: positive!(0.5), ema: 0.98 });
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let images: Vec<u16> =
-        pmf().iter().flat_map(|(image, p)| image.repeat((40.0 * p).round() as usize)).collect();
+        pmf().iter().flat_map(|(image, p)| image.repeat((200.0 * p).round() as usize)).collect();
     for _ in 0..lessons {
         let lesson = Lesson { images: &images, rate: 2e-2, score: &|z| Ok(scores(z)) };
         learner.learn(&lesson, &mut rng).expect("finite");
@@ -257,7 +257,7 @@ fn taught(lessons: u64) -> WithModel {
 
 #[test]
 fn lessons_make_the_bound_tight_too() {
-    let (start, own) = (cost(&taught(0)), cost(&taught(200)));
+    let (start, own) = (cost(&taught(0)), cost(&taught(300)));
     assert!((start - cost(&fresh())).abs() < 1e-12 && own < 0.3 * start, "{own} of {start} nats");
 }
 

@@ -59,11 +59,17 @@ fn settings_that_do_not_fit_are_named() {
     let noise = || Named::new("learned");
     let both = noise().with("parameters", "noise.safetensors").with("gamma", -11);
     for (noise, expected) in [
-        (both, "evaluation.dequantizers[1].gamma = -11: expected none beside parameters"),
-        (noise().with("rate", 0.0), "evaluation.dequantizers[1].rate = 0: expected a positive number"),
-        (noise().with("ema", 1.0), "evaluation.dequantizers[1].ema = 1: expected 0 or more, below 1"),
-        (noise().with("gamma", 9.0), "evaluation.dequantizers[1].gamma = 9: expected a level of the range"),
-        (noise().with("gama", 9.0), "evaluation.dequantizers[1].gama = an unknown key: expected \"gamma\""),
+        (both, "evaluation.dequantizers[1].gamma: found -11, expected none beside parameters"),
+        (noise().with("rate", 0.0), "evaluation.dequantizers[1].rate: found 0, expected a positive number"),
+        (noise().with("ema", 1.0), "evaluation.dequantizers[1].ema: found 1, expected 0 or more, below 1"),
+        (
+            noise().with("gamma", 9.0),
+            "evaluation.dequantizers[1].gamma: found 9, expected a level of the range",
+        ),
+        (
+            noise().with("gama", 9.0),
+            "evaluation.dequantizers[1].gama: found an unknown key, expected \"gamma\"",
+        ),
     ] {
         let found = line(noise);
         assert!(found.contains(expected) && found.lines().count() == 1, "{found}");

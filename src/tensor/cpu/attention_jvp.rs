@@ -11,6 +11,7 @@ use super::attention::{ROWS, Sizes, image};
 use super::scratch::scratch;
 use super::simd::row_dot;
 use super::storage::{claim, give, numbers, numbers_mut, take};
+use super::unwritten::unwritten;
 use super::{Tokens, vectorized};
 use crate::tensor::Dual;
 use dfdx::prelude::*;
@@ -37,7 +38,7 @@ pub(super) fn attention_jvp<T: Tape<f32, Cpu>>(
     let (_, n, c) = *xs[0][0].shape();
     let sizes = Sizes { n, c };
     let len = sizes.image();
-    let (mut y, mut dy) = (device.zeros_like(xs[0][0].shape()), device.zeros_like(xs[0][0].shape()));
+    let (mut y, mut dy) = (unwritten(&device, xs[0][0].shape()), unwritten(&device, xs[0][0].shape()));
     numbers_mut(&mut y)
         .par_chunks_mut(len.max(1))
         .zip(numbers_mut(&mut dy).par_chunks_mut(len.max(1)))

@@ -11,6 +11,7 @@ use super::norm_images;
 use super::scratch::{lend, scratch};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::taps;
+use super::unwritten::unwritten;
 use super::winograd::{POINTS, Sizes, products, transform_inputs, transform_outputs};
 use crate::tensor::DropoutKey;
 use dfdx::prelude::*;
@@ -99,7 +100,7 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu>>(
     let sizes = Sizes { height, width, channels, out: layer.weight.shape().1 };
     let split = Split { sizes, rows, group: (sizes.block() / sizes.tiles().max(1)).max(1) };
 
-    let mut ys = [(); N].map(|()| device.zeros_like(&[rows, height, width, sizes.out]));
+    let mut ys = [(); N].map(|()| unwritten(&device, &[rows, height, width, sizes.out]));
     let terms = terms(split, layer.bias.as_ref().map(numbers), shift.as_ref().map(numbers));
     lend(POINTS * channels * padded(sizes.out), |u| {
         taps::transform(numbers(&layer.weight), channels, sizes.out, u);
@@ -293,9 +294,9 @@ impl WithSimd for Forward<'_> {
             let block = first..(first + sizes.block()).min(tiles);
             transform_inputs(simd, sizes, inputs, block.clone(), v);
             let product = (block.len(), sizes.channels, o);
-            let (u, m) = ((u, sizes.channels * o), (&mut *m, sizes.block() * o));
-            products(simd, product, (v, sizes.block() * c, (c, 1)), u, (&mut *m.0, m.1), false);
-            transform_outputs(simd, sizes, m.0, block, (terms, residual), y);
+            let [v_plane, m_plane] = [sizes.channels, sizes.out].map(|channels| sizes.plane(channels));
+            products(simd, product, (v, v_plane, (c, 1)), (u, sizes.channels * o), (&mut *m, m_plane), false);
+            transform_outputs(simd, sizes, m, block, (terms, residual), y);
         }
     }
 }

@@ -31,7 +31,8 @@ pub(super) struct Into<'a> {
 /// What the backward pass of one part, several groups in order, reads and writes.
 struct Part<'a> {
     groups: Range<usize>,
-    sum: &'a mut [f32],
+    /// Its gradient of the weights.
+    gweight: &'a mut [f32],
     /// For each group, its pieces of the gradients of all inputs, stream by stream.
     gxs: Vec<Vec<&'a mut [f32]>>,
     gresidual: Vec<Vec<&'a mut [f32]>>,
@@ -65,20 +66,21 @@ pub(super) fn backward<const N: usize>(
         norm_parts.iter_mut().zip(widths).map(|(p, width)| p.chunks_mut((split.group * 2 * width).max(1)));
     let mut norm_parts = by_group(split, norm_pieces).into_iter();
     let mut sums = sums.chunks_mut(split.group * out);
-    lend((parts + 1) * len + POINTS * out * padded(channels), |buffer| {
+    let taps = gweight.len();
+    lend(len + POINTS * out * padded(channels) + parts * taps, |buffer| {
         let (u, rest) = buffer.split_at_mut(len);
         let (turned, partial) = rest.split_at_mut(POINTS * out * padded(channels));
         taps::transform(numbers(&layer.weight), channels, out, u);
         taps::transpose(u, channels, out, turned);
         let parts: Vec<Part<'_>> = partial
-            .chunks_exact_mut(len)
+            .chunks_exact_mut(taps)
             .enumerate()
-            .map(|(i, sum)| {
+            .map(|(i, gweight)| {
                 let range = i * groups / parts..(i + 1) * groups / parts;
                 let n = range.len();
                 Part {
                     groups: range,
-                    sum,
+                    gweight,
                     gxs: gxs.by_ref().take(n).collect(),
                     gresidual: gresidual.by_ref().take(n).collect(),
                     sums: sums.by_ref().take(n).collect(),
@@ -87,7 +89,7 @@ pub(super) fn backward<const N: usize>(
             })
             .collect();
         parts.into_par_iter().for_each(|part| backward_part(split, layer, xs, gys, turned, part));
-        taps::add_gradient(partial, channels, out, gweight);
+        taps::add_parts(partial, gweight);
     });
 }
 
@@ -100,14 +102,17 @@ fn backward_part<const N: usize>(
     part: Part<'_>,
 ) {
     let sizes = split.sizes;
-    let Part { groups, sum, gxs, gresidual, sums, norm_parts } = part;
+    let Part { groups, gweight, gxs, gresidual, sums, norm_parts } = part;
     let [v_len, e_len] = sizes.block_lens();
+    let sum_len = POINTS * sizes.channels * padded(sizes.out);
+    let longest = prepared_len::<N>(split, layer, groups.start);
     let mut fresh = true;
     let outputs = gxs.into_iter().zip(gresidual).zip(sums.into_iter().zip(norm_parts));
-    for (group, ((mut gxs, gresidual), (sums, norm_parts))) in groups.zip(outputs) {
-        let len = prepared_len::<N>(split, layer, group);
-        scratch(2 * len + v_len + e_len, |mut buffer| {
-            let (v, e) = (cut(&mut buffer, v_len), cut(&mut buffer, e_len));
+    scratch(sum_len + v_len + e_len + 2 * longest, |mut buffer| {
+        let sum = cut(&mut buffer, sum_len);
+        let (v, e) = (cut(&mut buffer, v_len), cut(&mut buffer, e_len));
+        for (group, ((mut gxs, gresidual), (sums, norm_parts))) in groups.zip(outputs) {
+            let mut buffer = &mut *buffer;
             let prepared = prepared(split, layer, group, xs, &mut buffer);
             // What the norms' backward pass begins with; without norms, the inputs' gradients themselves.
             let mut gas: Vec<&mut [f32]> = match &layer.norms {
@@ -162,8 +167,9 @@ fn backward_part<const N: usize>(
                     norm_images::backward(norm, split.positions() * channels, x, ga, gx, part);
                 }
             }
-        });
-    }
+        }
+        taps::gradient(sum, sizes.channels, sizes.out, gweight);
+    });
 }
 
 /// The next `N` of an iterator.
@@ -207,7 +213,7 @@ impl WithSimd for Backward<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { sizes, inputs, tiles, gy, turned, sum, fresh, gx, v, e } = self;
         let (c, o) = (padded(sizes.channels), padded(sizes.out));
-        let (v_plane, e_plane) = (sizes.block() * c, sizes.block() * o);
+        let [v_plane, e_plane] = [sizes.channels, sizes.out].map(|channels| sizes.plane(channels));
         for first in (0..tiles).step_by(sizes.block()) {
             let block = first..(first + sizes.block()).min(tiles);
             let (len, keep) = (block.len(), !fresh || first > 0);

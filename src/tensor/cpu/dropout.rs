@@ -1,6 +1,7 @@
 //! Dropout without a mask in memory.
 
 use super::storage::{numbers, numbers_mut, take};
+use super::unwritten::unwritten;
 use super::vectorized;
 use crate::tensor::DropoutKey;
 use dfdx::prelude::*;
@@ -16,25 +17,26 @@ pub(super) fn dropout<T: Tape<f32, Cpu>>(
 ) -> Tensor<[usize; 1], f32, Cpu, T> {
     let (x, mut tape) = x.contiguous().split_tape();
     let device = x.device().clone();
-    let mut y = device.zeros_like(x.shape());
-    add_masked(key, numbers(&x), numbers_mut(&mut y));
+    let mut y = unwritten(&device, x.shape());
+    masked(key, numbers(&x), numbers_mut(&mut y), |y, x| *y = x);
     let (input, output) = (x.ghost(), y.ghost());
     tape.add_backward_op(move |grads| {
         let gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
-        add_masked(key, &gy, grads.get_or_alloc_mut(&input)?);
+        masked(key, &gy, grads.get_or_alloc_mut(&input)?, |gx, gy| *gx += gy);
         Ok(())
     });
     y.put_tape(tape)
 }
 
-fn add_masked(key: DropoutKey, x: &[f32], y: &mut [f32]) {
+/// Puts each number of `x`, times its factor, into the one of `y`.
+fn masked(key: DropoutKey, x: &[f32], y: &mut [f32], put: impl Fn(&mut f32, f32) + Sync) {
     y.par_chunks_mut(UNIT).zip(x.par_chunks(UNIT)).enumerate().for_each(|(unit, (y, x))| {
         vectorized(
             #[inline(always)]
             || {
                 let first = (unit * UNIT) as u64;
                 for (i, (y, x)) in y.iter_mut().zip(x).enumerate() {
-                    *y += key.factor(first + i as u64) as f32 * x;
+                    put(y, key.factor(first + i as u64) as f32 * x);
                 }
             },
         );

@@ -3,6 +3,7 @@
 use super::lanes::{by_lanes, lanes, lanes_mut, totals};
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
+use super::unwritten::unwritten;
 use super::vectorized;
 use crate::tensor::GroupNorm;
 use dfdx::prelude::*;
@@ -219,7 +220,7 @@ pub(super) fn group_norm<T: Tape<f32, Cpu>>(
     let image = (height * width * channels).max(1);
     let kept = Kept::new(norm, channels);
 
-    let mut y = device.zeros_like(x.shape());
+    let mut y = unwritten(&device, x.shape());
     let forward = kept.plan();
     numbers_mut(&mut y).par_chunks_mut(image).zip(numbers(&x).par_chunks(image)).for_each_init(
         || vec![0.0; 2 * channels],

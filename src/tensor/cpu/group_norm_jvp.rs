@@ -11,6 +11,7 @@ use super::group_norm::{Blocks, Kept, Plan};
 use super::lanes::{by_lanes, lanes, lanes_mut, totals};
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
+use super::unwritten::unwritten;
 use super::vectorized;
 use crate::tensor::{Dual, GroupNorm};
 use dfdx::prelude::*;
@@ -224,7 +225,7 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu>>(
     let image = (height * width * channels).max(1);
     let kept = Kept::new(norm, channels);
 
-    let (mut y, mut dy) = (device.zeros_like(x.shape()), device.zeros_like(x.shape()));
+    let (mut y, mut dy) = (unwritten(&device, x.shape()), unwritten(&device, x.shape()));
     let forwards = kept.plan();
     numbers_mut(&mut y)
         .par_chunks_mut(image)

@@ -22,6 +22,7 @@ mod scratch;
 mod simd;
 mod storage;
 mod taps;
+mod unwritten;
 mod update;
 mod winograd;
 

@@ -15,29 +15,53 @@ pub(super) const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
 /// The point `b`.
 pub(super) const B: f32 = std::f32::consts::SQRT_2;
 
-/// Applies a map of vectors to each line of a square, then to each column of the result.
+/// The taps along a side.
+pub(super) const TAPS: usize = 3;
+
 macro_rules! both_sides {
-    ($simd:expr, $map:ident, $square:expr, $from:ident => $to:ident) => {{
-        let square = $square;
-        let mut half = [[$simd.splat_f32s(0.0); $from]; $to];
-        for j in 0..$from {
-            let mut column = [$simd.splat_f32s(0.0); $from];
-            for i in 0..$from {
-                column[i] = square[i][j];
+    ($(#[$doc:meta])* $name:ident, $from:ident, $($i:literal)+) => {
+        $(#[$doc])*
+        #[inline(always)]
+        pub(super) fn $name<V: Copy, const TO: usize>(
+            map: impl Fn([V; $from]) -> [V; TO],
+            at: impl Fn(usize, usize) -> V,
+            mut put: impl FnMut(usize, usize, V),
+        ) {
+            #[inline(always)]
+            fn column<V, const TO: usize>(
+                map: &impl Fn([V; $from]) -> [V; TO],
+                at: &impl Fn(usize, usize) -> V,
+                j: usize,
+            ) -> [V; TO] {
+                map([$(at($i, j)),+])
             }
-            let column = $map($simd, column);
-            for i in 0..$to {
-                half[i][j] = column[i];
+            let columns = [$(column(&map, &at, $i)),+];
+            for i in 0..TO {
+                let line = map([$(columns[$i][i]),+]);
+                for (j, y) in line.into_iter().enumerate() {
+                    put(i, j, y);
+                }
             }
         }
-        let mut whole = [[$simd.splat_f32s(0.0); $to]; $to];
-        for i in 0..$to {
-            whole[i] = $map($simd, half[i]);
-        }
-        whole
-    }};
+    };
 }
-pub(super) use both_sides;
+
+both_sides! {
+    /// `put(i, j, y_ij)` for every `y_ij` of `y = M x M^T`, `M` being a map from [`IN`] numbers and `x_ij = at(i, j)`.
+    ///
+    /// Memory sees what `put` writes and no more: an array that is filled element by element would be cleared first.
+    both_sides_of_inputs, IN, 0 1 2 3 4 5
+}
+
+both_sides! {
+    /// As [`both_sides_of_inputs`], of a map from [`OUT`] numbers.
+    both_sides_of_outputs, OUT, 0 1 2 3
+}
+
+both_sides! {
+    /// As [`both_sides_of_inputs`], of a map from [`TAPS`] numbers.
+    both_sides_of_taps, TAPS, 0 1 2
+}
 
 /// `B^T d`.
 #[inline(always)]
@@ -108,5 +132,31 @@ pub(super) fn output_transpose<S: Simd>(simd: S, g: [S::f32s; OUT]) -> [S::f32s;
         simd.mul_add_e_f32s(c(B), s, r),
         simd.mul_add_e_f32s(c(-B), s, r),
         g3,
+    ]
+}
+
+/// `G g`: row `p` of `G` is `p^j / f(p)`, `f` being the product of the distances to the other points.
+#[inline(always)]
+pub(super) fn taps_map<S: Simd>(simd: S, g: [S::f32s; TAPS]) -> [S::f32s; IN] {
+    let c = |x: f32| simd.splat_f32s(x);
+    let [g0, g1, g2] = g;
+    let p = simd.mul_add_e_f32s(c(-2.0 / 3.0), g0, simd.mul_f32s(c(-1.0 / 3.0), g2));
+    let q = simd.mul_f32s(c(-A / 1.5), g1);
+    let r = simd.mul_add_e_f32s(c(1.0 / 6.0), g0, simd.mul_f32s(c(1.0 / 3.0), g2));
+    let s = simd.mul_f32s(c(B / 6.0), g1);
+    [g0, simd.add_f32s(p, q), simd.sub_f32s(p, q), simd.add_f32s(r, s), simd.sub_f32s(r, s), g2]
+}
+
+/// `G^T u`, the transpose of [`taps_map`].
+#[inline(always)]
+pub(super) fn taps_transpose<S: Simd>(simd: S, u: [S::f32s; IN]) -> [S::f32s; TAPS] {
+    let c = |x: f32| simd.splat_f32s(x);
+    let [u0, u1, u2, u3, u4, u5] = u;
+    let (p, r) = (simd.add_f32s(u1, u2), simd.add_f32s(u3, u4));
+    let (q, s) = (simd.sub_f32s(u1, u2), simd.sub_f32s(u3, u4));
+    [
+        simd.mul_add_e_f32s(c(1.0 / 6.0), r, simd.mul_add_e_f32s(c(-2.0 / 3.0), p, u0)),
+        simd.mul_add_e_f32s(c(-A / 1.5), q, simd.mul_f32s(c(B / 6.0), s)),
+        simd.mul_add_e_f32s(c(1.0 / 3.0), simd.sub_f32s(r, p), u5),
     ]
 }

@@ -4,6 +4,7 @@ use super::convolution::Image;
 use super::matrix::{View, multiply};
 use super::scratch::lend;
 use super::storage::{Buffer, claim, give, numbers, numbers_mut, take};
+use super::unwritten::unwritten;
 use crate::tensor::Convolution;
 use dfdx::prelude::*;
 use rayon::prelude::*;
@@ -40,11 +41,12 @@ pub(super) fn convolution<T: Tape<f32, Cpu>>(
     let out = weight.shape().1;
     let image = height * width * out;
 
-    let mut y = device.zeros_like(&[rows, height, width, out]);
+    let mut y = unwritten(&device, &[rows, height, width, out]);
     let unit = (UNIT * out).max(1);
     numbers_mut(&mut y).par_chunks_mut(unit).enumerate().for_each(|(i, y)| {
-        if let Some(residual) = &residual {
-            y.copy_from_slice(&numbers(residual)[i * unit..][..y.len()]);
+        match &residual {
+            Some(residual) => y.copy_from_slice(&numbers(residual)[i * unit..][..y.len()]),
+            None => y.fill(0.0),
         }
         for (p, y) in y.chunks_exact_mut(out).enumerate() {
             if let Some(bias) = &bias {

@@ -1,20 +1,10 @@
 //! The weights of a 3x3 convolution as Winograd's products need them, and back.
 
 use super::micro::padded;
-use super::points::{A, B};
-use super::vectorized;
-use super::winograd::POINTS;
+use super::points::{IN, TAPS, both_sides_of_inputs, both_sides_of_taps, taps_map, taps_transpose};
+use super::winograd::{load, store};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-
-/// `G`: each row is `p^j / f(p)` for an interpolation point `p`, `f` being the product of its distances to the others.
-const G: [[f32; 3]; 6] = [
-    [1.0, 0.0, 0.0],
-    [-1.0 / 1.5, -A / 1.5, -0.5 / 1.5],
-    [-1.0 / 1.5, A / 1.5, -0.5 / 1.5],
-    [1.0 / 6.0, B / 6.0, 2.0 / 6.0],
-    [1.0 / 6.0, -B / 6.0, 2.0 / 6.0],
-    [0.0, 0.0, 1.0],
-];
 
 /// Channels in a unit of work.
 const UNIT: usize = 8;
@@ -30,38 +20,45 @@ pub(super) fn transform(weight: &[f32], channels: usize, out: usize, u: &mut [f3
         .map(|_| planes.iter_mut().filter_map(Iterator::next).collect())
         .collect();
     units.into_par_iter().enumerate().for_each(|(unit, mut planes)| {
-        vectorized(
-            #[inline(always)]
-            || {
-                for own in 0..(channels - unit * UNIT).min(UNIT) {
-                    let c = unit * UNIT + own;
-                    for first in (0..out).step_by(16) {
-                        let lanes = (out - first).min(16);
-                        let mut g = [[[0.0f32; 16]; 3]; 3];
-                        for (tap, g) in g.as_flattened_mut().iter_mut().enumerate() {
-                            g[..lanes]
-                                .copy_from_slice(&weight[(tap * channels + c) * out + first..][..lanes]);
-                        }
-                        for i in 0..6 {
-                            let mut half = [[0.0f32; 16]; 3];
-                            for (b, half) in half.iter_mut().enumerate() {
-                                for l in 0..16 {
-                                    half[l] =
-                                        G[i][0] * g[0][b][l] + G[i][1] * g[1][b][l] + G[i][2] * g[2][b][l];
-                                }
-                            }
-                            for j in 0..6 {
-                                let u = &mut planes[i * 6 + j][own * line + first..][..16];
-                                for l in 0..16 {
-                                    u[l] = G[j][0] * half[0][l] + G[j][1] * half[1][l] + G[j][2] * half[2][l];
-                                }
-                            }
-                        }
-                    }
-                }
-            },
-        );
+        let first = unit * UNIT;
+        pulp::Arch::new().dispatch(Transform { weight, channels, out, first, planes: &mut planes });
     });
+}
+
+/// The transform of a unit of channels.
+struct Transform<'a, 'u> {
+    weight: &'a [f32],
+    channels: usize,
+    out: usize,
+    /// The first channel.
+    first: usize,
+    planes: &'a mut [&'u mut [f32]],
+}
+
+impl WithSimd for Transform<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { weight, channels, out, first, planes } = self;
+        let line = padded(out);
+        for own in 0..(channels - first).min(UNIT) {
+            for o in (0..out).step_by(S::F32_LANES) {
+                let lanes = (out - o).min(S::F32_LANES);
+                both_sides_of_taps(
+                    #[inline(always)]
+                    |g| taps_map(simd, g),
+                    #[inline(always)]
+                    |a, b| {
+                        let tap = a * TAPS + b;
+                        load(simd, &weight[(tap * channels + first + own) * out + o..][..lanes])
+                    },
+                    #[inline(always)]
+                    |i, j, u| store(simd, &mut planes[i * IN + j][own * line + o..][..S::F32_LANES], u),
+                );
+            }
+        }
+    }
 }
 
 /// Each of the 36 matrices of `u` transposed, with rows padded.
@@ -82,54 +79,55 @@ pub(super) fn transpose(u: &[f32], channels: usize, out: usize, turned: &mut [f3
     });
 }
 
-/// Adds `G^T gU G` to the weights' gradient, `gU` being the sum of `parts` in order.
-pub(super) fn add_gradient(parts: &[f32], channels: usize, out: usize, weight: &mut [f32]) {
-    let line = padded(out);
-    let len = POINTS * channels * line;
-    let mut taps: Vec<_> =
-        weight.chunks_exact_mut(channels * out).map(|w| w.chunks_mut(UNIT * out)).collect();
-    let units: Vec<Vec<&mut [f32]>> =
-        (0..channels.div_ceil(UNIT)).map(|_| taps.iter_mut().filter_map(Iterator::next).collect()).collect();
-    units.into_par_iter().enumerate().for_each(|(unit, mut taps)| {
-        vectorized(
-            #[inline(always)]
-            || {
-                for own in 0..(channels - unit * UNIT).min(UNIT) {
-                    let c = unit * UNIT + own;
-                    for first in (0..out).step_by(16) {
-                        let lanes = (out - first).min(16);
-                        let mut half = [[[0.0f32; 16]; 6]; 3];
-                        for i in 0..6 {
-                            for j in 0..6 {
-                                let mut sum = [0.0f32; 16];
-                                for part in parts.chunks_exact(len) {
-                                    let u = &part[((i * 6 + j) * channels + c) * line + first..][..16];
-                                    for l in 0..16 {
-                                        sum[l] += u[l];
-                                    }
-                                }
-                                for (a, half) in half.iter_mut().enumerate() {
-                                    for l in 0..16 {
-                                        half[j][l] += G[i][a] * sum[l];
-                                    }
-                                }
-                            }
-                        }
-                        for (a, half) in half.iter().enumerate() {
-                            for b in 0..3 {
-                                let mut g = [0.0f32; 16];
-                                for j in 0..6 {
-                                    for l in 0..16 {
-                                        g[l] += G[j][b] * half[j][l];
-                                    }
-                                }
-                                let w = &mut taps[a * 3 + b][own * out + first..][..lanes];
-                                w.iter_mut().zip(g).for_each(|(w, g)| *w += g);
-                            }
-                        }
-                    }
-                }
-            },
-        );
+/// `gg = G^T gU G` for every pair of channels, on the caller's thread.
+///
+/// # Shapes
+/// `gu`: `36 x channels x padded out`; `gg`: `9 x channels x out`.
+pub(super) fn gradient(gu: &[f32], channels: usize, out: usize, gg: &mut [f32]) {
+    pulp::Arch::new().dispatch(Gradient { gu, channels, out, gg });
+}
+
+/// See [`gradient`].
+struct Gradient<'a> {
+    gu: &'a [f32],
+    channels: usize,
+    out: usize,
+    gg: &'a mut [f32],
+}
+
+impl WithSimd for Gradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { gu, channels, out, gg } = self;
+        let line = padded(out);
+        for c in 0..channels {
+            for o in (0..out).step_by(S::F32_LANES) {
+                let lanes = (out - o).min(S::F32_LANES);
+                both_sides_of_inputs(
+                    #[inline(always)]
+                    |u| taps_transpose(simd, u),
+                    #[inline(always)]
+                    |i, j| load(simd, &gu[((i * IN + j) * channels + c) * line + o..][..S::F32_LANES]),
+                    #[inline(always)]
+                    |a, b, g| {
+                        let tap = a * TAPS + b;
+                        store(simd, &mut gg[(tap * channels + c) * out + o..][..lanes], g);
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Adds the sum of `parts`, in their order, to the weights' gradient.
+pub(super) fn add_parts(parts: &[f32], weight: &mut [f32]) {
+    const STRETCH: usize = 1 << 13;
+    let len = weight.len();
+    weight.par_chunks_mut(STRETCH).enumerate().for_each(|(i, weight)| {
+        for part in parts.chunks_exact(len) {
+            weight.iter_mut().zip(&part[i * STRETCH..]).for_each(|(w, g)| *w += g);
+        }
     });
 }

@@ -13,8 +13,11 @@
 //! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (arXiv 1509.09308), section 4; on
 //! points: Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution" (arXiv 1803.10986).
 
-use super::micro::{Product, padded};
-use super::points::{IN, OUT, both_sides, input_map, input_transpose, output_map, output_transpose};
+use super::micro::{PAD, Product, padded};
+use super::points::{
+    IN, OUT, both_sides_of_inputs, both_sides_of_outputs, input_map, input_transpose, output_map,
+    output_transpose,
+};
 use pulp::Simd;
 
 /// The products of a tile and a pair of channels.
@@ -53,7 +56,13 @@ impl Sizes {
 
     /// The numbers of a block of transformed inputs and of one of transformed outputs.
     pub(super) fn block_lens(self) -> [usize; 2] {
-        [self.channels, self.out].map(|channels| POINTS * self.block() * padded(channels))
+        [self.channels, self.out].map(|channels| POINTS * self.plane(channels))
+    }
+
+    /// From one of a block's matrices to the next: a cache line more than it holds, since a cache can keep few lines
+    /// whose addresses differ by a power of two.
+    pub(super) fn plane(self, channels: usize) -> usize {
+        self.block() * padded(channels) + PAD
     }
 
     /// The offsets, in numbers, of the positions of a square of a tile of `channels` channels, or `outside` for those
@@ -80,7 +89,7 @@ const OUTSIDE: usize = usize::MAX;
 
 /// A vector of the numbers at `x`, as many as there are, and zeros after them.
 #[inline(always)]
-fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
+pub(super) fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
     match S::as_simd_f32s(x) {
         ([first, ..], _) => *first,
         ([], rest) => simd.partial_load_f32s(rest),
@@ -89,7 +98,7 @@ fn load<S: Simd>(simd: S, x: &[f32]) -> S::f32s {
 
 /// Writes as many numbers as `x` takes.
 #[inline(always)]
-fn store<S: Simd>(simd: S, x: &mut [f32], value: S::f32s) {
+pub(super) fn store<S: Simd>(simd: S, x: &mut [f32], value: S::f32s) {
     match S::as_mut_simd_f32s(x) {
         ([first, ..], _) => *first = value,
         ([], rest) => simd.partial_store_f32s(rest, value),
@@ -105,8 +114,7 @@ pub(super) fn transform_inputs<S: Simd>(
     tiles: std::ops::Range<usize>,
     v: &mut [f32],
 ) {
-    let line = padded(sizes.channels);
-    let plane = sizes.block() * line;
+    let (line, plane) = (padded(sizes.channels), sizes.plane(sizes.channels));
     assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let mut before = 0;
@@ -114,19 +122,18 @@ pub(super) fn transform_inputs<S: Simd>(
             let offsets = sizes.square::<IN>(tile, 1, *channels);
             for c in (0..*channels).step_by(S::F32_LANES) {
                 let lanes = (channels - c).min(S::F32_LANES);
-                let mut d = [[simd.splat_f32s(0.0); IN]; IN];
-                for i in 0..IN {
-                    for j in 0..IN {
-                        if offsets[i][j] != OUTSIDE {
-                            d[i][j] = load(simd, &x[offsets[i][j] + c..][..lanes]);
-                        }
-                    }
-                }
-                let d = both_sides!(simd, input_map, d, IN => IN);
-                let at = t * line + before + c;
-                for (i, d) in d.as_flattened().iter().enumerate() {
-                    store(simd, &mut v[i * plane + at..][..lanes], *d);
-                }
+                let start = t * line + before + c;
+                both_sides_of_inputs(
+                    #[inline(always)]
+                    |d| input_map(simd, d),
+                    #[inline(always)]
+                    |i, j| match offsets[i][j] {
+                        OUTSIDE => simd.splat_f32s(0.0),
+                        offset => load(simd, &x[offset + c..][..lanes]),
+                    },
+                    #[inline(always)]
+                    |i, j, d| store(simd, &mut v[(i * IN + j) * plane + start..][..lanes], d),
+                );
             }
             before += channels;
         }
@@ -142,8 +149,7 @@ pub(super) fn add_inputs<S: Simd>(
     tiles: std::ops::Range<usize>,
     v: &[f32],
 ) {
-    let line = padded(sizes.channels);
-    let plane = sizes.block() * line;
+    let (line, plane) = (padded(sizes.channels), sizes.plane(sizes.channels));
     assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let mut before = 0;
@@ -151,21 +157,21 @@ pub(super) fn add_inputs<S: Simd>(
             let offsets = sizes.square::<IN>(tile, 1, *channels);
             for c in (0..*channels).step_by(S::F32_LANES) {
                 let lanes = (*channels - c).min(S::F32_LANES);
-                let at = t * line + before + c;
-                let mut d = [[simd.splat_f32s(0.0); IN]; IN];
-                for (i, d) in d.as_flattened_mut().iter_mut().enumerate() {
-                    *d = load(simd, &v[i * plane + at..][..lanes]);
-                }
-                let d = both_sides!(simd, input_transpose, d, IN => IN);
-                for i in 0..IN {
-                    for j in 0..IN {
+                let start = t * line + before + c;
+                both_sides_of_inputs(
+                    #[inline(always)]
+                    |v| input_transpose(simd, v),
+                    #[inline(always)]
+                    |i, j| load(simd, &v[(i * IN + j) * plane + start..][..lanes]),
+                    #[inline(always)]
+                    |i, j, d| {
                         if offsets[i][j] != OUTSIDE {
                             let x = &mut x[offsets[i][j] + c..][..lanes];
-                            let sum = simd.add_f32s(load(simd, x), d[i][j]);
+                            let sum = simd.add_f32s(load(simd, x), d);
                             store(simd, x, sum);
                         }
-                    }
-                }
+                    },
+                );
             }
             before += *channels;
         }
@@ -182,35 +188,35 @@ pub(super) fn transform_outputs<S: Simd>(
     (terms, residual): (Option<&[f32]>, Option<&[f32]>),
     y: &mut [f32],
 ) {
-    let (out, line) = (sizes.out, padded(sizes.out));
-    let plane = sizes.block() * line;
+    let (out, line, plane) = (sizes.out, padded(sizes.out), sizes.plane(sizes.out));
     assert!(m.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let offsets = sizes.square::<OUT>(tile, 0, out);
         let image = tile / sizes.tiles();
         for c in (0..out).step_by(S::F32_LANES) {
             let lanes = (out - c).min(S::F32_LANES);
-            let mut square = [[simd.splat_f32s(0.0); IN]; IN];
-            for (i, s) in square.as_flattened_mut().iter_mut().enumerate() {
-                *s = load(simd, &m[i * plane + t * line + c..][..S::F32_LANES]);
-            }
-            let square = both_sides!(simd, output_map, square, IN => OUT);
             let term = match terms {
                 Some(terms) => load(simd, &terms[image * out + c..][..lanes]),
                 None => simd.splat_f32s(0.0),
             };
-            for i in 0..OUT {
-                for j in 0..OUT {
+            let start = t * line + c;
+            both_sides_of_inputs(
+                #[inline(always)]
+                |m| output_map(simd, m),
+                #[inline(always)]
+                |i, j| load(simd, &m[(i * IN + j) * plane + start..][..S::F32_LANES]),
+                #[inline(always)]
+                |i, j, sum| {
                     if offsets[i][j] != OUTSIDE {
                         let at = offsets[i][j] + c;
-                        let mut sum = simd.add_f32s(square[i][j], term);
+                        let mut sum = simd.add_f32s(sum, term);
                         if let Some(residual) = residual {
                             sum = simd.add_f32s(sum, load(simd, &residual[at..][..lanes]));
                         }
                         store(simd, &mut y[at..][..lanes], sum);
                     }
-                }
-            }
+                },
+            );
         }
     }
 }
@@ -224,25 +230,24 @@ pub(super) fn spread_outputs<S: Simd>(
     tiles: std::ops::Range<usize>,
     e: &mut [f32],
 ) {
-    let (out, line) = (sizes.out, padded(sizes.out));
-    let plane = sizes.block() * line;
+    let (out, line, plane) = (sizes.out, padded(sizes.out), sizes.plane(sizes.out));
     assert!(e.len() >= POINTS * plane && tiles.len() <= sizes.block());
     for (t, tile) in tiles.enumerate() {
         let offsets = sizes.square::<OUT>(tile, 0, out);
         for c in (0..out).step_by(S::F32_LANES) {
             let lanes = (out - c).min(S::F32_LANES);
-            let mut square = [[simd.splat_f32s(0.0); OUT]; OUT];
-            for i in 0..OUT {
-                for j in 0..OUT {
-                    if offsets[i][j] != OUTSIDE {
-                        square[i][j] = load(simd, &gy[offsets[i][j] + c..][..lanes]);
-                    }
-                }
-            }
-            let square = both_sides!(simd, output_transpose, square, OUT => IN);
-            for (i, s) in square.as_flattened().iter().enumerate() {
-                store(simd, &mut e[i * plane + t * line + c..][..S::F32_LANES], *s);
-            }
+            let start = t * line + c;
+            both_sides_of_outputs(
+                #[inline(always)]
+                |g| output_transpose(simd, g),
+                #[inline(always)]
+                |i, j| match offsets[i][j] {
+                    OUTSIDE => simd.splat_f32s(0.0),
+                    offset => load(simd, &gy[offset + c..][..lanes]),
+                },
+                #[inline(always)]
+                |i, j, g| store(simd, &mut e[(i * IN + j) * plane + start..][..S::F32_LANES], g),
+            );
         }
     }
 }

@@ -132,6 +132,8 @@ fn every_plugin_has_what_a_plugin_has() {
         let library = read(plugin.join("src/lib.rs"));
         assert!(library.contains("//! # Reference") && library.contains("pub fn register"), "{name}");
         assert!(read(plugin.join("tests/conformance.rs")).contains("idode::testkit::"), "{name}");
+        let own = read(plugin.join("tests/command_line.rs"));
+        assert!(own.contains("idode::testkit::command_line_suite!") && own.contains(".toml"), "{name}");
         // The whole command line is three lines.
         let main = read(plugin.join("src/main.rs"));
         assert_eq!(code(&main).len(), 5, "{name}: fn main, three lines and its end: {main}");

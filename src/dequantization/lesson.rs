@@ -9,7 +9,7 @@ use std::fmt;
 /// `E[score(z) dz/dphi - d/dphi (log q - log P)]`: the model enters by its score alone.
 #[derive(Clone, Copy)]
 pub struct Lesson<'a> {
-    /// Images of the step, not augmented: grey levels, image after image.
+    /// Images of the step, as many as one accumulation step has and not augmented: grey levels, image after image.
     pub images: &'a [u16],
     /// The model's learning rate in the step.
     pub rate: f64,

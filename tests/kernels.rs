@@ -251,6 +251,46 @@ proptest! {
     }
 }
 
+/// Three steps of AdamW with its moving average, and the sum of squares: each of the parameter, the moments and the average.
+fn updates<E: Real>(len: usize, seed: u64, [rate, decay, scale]: [f64; 3]) -> Vec<Vec<f64>>
+where
+    Cpu: Kernels<E>,
+{
+    let mut case = Case::<E>::new(seed);
+    let mut parameter = case.draw((len,));
+    let zeros = || case.device.zeros_like(&(len,));
+    let mut moments = Moments { first: zeros(), second: zeros(), ema: parameter.clone() };
+    let mut squares = Vec::new();
+    for t in 1..4 {
+        let gradient = case.draw((len,));
+        let step = AdamStep {
+            rate,
+            beta1: 0.9,
+            beta2: 0.99,
+            epsilon: 1e-8,
+            decay,
+            correction1: 1.0 - 0.9f64.powi(t),
+            correction2: 1.0 - 0.99f64.powi(t),
+            ema_decay: 0.7,
+            gradient_scale: scale,
+        };
+        <Cpu as Kernels<E>>::adamw(&mut parameter, &gradient, &mut moments, &step);
+        squares.push(<Cpu as Kernels<E>>::sum_of_squares(&gradient));
+    }
+    let numbers = [parameter, moments.first, moments.second, moments.ema];
+    let numbers = numbers.iter().map(|x| x.as_vec().into_iter().map(Real::to64).collect());
+    numbers.chain([squares]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn updates_agree(len in 1usize..40_000, seed: u64, rate in 1e-5..0.5, decay in 0.0..0.5, scale in 0.01..1.0) {
+        agree!(updates::<_>(len, seed, [rate, decay, scale]));
+    }
+}
+
 /// Winograd's algorithm rounds otherwise than the definition: its error, with as many channels as the paper's networks
 /// have, against the definition in `f64`.
 #[test]

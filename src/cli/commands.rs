@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode> {
+    work_here(if let Command::Bench { threads, .. } = command { threads } else { None })?;
     match command {
         Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
         Command::Train { recipe, out, resume, device, .. } => train(&recipe, out, resume, device, registry),
@@ -19,7 +20,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Sample { run, count, device } => sample(&run, count, device, registry),
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint),
-        Command::Bench { case, json, threads, device } => bench(&case, json, threads, device),
+        Command::Bench { case, json, device, .. } => bench(&case, json, device),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
@@ -107,16 +108,22 @@ fn dry_run(path: &Path, device: Option<Device>, registry: &Registry) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-fn bench(case: &str, json: bool, threads: Option<u16>, device: Device) -> Result<ExitCode> {
+/// Makes this thread one of `threads`, by default as many as the machine has, that share the work: one that stands by
+/// would be woken after every piece of it.
+///
+/// # Errors
+/// If so many cannot be started. A program that has set up its threads keeps them.
+fn work_here(threads: Option<u16>) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0).into()).use_current_thread();
+    match (pool.build_global(), threads) {
+        (Err(error), Some(threads)) => Err(Error::value("threads", threads, error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn bench(case: &str, json: bool, device: Device) -> Result<ExitCode> {
     let case = Case::named(case)?;
-    let figures = match threads {
-        None => work::bench(case, device)?,
-        Some(threads) => {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build();
-            pool.map_err(|error| Error::value("threads", threads, error.to_string()))?
-                .install(|| work::bench(case, device))?
-        }
-    };
+    let figures = work::bench(case, device)?;
     if json {
         let text = serde_json::to_string(&figures)
             .map_err(|error| Error::format("figures", "content", error, "values that JSON can hold"))?;

@@ -102,7 +102,7 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu>>(
 
     let mut ys = [(); N].map(|()| unwritten(&device, &[rows, height, width, sizes.out]));
     let terms = terms(split, layer.bias.as_ref().map(numbers), shift.as_ref().map(numbers));
-    lend(POINTS * channels * padded(sizes.out), |u| {
+    lend(POINTS * taps::plane(channels, sizes.out), |u| {
         taps::transform(numbers(&layer.weight), channels, sizes.out, u);
         let outputs: Vec<Vec<&mut [f32]>> =
             by_group(split, ys.iter_mut().map(|y| pieces(split, sizes.out, numbers_mut(y))));
@@ -295,7 +295,14 @@ impl WithSimd for Forward<'_> {
             transform_inputs(simd, sizes, inputs, block.clone(), v);
             let product = (block.len(), sizes.channels, o);
             let [v_plane, m_plane] = [sizes.channels, sizes.out].map(|channels| sizes.plane(channels));
-            products(simd, product, (v, v_plane, (c, 1)), (u, sizes.channels * o), (&mut *m, m_plane), false);
+            products(
+                simd,
+                product,
+                (v, v_plane, (c, 1)),
+                (u, taps::plane(sizes.channels, sizes.out)),
+                (&mut *m, m_plane),
+                false,
+            );
             transform_outputs(simd, sizes, m, block, (terms, residual), y);
         }
     }

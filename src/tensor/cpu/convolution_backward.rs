@@ -56,7 +56,7 @@ pub(super) fn backward<const N: usize>(
         return;
     }
     let parts = PARTS.min(groups);
-    let len = POINTS * channels * padded(out);
+    let (len, turned_len) = (POINTS * taps::plane(channels, out), POINTS * taps::plane(out, channels));
     let widths = xs.iter().map(|x| x[0].shape()[3]);
     let streams = widths.clone().flat_map(|width| [width; N]);
     let mut gxs =
@@ -67,9 +67,9 @@ pub(super) fn backward<const N: usize>(
     let mut norm_parts = by_group(split, norm_pieces).into_iter();
     let mut sums = sums.chunks_mut(split.group * out);
     let taps = gweight.len();
-    lend(len + POINTS * out * padded(channels) + parts * taps, |buffer| {
+    lend(len + turned_len + parts * taps, |buffer| {
         let (u, rest) = buffer.split_at_mut(len);
-        let (turned, partial) = rest.split_at_mut(POINTS * out * padded(channels));
+        let (turned, partial) = rest.split_at_mut(turned_len);
         taps::transform(numbers(&layer.weight), channels, out, u);
         taps::transpose(u, channels, out, turned);
         let parts: Vec<Part<'_>> = partial
@@ -104,7 +104,7 @@ fn backward_part<const N: usize>(
     let sizes = split.sizes;
     let Part { groups, gweight, gxs, gresidual, sums, norm_parts } = part;
     let [v_len, e_len] = sizes.block_lens();
-    let sum_len = POINTS * sizes.channels * padded(sizes.out);
+    let sum_len = POINTS * taps::plane(sizes.channels, sizes.out);
     let longest = prepared_len::<N>(split, layer, groups.start);
     let mut fresh = true;
     let outputs = gxs.into_iter().zip(gresidual).zip(sums.into_iter().zip(norm_parts));
@@ -220,9 +220,23 @@ impl WithSimd for Backward<'_, '_> {
             transform_inputs(simd, sizes, inputs, block.clone(), v);
             spread_outputs(simd, sizes, gy, block.clone(), e);
             let product = (sizes.channels, len, o);
-            products(simd, product, (v, v_plane, (1, c)), (e, e_plane), (sum, sizes.channels * o), keep);
+            products(
+                simd,
+                product,
+                (v, v_plane, (1, c)),
+                (e, e_plane),
+                (sum, taps::plane(sizes.channels, sizes.out)),
+                keep,
+            );
             let product = (len, sizes.out, c);
-            products(simd, product, (e, e_plane, (o, 1)), (turned, sizes.out * c), (v, v_plane), false);
+            products(
+                simd,
+                product,
+                (e, e_plane, (o, 1)),
+                (turned, taps::plane(sizes.out, sizes.channels)),
+                (v, v_plane),
+                false,
+            );
             add_inputs(simd, sizes, gx, block, v);
         }
     }

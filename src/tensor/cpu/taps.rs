@@ -1,6 +1,6 @@
 //! The weights of a 3x3 convolution as Winograd's products need them, and back.
 
-use super::micro::padded;
+use super::micro::{PAD, padded};
 use super::points::{IN, TAPS, both_sides_of_inputs, both_sides_of_taps, taps_map, taps_transpose};
 use super::winograd::{load, store};
 use pulp::{Simd, WithSimd};
@@ -9,13 +9,19 @@ use rayon::prelude::*;
 /// Channels in a unit of work.
 const UNIT: usize = 8;
 
+/// From one of the 36 matrices `rows x padded columns` to the next, apart as those of a block of tiles are.
+pub(super) fn plane(rows: usize, columns: usize) -> usize {
+    rows * padded(columns) + PAD
+}
+
 /// `U = G g G^T` for every pair of channels.
 ///
 /// # Shapes
-/// `weight`: `9 x channels x out`; `u`: `36 x channels x padded out`.
+/// `weight`: `9 x channels x out`; `u`: 36 matrices `channels x padded out`, each [`plane`] after the other.
 pub(super) fn transform(weight: &[f32], channels: usize, out: usize, u: &mut [f32]) {
     let line = padded(out);
-    let mut planes: Vec<_> = u.chunks_exact_mut(channels * line).map(|p| p.chunks_mut(UNIT * line)).collect();
+    let mut planes: Vec<_> =
+        u.chunks_exact_mut(plane(channels, out)).map(|p| p.chunks_mut(UNIT * line)).collect();
     let units: Vec<Vec<&mut [f32]>> = (0..channels.div_ceil(UNIT))
         .map(|_| planes.iter_mut().filter_map(Iterator::next).collect())
         .collect();
@@ -64,13 +70,14 @@ impl WithSimd for Transform<'_, '_> {
 /// Each of the 36 matrices of `u` transposed, with rows padded.
 ///
 /// # Shapes
-/// `u`: `36 x channels x padded out`; `turned`: `36 x out x padded channels`, zeros before.
+/// `u`: 36 matrices `channels x padded out`; `turned`: 36 matrices `out x padded channels`; both as [`plane`] says.
 pub(super) fn transpose(u: &[f32], channels: usize, out: usize, turned: &mut [f32]) {
     let (line, column) = (padded(out), padded(channels));
-    let planes = u.par_chunks_exact(channels * line).zip(turned.par_chunks_exact_mut(out * column));
+    let planes =
+        u.par_chunks_exact(plane(channels, out)).zip(turned.par_chunks_exact_mut(plane(out, channels)));
     planes.for_each(|(u, turned)| {
         for (first, turned) in (0..out).step_by(16).zip(turned.chunks_mut(16 * column)) {
-            for (c, u) in u.chunks_exact(line).enumerate() {
+            for (c, u) in u.chunks_exact(line).take(channels).enumerate() {
                 for (u, turned) in u[first..].iter().zip(turned.chunks_exact_mut(column)) {
                     turned[c] = *u;
                 }
@@ -82,7 +89,7 @@ pub(super) fn transpose(u: &[f32], channels: usize, out: usize, turned: &mut [f3
 /// `gg = G^T gU G` for every pair of channels, on the caller's thread.
 ///
 /// # Shapes
-/// `gu`: `36 x channels x padded out`; `gg`: `9 x channels x out`.
+/// `gu`: 36 matrices `channels x padded out`, each [`plane`] after the other; `gg`: `9 x channels x out`.
 pub(super) fn gradient(gu: &[f32], channels: usize, out: usize, gg: &mut [f32]) {
     pulp::Arch::new().dispatch(Gradient { gu, channels, out, gg });
 }
@@ -101,7 +108,7 @@ impl WithSimd for Gradient<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { gu, channels, out, gg } = self;
-        let line = padded(out);
+        let (line, plane) = (padded(out), plane(channels, out));
         for c in 0..channels {
             for o in (0..out).step_by(S::F32_LANES) {
                 let lanes = (out - o).min(S::F32_LANES);
@@ -109,7 +116,7 @@ impl WithSimd for Gradient<'_> {
                     #[inline(always)]
                     |u| taps_transpose(simd, u),
                     #[inline(always)]
-                    |i, j| load(simd, &gu[((i * IN + j) * channels + c) * line + o..][..S::F32_LANES]),
+                    |i, j| load(simd, &gu[(i * IN + j) * plane + c * line + o..][..S::F32_LANES]),
                     #[inline(always)]
                     |a, b, g| {
                         let tap = a * TAPS + b;

@@ -13,7 +13,8 @@
 //!
 //! impl Parameterization for Mine {
 //!     fn target(&self, level: &Level) -> Affine {
-//!         Affine { noise: 1.0 / level.alpha(), state: -level.sigma() / level.alpha() }
+//!         let ratio = level.sigma() / level.alpha();
+//!         Affine { noise: level.alpha() + level.sigma() * ratio, state: -ratio }
 //!     }
 //! }
 //!

@@ -23,7 +23,10 @@ const PLUGINS: [Plugin; 5] = [
     Plugin {
         kind: "parameterization",
         name: "my-velocity",
-        blanks: ["todo!(\"the pair", "Affine { noise: alpha + sigma * sigma / alpha, state: -sigma / alpha }"],
+        blanks: [
+            "todo!(\"the pair",
+            "Affine { noise: alpha + sigma * sigma / alpha, state: -sigma / alpha }",
+        ],
         checked: Some(["todo!(\"F of", "alpha * eps - sigma * x"]),
         complaint: "not yet implemented: the pair (a, b) at alpha = ",
     },

@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod density;
 pub mod dequantization;
 pub mod diffusion;
 pub mod divergence;
@@ -17,6 +18,8 @@ pub mod likelihood;
 pub mod math;
 pub mod model;
 pub mod nn;
+#[macro_use]
+pub mod number;
 pub mod objective;
 pub mod parameterization;
 pub mod picture;

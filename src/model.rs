@@ -23,6 +23,7 @@ use crate::progress::{Progress, Silent};
 use crate::registry::{Registry, stepping};
 use crate::run::RunFolder;
 use crate::train::Checkpoint;
+use crate::work::learners::{self, States};
 use crate::work::networks::{describe, with_network};
 use erased::{Load, Measured, Measurement};
 use std::path::Path;
@@ -38,6 +39,7 @@ pub struct Model {
     diffusion: DynDiffusion,
     shape: ImageShape,
     step: u64,
+    learned: States,
 }
 
 impl Model {
@@ -64,8 +66,10 @@ impl Model {
         let diffusion = registry.diffusion(&recipe)?;
         let network =
             with_network(&recipe, shape, Load { checkpoint: &checkpoint, diffusion: diffusion.clone() })?;
-        let step = checkpoint.state().step;
-        Ok(Self { network, recipe, registry, diffusion, shape, step })
+        let (step, learned) = (checkpoint.state().step, checkpoint.state().dequantizers.clone());
+        let model = Self { network, recipe, registry, diffusion, shape, step, learned };
+        model.dequantizers()?;
+        Ok(model)
     }
 
     /// The recipe of the run.
@@ -152,12 +156,12 @@ impl Model {
         self.network.sample(count, self.grid()?, (solver, steps, batch, seed), progress)
     }
 
-    /// The dequantizers of the recipe's evaluation, each with its name.
+    /// The dequantizers of the recipe's evaluation, each with its name, and as the run has trained it.
     ///
     /// # Errors
-    /// A name or a setting that cannot be used.
+    /// A name, a setting or a state that cannot be used.
     pub fn dequantizers(&self) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
-        self.registry.dequantizers(&self.recipe, &self.diffusion)
+        learners::restored(&self.recipe, &self.registry, &self.diffusion, &self.learned)
     }
 
     fn measurement(&self) -> Result<Measurement> {

@@ -11,9 +11,10 @@ use std::process::{Command, Output};
 struct Plugin {
     kind: &'static str,
     name: &'static str,
-    /// What stands in for the formula: to the end of its line.
-    blank: &'static str,
-    formula: &'static str,
+    /// What stands in for the formula in `src/lib.rs`, to the end of its line, and the formula.
+    blanks: [&'static str; 2],
+    /// The same in `tests/conformance.rs`, for a kind whose formula is checked against another.
+    checked: Option<[&'static str; 2]>,
     /// What the unfinished crate's test says.
     complaint: &'static str,
 }
@@ -22,36 +23,39 @@ const PLUGINS: [Plugin; 5] = [
     Plugin {
         kind: "parameterization",
         name: "my-velocity",
-        blank: "todo!(\"F of",
-        formula: "alpha * eps - sigma * x",
-        complaint: "not yet implemented: F of x = ",
+        blanks: [
+            "todo!(\"the pair",
+            "Affine { noise: alpha + sigma * sigma / alpha, state: -sigma / alpha }",
+        ],
+        checked: Some(["todo!(\"F of", "alpha * eps - sigma * x"]),
+        complaint: "not yet implemented: the pair (a, b) at alpha = ",
     },
     Plugin {
         kind: "schedule",
         name: "my-circle",
-        blank: "todo!(\"ln alpha",
-        formula: "idode::math::softplus(gamma) * -0.5",
+        blanks: ["todo!(\"ln alpha", "idode::math::softplus(gamma) * -0.5"],
+        checked: None,
         complaint: "not yet implemented: ln alpha at gamma = ",
     },
     Plugin {
         kind: "time-sampler",
         name: "my-times",
-        blank: "todo!(\"the density",
-        formula: "1.0 / (0.5 * gamma).cosh()",
+        blanks: ["todo!(\"the density", "1.0 / (0.5 * gamma).cosh()"],
+        checked: None,
         complaint: "not yet implemented: the density at gamma = ",
     },
     Plugin {
         kind: "dequantizer",
         name: "my-noise",
-        blank: "todo!(\"the density",
-        formula: "1.5 - v * v",
+        blanks: ["todo!(\"the density", "1.5 - v * v"],
+        checked: None,
         complaint: "not yet implemented: the density at ",
     },
     Plugin {
         kind: "solver",
         name: "my-midpoint",
-        blank: "&[f64::NAN; 2],",
-        formula: "&[0.0, 1.0],",
+        blanks: ["&[f64::NAN; 2],", "&[0.0, 1.0],"],
+        checked: None,
         complaint: "order condition of [] = NaN: expected 0 to within 1e-14",
     },
 ];
@@ -138,13 +142,15 @@ fn generate(folder: &Path, idode: &Path) {
         assert_eq!(library, kept);
     }
     let members: Vec<String> = PLUGINS.iter().map(|plugin| format!("\"{}\"", plugin.name)).collect();
-    // The profile of this repository: dependencies are then the ones that are compiled already.
+    // The profile of this repository, so that dependencies are the ones that are compiled already; but for the crate itself,
+    // whose build is most of this test.
     let manifest = format!(
         "[workspace]\nmembers = [{}]\nresolver = \"3\"\n\n[patch.crates-io]\nidode = {{ path = {:?} }}\n\n{}",
         members.join(", "),
         idode,
         "[profile.dev]\nopt-level = 2\ndebug = \"line-tables-only\"\n\n\
          [profile.dev.package.\"*\"]\nopt-level = 3\ndebug = false\n\n\
+         [profile.dev.package.idode]\nopt-level = 1\n\n\
          [profile.dev.build-override]\nopt-level = 0\n"
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
@@ -154,12 +160,15 @@ fn generate(folder: &Path, idode: &Path) {
 
 /// Puts the formula where the template leaves it blank.
 fn fill_in(folder: &Path, plugin: &Plugin) {
-    let path = folder.join(plugin.name).join("src/lib.rs");
-    let text = fs::read_to_string(&path).expect("the library");
-    let (before, rest) = text.split_once(plugin.blank).expect("a blank");
-    let (_, after) = rest.split_once('\n').unwrap_or(("", rest));
-    assert!(!after.contains(plugin.blank), "one blank: {text}");
-    fs::write(&path, format!("{before}{}\n{after}", plugin.formula)).expect("a file");
+    let blanks = [("src/lib.rs", Some(plugin.blanks)), ("tests/conformance.rs", plugin.checked)];
+    for (file, [blank, formula]) in blanks.into_iter().filter_map(|(file, blank)| Some((file, blank?))) {
+        let path = folder.join(plugin.name).join(file);
+        let text = fs::read_to_string(&path).expect("a file of the crate");
+        let (before, rest) = text.split_once(blank).expect("a blank");
+        let (_, after) = rest.split_once('\n').unwrap_or(("", rest));
+        assert!(!after.contains(blank), "one blank: {text}");
+        fs::write(&path, format!("{before}{formula}\n{after}")).expect("a file");
+    }
 }
 
 #[test]
@@ -169,7 +178,7 @@ fn a_new_plugin_compiles_fails_until_the_formula_is_there_and_then_meets_every_l
     let plugins = folder.0.join("plugins");
     generate(&plugins, &idode);
 
-    let built = succeeds(&plugins, &["test", "--workspace", "--no-run"]);
+    let built = succeeds(&plugins, &["test", "--workspace", "--test", "*", "--no-run"]);
     assert!(!built.contains("warning: unused") && built.contains("Finished"), "{built}");
     for plugin in &PLUGINS {
         let output = cargo(&plugins, &["test", "-p", plugin.name, "--test", "conformance"]);
@@ -177,7 +186,7 @@ fn a_new_plugin_compiles_fails_until_the_formula_is_there_and_then_meets_every_l
         assert!(text(&output).contains(plugin.complaint), "{}: {}", plugin.name, text(&output));
         fill_in(&plugins, plugin);
     }
-    let passed = succeeds(&plugins, &["test", "--workspace"]);
+    let passed = succeeds(&plugins, &["test", "--workspace", "--test", "*"]);
     assert!(!passed.contains("warning: unused"), "{passed}");
     for plugin in &PLUGINS {
         let own = plugin.name.replace('-', "_");

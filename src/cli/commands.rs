@@ -51,7 +51,8 @@ fn train(
         }
         Trained::Interrupted { step } => {
             bar.message(&format!(
-                "stopped after step {step}, with a checkpoint; continue with: idode train {} --out {} --resume{}",
+                "stopped after step {step}, with a checkpoint; continue with: {} train {} --out {} --resume{}",
+                shell(&program()),
                 shell(path),
                 shell(&folder),
                 device.map_or_else(String::new, |device| format!(" --device {device}"))
@@ -137,6 +138,12 @@ fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<ExitCode> {
     let folder = new_plugin::create(Path::new(""), kind, name)?;
     print(&format!("{}: write the formula into src/lib.rs, then: cargo test\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name of this binary, which a plugin has of its own.
+fn program() -> PathBuf {
+    let path = std::env::current_exe().unwrap_or_default();
+    path.file_stem().map_or_else(|| PathBuf::from("idode"), PathBuf::from)
 }
 
 /// A path as a shell takes it back.

@@ -23,10 +23,12 @@ pub(super) enum Kind {
 type Template = (&'static str, &'static str);
 
 /// The files that every kind has.
-const COMMON: [Template; 3] = [
+const COMMON: [Template; 5] = [
     ("Cargo.toml", include_str!("new_plugin/Cargo.toml.template")),
     ("README.md", include_str!("new_plugin/README.md.template")),
     ("src/main.rs", include_str!("new_plugin/main.rs.template")),
+    ("tests/command_line.rs", include_str!("new_plugin/command_line.rs.template")),
+    ("recipes/two_pixel.toml", include_str!("new_plugin/two_pixel.toml.template")),
 ];
 
 /// What a kind's crate is made of.
@@ -68,7 +70,7 @@ impl Kind {
             Self::Dequantizer => parts!(
                 "dequantizer",
                 "dequantizer",
-                "rand = \"0.8\"\n",
+                "",
                 "[evaluation]\ndequantizers = [\"NAME\", \"truncated_normal\"]"
             ),
             Self::Solver => parts!(
@@ -197,7 +199,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         for (i, kind) in KINDS.into_iter().enumerate() {
             let made = create(folder.path(), kind, &format!("mine-{i}")).expect("a new crate");
-            for file in ["Cargo.toml", "README.md", "src/main.rs", "src/lib.rs", "tests/conformance.rs"] {
+            let common = COMMON.iter().map(|(file, _)| *file);
+            for file in common.chain(["src/lib.rs", "tests/conformance.rs"]) {
                 let text = fs::read_to_string(made.join(file)).expect("a file");
                 assert!(!text.contains("{{") && !text.contains("}}"), "{file}: {text}");
                 assert!(
@@ -207,6 +210,14 @@ mod tests {
             }
             let library = fs::read_to_string(made.join("src/lib.rs")).expect("the library");
             assert_eq!(library.matches("todo!").count() + library.matches("NAN").count(), 1, "{library}");
+            // What a parameterization regresses is said twice, so that one can be checked against the other.
+            let test = fs::read_to_string(made.join("tests/conformance.rs")).expect("the test");
+            let twice = kind == Kind::Parameterization;
+            assert_eq!(test.matches("todo!").count(), usize::from(twice), "{test}");
+            let recipe = made.join("recipes/two_pixel.toml");
+            let text = fs::read_to_string(&recipe).expect("the recipe");
+            assert!(text.contains(&format!("\"mine_{i}\"")), "{text}");
+            crate::config::Recipe::load(&recipe).expect("a recipe");
         }
     }
 

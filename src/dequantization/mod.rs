@@ -5,6 +5,8 @@
 
 mod bound;
 mod gaussian;
+mod in_bin;
+mod lesson;
 mod per_coordinate;
 mod start;
 #[cfg(test)]
@@ -14,11 +16,14 @@ mod uniform;
 
 pub use bound::{k_sample_bound, mean_of_draws, nats_to_bits_per_dim};
 pub use gaussian::{Gaussian, decode, decode_row, log_decoder};
+pub use in_bin::{BinDensity, InBin};
+pub use lesson::Lesson;
 pub use per_coordinate::PerCoordinate;
 pub use start::{StartConfig, gamma_of_half_bin};
 pub use truncated_normal::TruncatedNormal;
 pub use uniform::{UNIFORM_TAU, UniformBin};
 
+use crate::error::{Error, Result};
 use crate::level::Level;
 use rand::RngCore;
 use std::fmt::Debug;
@@ -57,7 +62,8 @@ pub struct Draw {
 /// - `entropy`: [`entropy`](Self::entropy), where it is given, is `-E log q`;
 /// - `bound`: for an exact density, `E[log p + log P(x | z) - log q] <= log P(x)`;
 /// - `more_draws`: more draws only tighten the K-sample bound, and never past `log P(x)`;
-/// - `reproducible`: the same seed gives the same draw, bit for bit.
+/// - `reproducible`: the same seed gives the same draw, bit for bit;
+/// - `resume`: one that restores a state is the one that wrote it, and one without a state learns nothing.
 pub trait Dequantizer: Debug + Send + Sync {
     /// The level at which the ODE starts.
     fn level(&self) -> Level;
@@ -71,21 +77,61 @@ pub trait Dequantizer: Debug + Send + Sync {
         let _ = dims;
         None
     }
+
+    /// Learns from a step of the model, where the dequantizer is trained with it; the others do nothing.
+    ///
+    /// # Errors
+    /// Images or a score that cannot be learned from; then nothing was changed.
+    fn learn(&mut self, lesson: &Lesson<'_>, rng: &mut dyn RngCore) -> Result<()> {
+        let _ = (lesson, rng);
+        Ok(())
+    }
+
+    /// What it has learned, for a checkpoint; `None` for a dequantizer that learns nothing.
+    fn state(&self) -> Option<String> {
+        None
+    }
+
+    /// Takes up what [`state`](Self::state) gave.
+    ///
+    /// # Errors
+    /// If it is not what this dequantizer writes.
+    fn restore(&mut self, state: &str) -> Result<()> {
+        let found: String = state.chars().take(40).collect();
+        Err(Error::value("dequantizer's state", found, "none: this dequantizer learns nothing"))
+    }
 }
 
-macro_rules! forward {
-    ($($pointer:ty),*) => {$(
-        impl Dequantizer for $pointer {
-            fn level(&self) -> Level {
-                (**self).level()
-            }
-            fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw {
-                (**self).draw(row, rng)
-            }
-            fn entropy(&self, dims: usize) -> Option<f64> {
-                (**self).entropy(dims)
-            }
-        }
-    )*};
+impl Dequantizer for Box<dyn Dequantizer> {
+    fn level(&self) -> Level {
+        (**self).level()
+    }
+    fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw {
+        (**self).draw(row, rng)
+    }
+    fn entropy(&self, dims: usize) -> Option<f64> {
+        (**self).entropy(dims)
+    }
+    fn learn(&mut self, lesson: &Lesson<'_>, rng: &mut dyn RngCore) -> Result<()> {
+        (**self).learn(lesson, rng)
+    }
+    fn state(&self) -> Option<String> {
+        (**self).state()
+    }
+    fn restore(&mut self, state: &str) -> Result<()> {
+        (**self).restore(state)
+    }
 }
-forward!(Box<dyn Dequantizer>, std::sync::Arc<dyn Dequantizer>);
+
+/// What is shared learns nothing.
+impl Dequantizer for std::sync::Arc<dyn Dequantizer> {
+    fn level(&self) -> Level {
+        (**self).level()
+    }
+    fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw {
+        (**self).draw(row, rng)
+    }
+    fn entropy(&self, dims: usize) -> Option<f64> {
+        (**self).entropy(dims)
+    }
+}

@@ -79,7 +79,8 @@ impl<Y: OdeState> Registry<Y> {
         diffusion: &DynDiffusion,
     ) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
         let (range, grid) = (diffusion.range(), PixelGrid::new(recipe.data.levels())?);
-        let inputs = DequantizerInputs { range, grid, schedule: diffusion.schedule().clone() };
+        let (schedule, shape) = (diffusion.schedule().clone(), recipe.data.shape());
+        let inputs = DequantizerInputs { range, grid, schedule, shape };
         let names = recipe.evaluation.dequantizers.iter().enumerate();
         names
             .map(|(index, named)| {

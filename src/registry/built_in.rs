@@ -1,10 +1,8 @@
 //! The built-in names.
 
-use super::{DequantizerInputs, Entry, NoSettings, Registry};
+use super::{Entry, NoSettings, Registry};
 use crate::config::Named;
-use crate::dequantization::{self, Gaussian, StartConfig, TruncatedNormal, UniformBin};
-use crate::error::{Error, Result};
-use crate::level::{Gamma, Level};
+use crate::dequantization::{self, Gaussian, TruncatedNormal, UniformBin};
 use crate::parameterization::{self, Data, Noise, Score, Velocity};
 use crate::schedule::{self, StraightPath, SubVariancePreserving, VarianceExploding, VariancePreserving};
 use crate::solver::{ExplicitRk, OdeState, tables};
@@ -85,27 +83,15 @@ fn dequantizers<Y: OdeState>(registry: &mut Registry<Y>) {
     add! { registry.add_dequantizer, dequantization:
         "uniform" => |settings, context| {
             let default = UniformBin::default_gamma(context.inputs.grid.levels());
-            Ok(UniformBin::new(context.inputs.grid, start(settings, Some(default), context.inputs)?))
+            Ok(UniformBin::new(context.inputs.grid, context.inputs.start_or(settings, default)?))
         };
         "truncated_normal" => |settings, context| {
-            Ok(TruncatedNormal::new(context.inputs.grid, start(settings, None, context.inputs)?))
+            Ok(TruncatedNormal::new(context.inputs.grid, context.inputs.start(settings)?))
         };
         "gaussian" => |settings, context| {
-            Ok(Gaussian::new(context.inputs.grid, start(settings, None, context.inputs)?))
+            Ok(Gaussian::new(context.inputs.grid, context.inputs.start(settings)?))
         };
     }
-}
-
-/// The level at which a dequantizer starts: as set, else `default` where the range holds it, else
-/// the range's least noise.
-fn start(settings: StartConfig, default: Option<Gamma>, inputs: &DequantizerInputs) -> Result<Level> {
-    let default = default.filter(|&gamma| inputs.range.contains(gamma)).unwrap_or(inputs.range.min());
-    let gamma = settings.or(default)?;
-    if !inputs.range.contains(gamma) {
-        let range = format!("a level of the range [{}, {}]", inputs.range.min(), inputs.range.max());
-        return Err(Error::value("gamma", gamma, range));
-    }
-    Ok(inputs.schedule.level(gamma))
 }
 
 fn solvers<Y: OdeState>(registry: &mut Registry<Y>) {

@@ -32,9 +32,10 @@ mod roster;
 pub use build::stepping;
 pub use roster::{Context, Entry, NoSettings, Roster};
 
-use crate::dequantization::Dequantizer;
-use crate::error::Result;
-use crate::level::{Gamma, GammaRange};
+use crate::data::ImageShape;
+use crate::dequantization::{Dequantizer, StartConfig};
+use crate::error::{Error, Result};
+use crate::level::{Gamma, GammaRange, Level};
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::schedule::NoiseSchedule;
@@ -89,6 +90,32 @@ pub struct DequantizerInputs {
     pub grid: PixelGrid,
     /// The schedule, for another start level.
     pub schedule: Arc<dyn NoiseSchedule>,
+    /// The shape of an image; none where it depends on a file that has not been looked at yet.
+    pub shape: Option<ImageShape>,
+}
+
+impl DequantizerInputs {
+    /// The level at which a dequantizer starts: as set, else the range's least noise.
+    ///
+    /// # Errors
+    /// A setting outside the range.
+    pub fn start(&self, settings: StartConfig) -> Result<Level> {
+        self.start_or(settings, self.range.min())
+    }
+
+    /// The same with a default of its own, where the range holds it.
+    ///
+    /// # Errors
+    /// A setting outside the range.
+    pub fn start_or(&self, settings: StartConfig, default: Gamma) -> Result<Level> {
+        let default = if self.range.contains(default) { default } else { self.range.min() };
+        let gamma = settings.or(default)?;
+        if !self.range.contains(gamma) {
+            let range = format!("a level of the range [{}, {}]", self.range.min(), self.range.max());
+            return Err(Error::value("gamma", gamma, range));
+        }
+        Ok(self.schedule.level(gamma))
+    }
 }
 
 /// Every name of the five traits; `Y` is the state that the solvers step.

@@ -1,7 +1,5 @@
 use super::*;
 use crate::config::{Data, Mlp, Named, Network, Recipe};
-use crate::error::Error;
-use crate::level::Level;
 use serde::Deserialize;
 
 /// A schedule with a setting, and a wrapper around any other schedule.

@@ -22,7 +22,7 @@ impl ExplicitRk {
 }
 
 /// `base + h sum_j weights_j k_j` per row; zero weights cost nothing.
-fn combine<Y: OdeState>(base: &Y, h: &[f64], weights: &[f64], k: &[Y]) -> Y {
+pub(super) fn combine<Y: OdeState>(base: &Y, h: &[f64], weights: &[f64], k: &[Y]) -> Y {
     let used: Vec<(Vec<f64>, &Y)> = weights
         .iter()
         .zip(k)
@@ -33,16 +33,9 @@ fn combine<Y: OdeState>(base: &Y, h: &[f64], weights: &[f64], k: &[Y]) -> Y {
     base.add_scaled(&terms)
 }
 
-impl<Y: OdeState> OdeSolver<Y> for ExplicitRk {
-    fn order(&self) -> u32 {
-        self.tableau.order
-    }
-
-    fn error_order(&self) -> Option<u32> {
-        self.tableau.embedded.map(|embedded| embedded.order)
-    }
-
-    fn step(
+impl ExplicitRk {
+    /// One step, and the stages `k_i` that it is made of: for an error, an interpolation or a solution of one's own.
+    pub fn step_with_stages<Y: OdeState>(
         &self,
         field: &mut dyn Field<Y>,
         rows: &[usize],
@@ -50,7 +43,7 @@ impl<Y: OdeState> OdeSolver<Y> for ExplicitRk {
         h: &[f64],
         y: &Y,
         first: Option<&Y>,
-    ) -> Step<Y> {
+    ) -> (Step<Y>, Vec<Y>) {
         let Tableau { a, b, c, embedded, .. } = *self.tableau;
         let reuse_last = self.tableau.first_same_as_last();
         let mut k: Vec<Y> = Vec::with_capacity(a.len());
@@ -73,6 +66,29 @@ impl<Y: OdeState> OdeSolver<Y> for ExplicitRk {
         // The last stage's state is the solution where the last stage is at the end of the step.
         let y1 = end.filter(|_| reuse_last).unwrap_or_else(|| combine(y, h, b, &k));
         let error = embedded.map(|embedded| combine(&y.zeros_like(), h, embedded.error, &k));
-        Step { y: y1, error, derivative: if reuse_last { k.pop() } else { None }, evaluations }
+        let derivative = k.last().filter(|_| reuse_last).cloned();
+        (Step { y: y1, error, derivative, evaluations }, k)
+    }
+}
+
+impl<Y: OdeState> OdeSolver<Y> for ExplicitRk {
+    fn order(&self) -> u32 {
+        self.tableau.order
+    }
+
+    fn error_order(&self) -> Option<u32> {
+        self.tableau.embedded.map(|embedded| embedded.order)
+    }
+
+    fn step(
+        &self,
+        field: &mut dyn Field<Y>,
+        rows: &[usize],
+        t: &[f64],
+        h: &[f64],
+        y: &Y,
+        first: Option<&Y>,
+    ) -> Step<Y> {
+        self.step_with_stages(field, rows, t, h, y, first).0
     }
 }

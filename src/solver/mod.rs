@@ -43,6 +43,7 @@
 //! # }
 //! ```
 //!
+//! A table with a second embedded solution and a formula that makes one error of the two is a [`DoublyEmbedded`].
 //! A method that is not Runge-Kutta implements [`OdeSolver`] itself; a step-size rule implements
 //! [`controller::Controller`].
 
@@ -52,6 +53,7 @@ mod any_state;
 mod batch;
 pub mod conditions;
 pub mod controller;
+mod doubly_embedded;
 mod driver;
 mod explicit_rk;
 mod host_state;
@@ -63,6 +65,7 @@ mod tableau;
 pub mod tables;
 
 pub use any_state::AnyState;
+pub use doubly_embedded::DoublyEmbedded;
 pub use driver::integrate;
 pub use explicit_rk::ExplicitRk;
 pub use host_state::HostState;

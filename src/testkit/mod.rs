@@ -13,7 +13,8 @@
 //!
 //! impl Parameterization for Mine {
 //!     fn target(&self, level: &Level) -> Affine {
-//!         Affine { noise: 1.0 / level.alpha(), state: -level.sigma() / level.alpha() }
+//!         let ratio = level.sigma() / level.alpha();
+//!         Affine { noise: level.alpha() + level.sigma() * ratio, state: -ratio }
 //!     }
 //! }
 //!
@@ -27,6 +28,7 @@
 //! allow [`statistics::SIGMAS`] standard errors.
 
 pub mod built_in;
+pub mod command_line;
 pub mod dequantizer;
 pub mod network;
 pub mod parameterization;
@@ -41,7 +43,7 @@ pub mod time;
 mod violation;
 
 #[doc(inline)]
-pub use crate::{dequantizer_suite, network_suite, parameterization_suite};
+pub use crate::{command_line_suite, dequantizer_suite, network_suite, parameterization_suite};
 #[doc(inline)]
 pub use crate::{per_coordinate_suite, schedule_suite, solver_suite, time_sampler_suite};
 pub use violation::{Law, Verdict, Violation};

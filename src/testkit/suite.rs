@@ -23,7 +23,7 @@ macro_rules! __idode_laws {
         }
     };
     (dequantizer $then:ident $($rest:tt)*) => {
-        $crate::$then! { dequantizer [normalized entropy bound more_draws reproducible] $($rest)* }
+        $crate::$then! { dequantizer [normalized entropy bound more_draws reproducible resume] $($rest)* }
     };
     (per_coordinate $then:ident $($rest:tt)*) => {
         $crate::$then! { per_coordinate [normalized entropy support] $($rest)* }
@@ -32,6 +32,9 @@ macro_rules! __idode_laws {
         $crate::$then! {
             solver [order estimate polynomials reversal rows first tolerance evaluations] $($rest)*
         }
+    };
+    (command_line $then:ident $($rest:tt)*) => {
+        $crate::$then! { command_line [listed recipe misspelt trained resumed] $($rest)* }
     };
     (network $then:ident $($rest:tt)*) => {
         $crate::$then! { network [value jvp rows] $($rest)* }
@@ -134,13 +137,15 @@ macro_rules! time_sampler_suite {
 
 /// Every law of a [`Dequantizer`](crate::dequantization::Dequantizer), as one test each in a module
 /// of the name given: `dequantizer_suite!(name, dequantizer, grid, dims)`, with the pixels' grid and
-/// the number of dimensions of an image, which should be few.
+/// the number of dimensions of an image, which should be few. The expression is evaluated whenever
+/// one that has learned nothing is needed.
 #[macro_export]
 macro_rules! dequantizer_suite {
     ($name:ident, $dequantizer:expr, $grid:expr, $dims:expr $(,)?) => {
         $crate::__idode_laws! { dequantizer __idode_suite $name
             (&$crate::testkit::dequantizer::Subject {
                 dequantizer: &$dequantizer,
+                make: &|| ::std::boxed::Box::new($dequantizer),
                 grid: $grid,
                 dims: $dims,
             })
@@ -184,5 +189,27 @@ macro_rules! solver_suite {
 macro_rules! network_suite {
     ($name:ident, $network:expr $(,)?) => {
         $crate::__idode_laws! { network __idode_suite $name (&$network) }
+    };
+}
+
+/// Every law of a plugin's binary, as one test each: `command_line_suite!(name, binary, recipe)`.
+///
+/// `name` is what the plugin adds (and the module of the tests), `binary` is
+/// `env!("CARGO_BIN_EXE_my-plugin")`, and `recipe` a recipe that uses the name, as seen from the
+/// crate's folder; or, as a fourth argument, from the folder that the binary is to run in.
+#[macro_export]
+macro_rules! command_line_suite {
+    ($name:ident, $binary:expr, $recipe:expr $(,)?) => {
+        $crate::command_line_suite!($name, $binary, $recipe, env!("CARGO_MANIFEST_DIR"));
+    };
+    ($name:ident, $binary:expr, $recipe:expr, $folder:expr $(,)?) => {
+        $crate::__idode_laws! { command_line __idode_suite $name
+            (&$crate::testkit::command_line::Subject {
+                name: stringify!($name),
+                binary: $binary,
+                folder: $folder,
+                recipe: $recipe,
+            })
+        }
     };
 }

@@ -2,7 +2,8 @@
 
 use super::TimeSampler;
 use super::straight_path::StraightPathLaw;
-use super::tabulated::{Tabulated, positive};
+use super::tabulated::{NAME, Tabulated};
+use crate::density::positive;
 use crate::error::Result;
 use crate::level::{Gamma, GammaRange};
 use crate::math::{sigmoid, softplus};
@@ -47,7 +48,7 @@ impl Importance {
         let mut samples = Vec::new();
         for i in 0..=SAMPLES {
             let gamma = range.at(f64::from(i) / f64::from(SAMPLES));
-            samples.push((gamma.0, positive(&weight, gamma)?));
+            samples.push((gamma.0, positive(NAME, gamma.0, weight(gamma))?));
         }
         let (min, max) = (range.min().0, range.max().0);
         if let Some(scale) = constant_ratio(&samples, |g| sigmoid(-g)) {

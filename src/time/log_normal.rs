@@ -4,6 +4,7 @@ use super::TimeSampler;
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
 use crate::math::{LN_2_PI, normal_cdf, normal_quantile};
+use crate::number::Positive;
 use serde::{Deserialize, Serialize};
 
 /// The settings of [`LogNormal`].
@@ -13,12 +14,12 @@ pub struct LogNormalConfig {
     /// The mean of `ln(sigma/alpha)`; EDM's `P_mean`, -1.2.
     pub mean: f64,
     /// Its standard deviation; EDM's `P_std`, 1.2.
-    pub std: f64,
+    pub std: Positive,
 }
 
 impl Default for LogNormalConfig {
     fn default() -> Self {
-        Self { mean: -1.2, std: 1.2 }
+        Self { mean: -1.2, std: positive!(1.2) }
     }
 }
 
@@ -40,15 +41,12 @@ impl LogNormal {
     /// The density on `range` with these settings.
     ///
     /// # Errors
-    /// Unless the settings are finite, `std > 0`, and the range holds some mass.
+    /// Unless the mean is finite and the range holds some mass.
     pub fn new(range: GammaRange, config: LogNormalConfig) -> Result<Self> {
         if !config.mean.is_finite() {
             return Err(Error::value("log_normal.mean", config.mean, "a finite number"));
         }
-        if !(config.std > 0.0 && config.std.is_finite()) {
-            return Err(Error::value("log_normal.std", config.std, "a positive number"));
-        }
-        let ends = [range.min(), range.max()].map(|g| (0.5 * g.0 - config.mean) / config.std);
+        let ends = [range.min(), range.max()].map(|g| (0.5 * g.0 - config.mean) / config.std.get());
         let below = ends.map(normal_cdf);
         let above = ends.map(|t| normal_cdf(-t));
         let mass = if ends[0] > 0.0 { above[0] - above[1] } else { below[1] - below[0] };
@@ -73,13 +71,13 @@ impl TimeSampler for LogNormal {
     }
 
     fn pdf(&self, gamma: Gamma) -> f64 {
-        let t = (0.5 * gamma.0 - self.config.mean) / self.config.std;
-        (-0.5 * (t * t + LN_2_PI)).exp() / (2.0 * self.config.std * self.mass)
+        let t = (0.5 * gamma.0 - self.config.mean) / self.config.std.get();
+        (-0.5 * (t * t + LN_2_PI)).exp() / (2.0 * self.config.std.get() * self.mass)
     }
 
     fn quantile(&self, u: f64) -> Gamma {
         let mix = |ends: [f64; 2]| (1.0 - u) * ends[0] + u * ends[1];
         let t = normal_quantile(mix(self.below), mix(self.above));
-        super::within(self.range, u, 2.0 * (self.config.mean + self.config.std * t))
+        super::within(self.range, u, 2.0 * (self.config.mean + self.config.std.get() * t))
     }
 }

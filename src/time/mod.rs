@@ -1,8 +1,11 @@
 //! Time samplers: how often training visits each gamma.
 
+mod adaptive;
 mod cosine;
+mod diagnostics;
 mod importance;
 mod log_normal;
+mod losses;
 mod straight_path;
 mod stratified;
 mod tabulated;
@@ -10,9 +13,12 @@ mod tabulated;
 mod tests;
 mod uniform;
 
+pub use adaptive::{Adaptive, BinWeights};
 pub use cosine::Cosine;
+pub use diagnostics::{BinReport, Diagnostics};
 pub use importance::Importance;
 pub use log_normal::{LogNormal, LogNormalConfig};
+pub use losses::{BinLosses, Losses};
 pub use stratified::Stratified;
 pub use tabulated::Tabulated;
 pub use uniform::Uniform;

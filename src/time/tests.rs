@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::math::{integrate, sigmoid};
+use crate::number::Positive;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -130,7 +131,8 @@ fn a_bad_weight_or_setting_is_refused() {
         assert!(Importance::for_weight(r, |_| bad).is_err());
     }
     for (mean, std) in [(f64::NAN, 1.0), (0.0, 0.0), (0.0, -1.0), (0.0, f64::INFINITY), (1e3, 1.0)] {
-        assert!(LogNormal::new(r, LogNormalConfig { mean, std }).is_err());
+        let config = Positive::new("std", std).map(|std| LogNormalConfig { mean, std });
+        assert!(config.and_then(|config| LogNormal::new(r, config)).is_err());
     }
     assert!(toml::from_str::<LogNormalConfig>("mean = 1.0\nsdt = 2.0").is_err());
     assert_eq!(toml::from_str::<LogNormalConfig>("").expect("defaults"), LogNormalConfig::default());

@@ -13,7 +13,7 @@ use dfdx::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Where training stands, beside the tensors.
@@ -38,6 +38,9 @@ pub struct CheckpointState {
     pub seconds: f64,
     /// What an adaptive time sampler has learned.
     pub time_sampler: Option<String>,
+    /// What dequantizers that are trained with the model have learned, each by its name and settings.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dequantizers: BTreeMap<String, String>,
 }
 
 /// The metadata key of the state.

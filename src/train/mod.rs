@@ -4,6 +4,7 @@ mod checkpoint;
 mod gradients;
 mod optimizer;
 mod rate;
+mod score;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -12,4 +13,5 @@ pub use checkpoint::{Checkpoint, CheckpointState, encode, save};
 pub use gradients::GradientSet;
 pub use optimizer::{AdamW, AdamWSettings};
 pub use rate::{Rate, RateDecay};
+pub use score::network_score;
 pub use trainer::{StepReport, TermReport, Trainer, TrainerSettings};

@@ -49,6 +49,7 @@ fn bytes<O>(trainer: &Small<O>) -> Vec<u8> {
         position: Position::default(),
         seconds: 0.0,
         time_sampler: None,
+        dequantizers: Default::default(),
     };
     encode(&trainer.network, &trainer.optimizer, &state).unwrap()
 }

@@ -12,6 +12,7 @@ use crate::run::RunFolder;
 use crate::tensor;
 use crate::train::{AdamW, Checkpoint, CheckpointState, save};
 use dfdx::prelude::Cpu;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Which parameters of a file are measured and sampled.
@@ -116,6 +117,7 @@ impl WithNetwork for Import<'_> {
             position: Position { seed: self.recipe.seed, visited: 0 },
             seconds: 0.0,
             time_sampler: None,
+            dequantizers: BTreeMap::new(),
         };
         let run = RunFolder::create(self.out, self.recipe)?;
         let folder = run.checkpoints();

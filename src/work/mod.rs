@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod device;
 mod dry_run;
 mod exchange;
+pub(crate) mod learners;
 pub(crate) mod networks;
 mod objective;
 mod stage;

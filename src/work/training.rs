@@ -1,6 +1,7 @@
 //! The training stages of a recipe, from a fresh network or from a checkpoint.
 
 use super::device::ComputeDevice;
+use super::learners::{Learners, States};
 use super::networks::{Trainable, WithNetwork, describe};
 use super::objective::ByName;
 use super::stage;
@@ -14,7 +15,7 @@ use crate::registry::Registry;
 use crate::run::{MetricsLog, RunFolder};
 use crate::train::{
     AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, StepReport, Trainer, TrainerSettings,
-    save,
+    network_score, save,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -47,6 +48,7 @@ impl WithNetwork for Training<'_> {
         self.progress.begin("training", "steps", state.step, total);
         let diffusion = self.registry.diffusion(self.recipe)?;
         let fixed = fixed_terms(&diffusion, self.images, self.recipe.seed)?;
+        let mut learners = Learners::new(self.recipe, self.registry, &diffusion, &state.dequantizers)?;
         for (index, stage) in self.recipe.stage.iter().enumerate().skip(state.stage) {
             let mut times = self.registry.time_sampler(self.recipe, &diffusion)?;
             if let Some(learned) = &state.time_sampler {
@@ -65,6 +67,7 @@ impl WithNetwork for Training<'_> {
             while state.stage_step < stage.steps {
                 let visits = order.next_batch((stage.batch * stage.accumulation) as usize);
                 let mut levels = self.images.batch(&visits)?;
+                let plain = (!learners.is_empty()).then(|| levels.clone());
                 let conditioning = self.augment(&visits, &mut levels)?;
                 let (step, stream) = (state.stage_step + 1, state.step + 1);
                 let report = trainer.conditioned_step(
@@ -73,6 +76,12 @@ impl WithNetwork for Training<'_> {
                     &grid.centres(&levels),
                     conditioning.as_deref(),
                 )?;
+                if let Some(plain) = plain {
+                    // As many images as one accumulation step has, which is what the memory is known to hold.
+                    let share = &plain[..plain.len() / stage.accumulation as usize];
+                    let score = |gamma, z: &[f64]| network_score(&trainer.network, &diffusion, gamma, z);
+                    learners.learn(stream, share, report.rate, score)?;
+                }
                 state.step += 1;
                 state.stage_step += 1;
                 state.position = order.position();
@@ -97,6 +106,7 @@ impl WithNetwork for Training<'_> {
                     log.append(&metrics)?;
                 }
                 if state.step.is_multiple_of(self.recipe.log.checkpoint_every) || done || stop {
+                    state.dequantizers = learners.states();
                     save(&self.run.last_checkpoint(), &trainer.network, &trainer.optimizer, &state)?;
                 }
                 if stop && state.step < total {
@@ -162,6 +172,7 @@ impl Training<'_> {
             position: Position { seed: self.recipe.seed, visited: 0 },
             seconds: 0.0,
             time_sampler: None,
+            dequantizers: States::new(),
         };
         let optimizer = AdamW::new(&network);
         Ok((network, optimizer, state))

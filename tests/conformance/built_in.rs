@@ -99,14 +99,16 @@ fn every_dequantizer() -> Verdict {
     let schedules: [Arc<dyn NoiseSchedule>; 2] = [Arc::new(VariancePreserving), Arc::new(StraightPath)];
     for (levels, schedule) in [2, 17, 256].into_iter().zip(schedules.iter().cycle()) {
         let (range, grid) = (GammaRange::for_levels(levels), PixelGrid::new(levels).unwrap());
-        let inputs = DequantizerInputs { range, grid, schedule: schedule.clone() };
+        let inputs = DequantizerInputs { range, grid, schedule: schedule.clone(), shape: None };
         for name in registry.dequantizers.names() {
             // At its own start level, and where noise of neighbouring levels overlaps.
             let above = range.min().0 + 2.0;
             for named in [Named::new(name), Named::new(name).with("gamma", above)] {
-                let built: Box<dyn Dequantizer> =
-                    registry.dequantizers.build(&named, &inputs, &Source::default(), "dequantizer").unwrap();
-                dequantizer::all(&dequantizer::Subject { dequantizer: &*built, grid, dims: 2 })?;
+                let make = || -> Box<dyn Dequantizer> {
+                    registry.dequantizers.build(&named, &inputs, &Source::default(), "dequantizer").unwrap()
+                };
+                let subject = dequantizer::Subject { dequantizer: &*make(), make: &make, grid, dims: 2 };
+                dequantizer::all(&subject)?;
             }
         }
     }

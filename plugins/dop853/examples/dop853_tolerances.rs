@@ -6,7 +6,7 @@
 
 use idode::error::Result;
 use idode::solver::{ExplicitRk, HostState, OdeSolver, Stepping, Tolerances, integrate, tables};
-use idode_dop853::Dop853;
+use idode_dop853::DOP853;
 
 /// The data's standard deviation.
 const DEVIATION: f64 = 0.1;
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let (from, to): (f64, f64) = (-13.3, 5.0);
     let stretch = (variance(to) / variance(from)).sqrt();
     let methods: [(&str, &dyn OdeSolver<HostState>); 2] =
-        [("dormand_prince", &ExplicitRk::new(&tables::DORMAND_PRINCE)), ("dop853", &Dop853::default())];
+        [("dormand_prince", &ExplicitRk::new(&tables::DORMAND_PRINCE)), ("dop853", &DOP853)];
     println!("tolerance  method          evaluations  error of z  error of log p in nats");
     for exponent in [-3, -5, -7, -9, -11] {
         let size = 10f64.powi(exponent);

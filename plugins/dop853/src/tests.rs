@@ -1,7 +1,9 @@
 //! The table's order conditions, and the error that combines two.
 
 use super::*;
-use idode::solver::{Adaptive, Embedded, HostState, Stepping, Tableau, integrate};
+use idode::solver::{
+    Adaptive, ExplicitRk, HostState, OdeSolver, Step, Stepping, Tableau, Tolerances, integrate, tables,
+};
 
 /// A sum of products of coefficients that are up to 43 in size rounds by so much.
 const ROUNDING: f64 = 2e-14;
@@ -16,6 +18,9 @@ fn order_conditions_hold_up_to_8_and_5_and_3_and_no_further() {
     let Some(Embedded { order: 5, error: fifth }) = TABLE.embedded else { panic!("{:?}", TABLE.embedded) };
     assert_eq!(checks(TABLE, ROUNDING), Ok(()));
     assert_eq!(checks(embedded(3, &THIRD_ORDER_ERROR), ROUNDING), Ok(()));
+    assert!(DOP853.check(ROUNDING).is_ok() && DOP853.check(1e-16).is_err());
+    let wrong = DoublyEmbedded { other: Embedded { order: 4, error: &THIRD_ORDER_ERROR }, ..DOP853 };
+    assert!(wrong.check(1e-9).is_err());
     for higher in [Tableau { order: 9, ..TABLE }, embedded(6, fifth), embedded(4, &THIRD_ORDER_ERROR)] {
         assert!(checks(higher, 1e-9).is_err(), "{:?}", (higher.order, higher.embedded));
     }
@@ -47,7 +52,7 @@ fn step(solver: &dyn OdeSolver<HostState>, h: f64) -> (Step<HostState>, f64) {
 fn the_error_combines_two_and_falls_as_the_eighth_power() {
     static THIRD: Tableau =
         Tableau { embedded: Some(Embedded { order: 3, error: &THIRD_ORDER_ERROR }), ..TABLE };
-    let estimate = |h| step(&Dop853::default(), h).1;
+    let estimate = |h| step(&DOP853, h).1;
     for h in [0.4, -0.2] {
         let [e5, e3] = [&TABLE, &THIRD].map(|table| step(&ExplicitRk::new(table), h).1);
         let expected = e5 * e5 / e5.hypot(0.1 * e3);
@@ -55,13 +60,13 @@ fn the_error_combines_two_and_falls_as_the_eighth_power() {
     }
     let power = (estimate(0.16) / estimate(0.08)).log2();
     assert!((power - 8.0).abs() < 0.4, "{power}");
-    assert_eq!(OdeSolver::<HostState>::error_order(&Dop853::default()), Some(7));
+    assert_eq!(OdeSolver::<HostState>::error_order(&DOP853), Some(7));
 }
 
 /// State and error norm of the same step as SciPy 1.17.1's `DOP853` has them.
 #[test]
 fn value_stability() {
-    let (step, norm) = step(&Dop853::default(), 0.4);
+    let (step, norm) = step(&DOP853, 0.4);
     assert_eq!((step.evaluations, step.derivative), (12, None));
     for (found, expected) in step.y.values().iter().zip([2.43807150545686, 0.6230529613146673]) {
         assert!((found - expected).abs() < 4e-15, "{found} {expected}");
@@ -78,7 +83,7 @@ fn a_field_that_is_zero_or_no_number_has_such_an_error() {
             0.0
         })
     };
-    let step = Dop853::default().step(&mut field, &[0, 1], &[0.0; 2], &[0.1; 2], &y, None);
+    let step = DOP853.step(&mut field, &[0, 1], &[0.0; 2], &[0.1; 2], &y, None);
     let error = step.error.expect("an error");
     assert_eq!(error.values()[0], 0.0);
     assert!(error.values()[1].is_nan());
@@ -96,8 +101,7 @@ fn costs_and_errors_of_an_adaptive_solve() {
         let error = solution.y.values().iter().zip(exact(6.0)).map(|(y, exact)| (y - exact).abs());
         (solution.rows[0].evaluations, solution.rows[0].rejected, error.fold(0.0, f64::max))
     };
-    let (own, other) =
-        (solve(&Dop853::default()), solve(&ExplicitRk::new(&idode::solver::tables::DORMAND_PRINCE)));
+    let (own, other) = (solve(&DOP853), solve(&ExplicitRk::new(&tables::DORMAND_PRINCE)));
     assert!(own.2 < 1e-9 && other.2 < 1e-9, "{own:?} {other:?}");
     assert_eq!((own.0, own.1, other.0), (349, 3, 674), "{own:?} {other:?}");
 }

@@ -7,8 +7,8 @@
 //! # Reference
 //! Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (arXiv 2206.00364), table 1.
 
-use idode::error::{Error, Result};
 use idode::level::Level;
+use idode::number::Positive;
 use idode::parameterization::{Affine, Parameterization};
 use idode::registry::{Entry, Registry};
 use idode::solver::OdeState;
@@ -18,12 +18,12 @@ use idode::solver::OdeState;
 #[serde(default, deny_unknown_fields)]
 pub struct Edm {
     /// The standard deviation of the data: 0.5.
-    pub data_std: f64,
+    pub data_std: Positive,
 }
 
 impl Default for Edm {
     fn default() -> Self {
-        Self { data_std: 0.5 }
+        Self { data_std: idode::positive!(0.5) }
     }
 }
 
@@ -31,14 +31,14 @@ impl Edm {
     /// `s = sigma / alpha` and `sqrt(s^2 + d^2)`.
     fn scales(&self, level: &Level) -> (f64, f64) {
         let s = (0.5 * level.gamma().0).exp();
-        (s, s.hypot(self.data_std))
+        (s, s.hypot(self.data_std.get()))
     }
 }
 
 impl Parameterization for Edm {
     fn target(&self, level: &Level) -> Affine {
         let (s, total) = self.scales(level);
-        let c_out = s * self.data_std / total;
+        let c_out = s * self.data_std.get() / total;
         // 1 - c_skip = (s / total)^2
         Affine { noise: -s / c_out, state: (s / total).powi(2) / (level.alpha() * c_out) }
     }
@@ -52,13 +52,7 @@ impl Parameterization for Edm {
 pub fn register<Y: OdeState>(registry: &mut Registry<Y>) {
     let formula = "x = c_skip z/alpha + c_out F(c_in z/alpha)";
     let entry = Entry { formula, reference: "arXiv 2206.00364" };
-    registry.add_parameterization("edm", entry, |edm: Edm, _| -> Result<Edm> {
-        if edm.data_std > 0.0 && edm.data_std.is_finite() {
-            Ok(edm)
-        } else {
-            Err(Error::value("data_std", edm.data_std, "a positive number"))
-        }
-    });
+    registry.add_parameterization("edm", entry, |edm: Edm, _| Ok(edm));
 }
 
 #[cfg(test)]

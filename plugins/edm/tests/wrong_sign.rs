@@ -19,7 +19,7 @@ impl Parameterization for WrongSign {
 #[test]
 fn the_message_names_law_level_found_and_expected() {
     let formula = |level: &Level, x: f64, eps: f64| {
-        let (s, d) = (level.sigma() / level.alpha(), Edm::default().data_std);
+        let (s, d) = (level.sigma() / level.alpha(), Edm::default().data_std.get());
         (x - d * d / (s * s + d * d) * (x + s * eps)) * s.hypot(d) / (s * d)
     };
     let subject = |parameterization| parameterization::Subject {

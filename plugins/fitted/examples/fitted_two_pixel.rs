@@ -17,7 +17,7 @@ use idode::parameterization::Noise;
 use idode::schedule::VariancePreserving;
 use idode::time::Stratified;
 use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
-use idode_fitted::Fitted;
+use idode_fitted::{Fitted, LeastVariance};
 use rand::SeedableRng;
 
 fn main() -> Result<()> {
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let network = Mlp::<2, 64, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 2e-3, warmup: 50, decay: RateDecay::Constant, steps: 900 };
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
-    let times = Stratified(Fitted::new(diffusion.range()));
+    let times = Stratified(Fitted::new(LeastVariance, diffusion.range()));
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
     let images = TwoPixel::new().sample(50_000, 1, Split::Train)?;
     let mut order = Shuffle::new(images.images(), 0)?;

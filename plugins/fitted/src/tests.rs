@@ -1,12 +1,19 @@
 //! That the fit is right, and that nothing depends on when it happens.
 
 use super::*;
-use idode::time::{Stratified, TimeSamplerExt};
+use idode::level::{Gamma, GammaRange};
+use idode::time::{Stratified, TimeSampler, TimeSamplerExt};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 fn range() -> GammaRange {
     GammaRange::new(-13.3, 5.0).expect("a range")
+}
+
+const BINS: usize = LeastVariance::BINS;
+
+fn fresh() -> Fitted {
+    Fitted::new(LeastVariance, range())
 }
 
 /// A loss per unit of gamma whose size and spread depend on the level: `E L = s`, `E L^2 = s^2 (1 + k^2 / 3)`.
@@ -21,7 +28,7 @@ fn shape(gamma: Gamma) -> (f64, f64) {
 
 /// A sampler that has seen `steps` batches of 128.
 fn trained(steps: usize, rng: &mut ChaCha8Rng) -> Stratified<Fitted> {
-    let mut sampler = Stratified(Fitted::new(range()));
+    let mut sampler = Stratified(fresh());
     for _ in 0..steps {
         for gamma in sampler.draw(128, rng) {
             let loss = loss(gamma, rng);
@@ -55,7 +62,7 @@ fn the_density_is_the_best_one() {
 fn the_variance_is_what_the_diagnostics_say() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let sampler = trained(2000, &mut rng).0;
-    let uniform = Fitted::new(range());
+    let uniform = fresh();
     let mut variance = |sampler: &Fitted| {
         let draws = 200_000;
         let values: Vec<f64> = (0..draws)
@@ -79,14 +86,14 @@ fn the_variance_is_what_the_diagnostics_say() {
         let effective = bin.losses / (1.0 + spread * spread / 3.0);
         assert!((bin.effective_samples / effective - 1.0).abs() < 0.1, "{bin:?}");
     }
-    assert!(Fitted::new(range()).diagnostics().variance_ratio.is_nan());
+    assert!(fresh().diagnostics().variance_ratio.is_nan());
 }
 
 #[test]
 fn a_restored_sampler_goes_on_bit_for_bit() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let mut sampler = trained(37, &mut rng);
-    let mut other = Stratified(Fitted::new(range()));
+    let mut other = Stratified(fresh());
     other.restore(&sampler.state().expect("it learns")).expect("its own state");
     let mut second = rng.clone();
     for _ in 0..5 {
@@ -119,7 +126,7 @@ fn a_damaged_state_is_refused_and_changes_nothing() {
 
 #[test]
 fn it_is_uniform_before_any_loss_and_a_density_after_useless_ones() {
-    let mut sampler = Fitted::new(range());
+    let mut sampler = fresh();
     for u in [0.0, 0.1, 0.5, 0.9, 1.0] {
         assert!((sampler.quantile(u).0 - range().at(u).0).abs() < 1e-13);
         assert!((sampler.pdf(sampler.quantile(u)) * range().width() - 1.0).abs() < 1e-13);

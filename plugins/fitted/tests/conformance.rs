@@ -2,7 +2,10 @@
 
 use idode::level::GammaRange;
 use idode::time::Stratified;
-use idode_fitted::Fitted;
+use idode_fitted::{Fitted, LeastVariance};
 
-idode::testkit::time_sampler_suite!(fitted, Fitted::new(GammaRange::for_levels(256)));
-idode::testkit::time_sampler_suite!(stratified, Stratified(Fitted::new(GammaRange::for_levels(17))));
+idode::testkit::time_sampler_suite!(fitted, Fitted::new(LeastVariance, GammaRange::for_levels(256)));
+idode::testkit::time_sampler_suite!(
+    stratified,
+    Stratified(Fitted::new(LeastVariance, GammaRange::for_levels(17)))
+);

@@ -23,8 +23,8 @@ use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
-use idode_learned::{Learned, Learner, network_score};
+use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings, network_score};
+use idode_learned::{Learned, Learner};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         }
     }
 
-    let (network, learned) = (trainer.optimizer.averaged(&trainer.network), learner.finish());
+    let (network, learned) = (trainer.optimizer.averaged(&trainer.network), learner.averaged());
     if let Some(path) = std::env::args_os().nth(1) {
         learned.save(path.as_ref())?;
     }

@@ -4,17 +4,15 @@ use crate::Learned;
 use crate::network::{PatchNet, pairs};
 use crate::noise::BinNoise;
 use dfdx::prelude::{Backward, Cpu, HasShape, SumTo, Trace};
-use idode::diffusion::Diffusion;
+use idode::data::Position;
 use idode::error::{Error, Result};
-use idode::level::Gamma;
-use idode::nn::{Network, Pass};
-use idode::parameterization::Parameterization;
-use idode::schedule::NoiseSchedule;
-use idode::tensor::{Kernels, Real};
-use idode::train::{AdamW, AdamWSettings, GradientSet};
+use idode::tensor::Kernels;
+use idode::train::{AdamW, AdamWSettings, Checkpoint, CheckpointState, GradientSet, encode};
 use rand::distributions::Open01;
 use rand::{Rng, RngCore};
+use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
+use std::path::Path;
 
 /// A dequantizer in training.
 ///
@@ -50,7 +48,7 @@ impl Learner {
     }
 
     /// One step on whole images at learning rate `rate`. `score` gives `grad_z log p(z)` of rows of `z` at the
-    /// dequantizer's level: see [`network_score`].
+    /// dequantizer's level: see [`network_score`](idode::train::network_score).
     ///
     /// # Errors
     /// Levels that are no whole images, whatever `score` says, and a score that is not finite; then nothing was changed.
@@ -96,30 +94,43 @@ impl Learner {
     }
 
     /// The dequantizer with the moving average of its parameters.
-    pub fn finish(mut self) -> Learned {
+    pub fn averaged(&mut self) -> Learned {
         let network = self.optimizer.averaged(&self.dequantizer.network);
         Learned { network, ..self.dequantizer }
     }
-}
 
-/// The score of a diffusion model at noise level `gamma`, `-(F^ - b z) / (a sigma)` of rows of `z`, for [`Learner::step`].
-///
-/// # Errors
-/// If the numbers are no whole rows of the network.
-pub fn network_score<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>(
-    network: &N,
-    diffusion: &Diffusion<S, P>,
-    gamma: Gamma,
-    z: &[f64],
-) -> Result<Vec<f64>> {
-    let (dims, at) = (network.dims(), diffusion.coefficients(gamma));
-    if dims == 0 || !z.len().is_multiple_of(dims) {
-        return Err(Error::value("z", format!("{} numbers", z.len()), format!("whole rows of {dims}")));
+    /// Everything that training needs to go on, as a checkpoint's bytes.
+    ///
+    /// # Errors
+    /// If a checkpoint cannot hold it.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let steps = self.optimizer.steps();
+        let state = CheckpointState {
+            network: self.dequantizer.describe(),
+            step: steps,
+            stage: 0,
+            stage_step: steps,
+            optimizer_step: steps,
+            seed: 0,
+            position: Position::default(),
+            seconds: 0.0,
+            time_sampler: None,
+            dequantizers: BTreeMap::new(),
+        };
+        encode(&self.dequantizer.network, &self.optimizer, &state)
     }
-    let rows = z.len() / dims;
-    let input: Vec<E> = z.iter().map(|z| E::of(at.input_scale * z)).collect();
-    let input = network.device().upload(&input, network.batch(rows));
-    let output = network.forward(input, &mut Pass::eval(&vec![at.time; rows])).as_vec();
-    let score = |(f, z): (E, &f64)| -(f.to64() - at.b * z) / (at.a * at.sigma);
-    Ok(output.into_iter().zip(z).map(score).collect())
+
+    /// Takes up what [`encode`](Self::encode) gave.
+    ///
+    /// # Errors
+    /// Unless it is whole, and of noise for the same images from the same level; then nothing was changed.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let checkpoint = Checkpoint::parse(Path::new("learned noise"), bytes)?;
+        checkpoint.check_network(&self.dequantizer.describe())?;
+        let mut network = self.dequantizer.network.clone();
+        checkpoint.load("parameters", &mut network)?;
+        self.optimizer = checkpoint.optimizer(&network)?;
+        self.dequantizer.network = network;
+        Ok(())
+    }
 }

@@ -10,7 +10,8 @@
 //! around it. So `log q(z | k) = sum_i (log q_i(v_i) - ln(alpha_0 / L))` is exact, and `z` never leaves its bins: there is
 //! no decoder term. Before training `m = 0` and `s = e^{gamma_0/2} L`: truncated-normal dequantization itself.
 //!
-//! Training climbs the bound `E_q[log p(z) - log q(z | k)]` by reparameterization: see [`Learner`].
+//! Training climbs the bound `E_q[log p(z) - log q(z | k)]` by reparameterization: see [`Learner`]. In a recipe without a
+//! file of parameters it happens with the model's own, see [`WithModel`].
 //!
 //! # Reference
 //! Ho et al., "Flow++" (arXiv 1902.00275), section 3.1 (variational dequantization); arXiv 2305.03935
@@ -22,20 +23,24 @@ mod network;
 mod noise;
 #[cfg(test)]
 mod tests;
+mod with_model;
 
-pub use learner::{LearnReport, Learner, network_score};
+pub use learner::{LearnReport, Learner};
 pub use noise::BinNoise;
+pub use with_model::{Training, WithModel};
 
 use idode::data::ImageShape;
-use idode::dequantization::{Dequantizer, Draw};
+use idode::dequantization::{Dequantizer, Draw, StartConfig};
 use idode::error::{Error, Result};
 use idode::level::Level;
+use idode::number::Positive;
 use idode::pixels::PixelGrid;
-use idode::registry::{Entry, Registry};
+use idode::registry::{DequantizerInputs, Entry, Registry};
 use idode::solver::OdeState;
 use network::PatchNet;
 use rand::distributions::Open01;
-use rand::{Rng, RngCore};
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use std::path::PathBuf;
 
 /// The learned dequantizer of images of one shape.
@@ -88,6 +93,12 @@ impl Learned {
         noise.iter().zip(v).map(|(noise, v)| noise.log_density(v) - half.ln()).sum()
     }
 
+    /// What it is made for, in one line that tells two of them apart.
+    fn describe(&self) -> String {
+        let (levels, gamma) = (self.grid.levels(), self.level.gamma());
+        format!("learned noise for {} of {levels} levels from gamma {gamma}", self.shape)
+    }
+
     /// The diffusion's own noise at the start level, in units of half a bin.
     fn initial_spread(&self) -> f64 {
         (0.5 * self.level.gamma().0).exp() * f64::from(self.grid.levels())
@@ -125,18 +136,52 @@ impl Dequantizer for Learned {
 
 /// The settings of the name `learned`.
 #[derive(Clone, Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// The file that [`Learned::save`] wrote, as seen from the working directory.
-    parameters: PathBuf,
+    /// The file that [`Learned::save`] wrote, as seen from the working directory; without it the noise is trained with
+    /// the model.
+    parameters: Option<PathBuf>,
+    /// The start level of noise that is trained with the model: by default the range's least noise.
+    gamma: Option<f64>,
+    /// Its learning rate over the model's.
+    rate: Positive,
+    /// The decay of the moving average of its parameters.
+    ema: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Training { rate, ema } = Training::default();
+        Self { parameters: None, gamma: None, rate, ema }
+    }
+}
+
+impl Settings {
+    fn build(&self, inputs: &DequantizerInputs) -> Result<Box<dyn Dequantizer>> {
+        if let Some(path) = &self.parameters {
+            if let Some(gamma) = self.gamma {
+                return Err(Error::value("gamma", gamma, "none beside parameters: their file has the level"));
+            }
+            let learned = Learned::load(path, inputs.grid, inputs.range, &*inputs.schedule)?;
+            return Ok(Box::new(learned));
+        }
+        if !(0.0..1.0).contains(&self.ema) {
+            return Err(Error::value("ema", self.ema, "0 or more, below 1"));
+        }
+        let shape = inputs.shape.ok_or_else(|| {
+            Error::value("learned", "data of an unknown shape", "data.shape = [height, width, channels]")
+        })?;
+        let level = inputs.start(StartConfig { gamma: self.gamma })?;
+        // Its first weights are the same in every run: what it draws with them is the truncated normal.
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let fresh = Learned::new(inputs.grid, level, shape, &mut rng)?;
+        Ok(Box::new(WithModel::new(fresh, Training { rate: self.rate, ema: self.ema })))
+    }
 }
 
 /// Adds the name `learned`.
 pub fn register<Y: OdeState>(registry: &mut Registry<Y>) {
     let formula = "z0 = alpha (x + v / L), v ~ N(m, s^2) cut to [-1, 1], m and s from the image";
     let entry = Entry { formula, reference: "arXiv 1902.00275 (learned noise), arXiv 2305.03935" };
-    registry.add_dequantizer("learned", entry, |settings: Settings, context| {
-        let inputs = context.inputs;
-        Learned::load(&settings.parameters, inputs.grid, inputs.range, &*inputs.schedule)
-    });
+    registry.add_dequantizer("learned", entry, |settings: Settings, with| settings.build(with.inputs));
 }

@@ -1,14 +1,15 @@
 //! The laws on a toy whose density is known exactly: two pixels of four levels at a level where bins overlap.
 
 use crate::noise::BinNoise;
-use crate::{Learned, Learner};
+use crate::{Learned, Learner, Training, WithModel};
 use idode::data::ImageShape;
 use idode::dequantization::{
-    Dequantizer, PerCoordinate, TruncatedNormal, gamma_of_half_bin, k_sample_bound, mean_of_draws,
+    Dequantizer, Lesson, PerCoordinate, TruncatedNormal, gamma_of_half_bin, k_sample_bound, mean_of_draws,
 };
 use idode::level::{GammaRange, Level};
 use idode::math::{LN_2_PI, integrate, log_sum_exp};
 use idode::pixels::PixelGrid;
+use idode::positive;
 use idode::schedule::{NoiseSchedule, VariancePreserving};
 use idode::train::AdamWSettings;
 use rand::{Rng, SeedableRng};
@@ -102,7 +103,7 @@ fn trained(steps: u64) -> Learned {
             .collect();
         learner.step(&batch, 1e-2, &mut rng, |z| Ok(scores(z))).expect("finite");
     }
-    learner.finish()
+    learner.averaged()
 }
 
 #[test]
@@ -239,4 +240,43 @@ fn value_stability() {
     let expected = ([-0.4364639596317961, 0.3436077444815229], 1.4019676886814452);
     assert!(draw.z.iter().zip(expected.0).all(|(z, e)| (z - e).abs() < 1e-13), "{draw:?}");
     assert!((draw.log_q - expected.1).abs() < 1e-12, "{draw:?}");
+}
+
+/// One that has learned with a model whose score is exact, as `idode train` teaches it.
+fn taught(lessons: u64) -> WithModel {
+    let mut learner = WithModel::new(fresh(), Training { rate: positive!(0.5), ema: 0.98 });
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let images: Vec<u16> =
+        pmf().iter().flat_map(|(image, p)| image.repeat((200.0 * p).round() as usize)).collect();
+    for _ in 0..lessons {
+        let lesson = Lesson { images: &images, rate: 2e-2, score: &|z| Ok(scores(z)) };
+        learner.learn(&lesson, &mut rng).expect("finite");
+    }
+    learner
+}
+
+#[test]
+fn lessons_make_the_bound_tight_too() {
+    let (start, own) = (cost(&taught(0)), cost(&taught(300)));
+    assert!((start - cost(&fresh())).abs() < 1e-12 && own < 0.3 * start, "{own} of {start} nats");
+}
+
+#[test]
+fn a_state_of_other_noise_or_a_damaged_one_is_refused_and_changes_nothing() {
+    let mut learner = taught(3);
+    let state = learner.state().expect("it learns");
+    let shape = ImageShape::new(1, 1, 2);
+    let other = Learned::new(grid(), level(), shape, &mut ChaCha8Rng::seed_from_u64(0)).expect("a shape");
+    let other = WithModel::new(other, Training::default()).state().expect("it learns");
+    for (bad, expected) in [
+        ("", "expected a whole safetensors file"),
+        ("0", "expected the hexadecimal digits of a checkpoint"),
+        ("zz", "expected the hexadecimal digits of a checkpoint"),
+        (&state[..state.len() - 2], "expected a whole safetensors file"),
+        (&other, "found learned noise for 1x1x2 of 4 levels"),
+    ] {
+        let line = learner.restore(bad).expect_err("refused").to_string();
+        assert!(line.contains(expected) && line.lines().count() == 1, "{line}");
+        assert_eq!(learner.state().as_deref(), Some(state.as_str()));
+    }
 }

@@ -1,10 +1,10 @@
-//! Every law of a dequantizer: untrained, and as trained for two pixels.
+//! Every law of a dequantizer: untrained, as trained for two pixels, and in training with the model.
 
 use idode::data::ImageShape;
 use idode::level::{Gamma, GammaRange};
 use idode::pixels::PixelGrid;
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
-use idode_learned::Learned;
+use idode_learned::{Learned, Training, WithModel};
 use rand::SeedableRng;
 use std::path::Path;
 
@@ -26,3 +26,4 @@ fn trained() -> Learned {
 
 idode::testkit::dequantizer_suite!(untrained, fresh(), grid(17), 2);
 idode::testkit::dequantizer_suite!(two_pixels, trained(), grid(256), 2);
+idode::testkit::dequantizer_suite!(with_model, WithModel::new(fresh(), Training::default()), grid(17), 2);

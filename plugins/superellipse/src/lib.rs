@@ -7,8 +7,8 @@
 //! # Reference
 //! The ends are arXiv 2209.03003 (rectified flow) and arXiv 2006.11239, equation 4 (DDPM).
 
-use idode::error::{Error, Result};
 use idode::math::softplus;
+use idode::number::Positive;
 use idode::registry::{Entry, Registry};
 use idode::schedule::LogAlpha;
 use idode::solver::OdeState;
@@ -19,18 +19,19 @@ use num_dual::DualNum;
 #[serde(default, deny_unknown_fields)]
 pub struct Superellipse {
     /// The exponent: 1.5, half-way between the straight path (1) and variance preserving (2).
-    pub q: f64,
+    pub q: Positive,
 }
 
 impl Default for Superellipse {
     fn default() -> Self {
-        Self { q: 1.5 }
+        Self { q: idode::positive!(1.5) }
     }
 }
 
 impl LogAlpha for Superellipse {
     fn log_alpha<N: DualNum<Primitive = f64> + Copy>(&self, gamma: N) -> N {
-        softplus(gamma * (0.5 * self.q)) * (-1.0 / self.q)
+        let q = self.q.get();
+        softplus(gamma * (0.5 * q)) * (-1.0 / q)
     }
 }
 
@@ -38,13 +39,7 @@ impl LogAlpha for Superellipse {
 pub fn register<Y: OdeState>(registry: &mut Registry<Y>) {
     let formula = "ln alpha = -(1/q) ln(1 + e^(q gamma/2)), i.e. alpha^q + sigma^q = 1";
     let entry = Entry { formula, reference: "arXiv 2209.03003 (q = 1), arXiv 2006.11239 (q = 2)" };
-    registry.add_schedule("superellipse", entry, |curve: Superellipse, _| -> Result<Superellipse> {
-        if curve.q > 0.0 && curve.q.is_finite() {
-            Ok(curve)
-        } else {
-            Err(Error::value("q", curve.q, "a positive number"))
-        }
-    });
+    registry.add_schedule("superellipse", entry, |curve: Superellipse, _| Ok(curve));
 }
 
 #[cfg(test)]
@@ -56,8 +51,9 @@ mod tests {
     #[test]
     fn the_curve_is_the_superellipse() {
         for q in [0.5, 1.0, 1.5, 2.0, 3.0, 8.0] {
+            let curve = Superellipse { q: Positive::new("q", q).expect("positive") };
             for i in -40..=40 {
-                let level = Superellipse { q }.level(Gamma(f64::from(i) / 2.0));
+                let level = curve.level(Gamma(f64::from(i) / 2.0));
                 let sum = level.alpha().powf(q) + level.sigma().powf(q);
                 assert!((sum - 1.0).abs() < 1e-13, "q {q}, gamma {}: {sum}", level.gamma());
             }
@@ -66,7 +62,8 @@ mod tests {
 
     #[test]
     fn its_ends_are_built_in() {
-        let ends: [(f64, &dyn NoiseSchedule); 2] = [(1.0, &StraightPath), (2.0, &VariancePreserving)];
+        let ends: [(Positive, &dyn NoiseSchedule); 2] =
+            [(idode::positive!(1.0), &StraightPath), (idode::positive!(2.0), &VariancePreserving)];
         for (q, built_in) in ends {
             for gamma in [-30.0, -13.3, -2.0, 0.0, 1.0, 5.0, 30.0] {
                 let (own, other) = (Superellipse { q }.level(Gamma(gamma)), built_in.level(Gamma(gamma)));
@@ -75,7 +72,7 @@ mod tests {
                 {
                     assert!(
                         (own - other).abs() <= 4e-16 * other.abs(),
-                        "q {q}, gamma {gamma}: {own} {other}"
+                        "{q:?}, gamma {gamma}: {own} {other}"
                     );
                 }
             }

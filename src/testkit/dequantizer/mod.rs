@@ -2,9 +2,11 @@
 
 mod bounds;
 mod pixel;
+mod resume;
 
 pub use bounds::{bound, more_draws};
 pub use pixel::Pixel;
+pub use resume::resume;
 
 use super::statistics::Mean;
 use super::{Law, Verdict};
@@ -12,18 +14,28 @@ use crate::dequantization::{Dequantizer, Draw};
 use crate::pixels::PixelGrid;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::fmt;
 
 crate::__idode_laws! { dequantizer __idode_table }
 
 /// A dequantizer, and the images that it takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The dequantizer.
     pub dequantizer: &'a dyn Dequantizer,
+    /// Makes the same one, before it has learned anything.
+    pub make: &'a dyn Fn() -> Box<dyn Dequantizer>,
     /// The grid of its pixels.
     pub grid: PixelGrid,
     /// The number of dimensions of an image: a few.
     pub dims: usize,
+}
+
+impl fmt::Debug for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dequantizer, grid, dims, .. } = self;
+        write!(f, "Subject {{ dequantizer: {dequantizer:?}, grid: {grid:?}, dims: {dims} }}")
+    }
 }
 
 /// Draws an average is taken over.

@@ -19,9 +19,7 @@ pub fn power_at_zero(points: &[(f64, f64)]) -> f64 {
     line(&points.windows(2).map(|pair| (pair[0].0, power(pair))).collect::<Vec<_>>()).0
 }
 
-/// The power at 0 by [`power_at_zero`], or that between the two smallest `x`, whichever is nearer to `stated`: a method
-/// of high order leaves few sizes between rounding and what is no longer small, and bends over them.
-pub fn power_near(points: &[(f64, f64)], stated: f64) -> f64 {
-    let [all, finest] = [power_at_zero(points), power(&points[points.len().saturating_sub(2)..])];
-    if (finest - stated).abs() < (all - stated).abs() { finest } else { all }
+/// The power between the last two points, the finest that can be seen.
+pub fn power_of_finest(points: &[(f64, f64)]) -> f64 {
+    power(&points[points.len().saturating_sub(2)..])
 }

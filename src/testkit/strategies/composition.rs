@@ -62,7 +62,7 @@ impl Composition {
         let weight = std::sync::Arc::new(move |gamma| weighed.coefficients(gamma).weight);
         let inputs = TimeInputs { range, weight };
         let time = registry.time_samplers.build(&self.time, &inputs, &source, "time")?;
-        let inputs = DequantizerInputs { range, grid, schedule };
+        let inputs = DequantizerInputs { range, grid, schedule, shape: None };
         let dequantizer = registry.dequantizers.build(&self.dequantizer, &inputs, &source, "dequantizer")?;
         let solver = registry.solvers.build(&self.solver, &(), &source, "solver")?;
         Ok(Parts { diffusion, time, dequantizer, solver })

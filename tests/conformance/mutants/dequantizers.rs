@@ -1,12 +1,13 @@
 //! Broken dequantizers.
 
 use super::{Mutant, mutants};
-use idode::dequantization::{Dequantizer, Draw, Gaussian, TruncatedNormal, UniformBin};
+use idode::dequantization::{Dequantizer, Draw, Gaussian, Lesson, TruncatedNormal, UniformBin};
+use idode::error::Result;
 use idode::level::{Gamma, Level};
 use idode::pixels::PixelGrid;
 use idode::schedule::{NoiseSchedule, StraightPath};
-use idode::testkit::Verdict;
 use idode::testkit::dequantizer::Subject;
+use idode::testkit::{Verdict, dequantizer};
 use rand::RngCore;
 use std::fmt;
 
@@ -47,6 +48,47 @@ impl<Q: Dequantizer> Dequantizer for Faulty<Q> {
     }
 }
 
+/// The uniform one, scaled towards the middle by what it has learned: the number of its lessons.
+#[derive(Clone, Copy, Debug)]
+struct Learning {
+    lessons: u32,
+    state: fn(u32) -> Option<String>,
+    restore: fn(&str) -> u32,
+}
+
+const LEARNS: Learning = Learning {
+    lessons: 0,
+    state: |lessons| Some(lessons.to_string()),
+    restore: |state| state.parse().unwrap(),
+};
+
+impl Dequantizer for Learning {
+    fn level(&self) -> Level {
+        level()
+    }
+    fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw {
+        let mut draw = uniform().draw(row, rng);
+        let scale = 0.99f64.powi(self.lessons as i32);
+        for (z, k) in draw.z.iter_mut().zip(row) {
+            let middle = level().alpha() * grid().centre(*k);
+            *z = middle + scale * (*z - middle);
+            draw.log_q -= scale.ln();
+        }
+        draw
+    }
+    fn learn(&mut self, _: &Lesson<'_>, _: &mut dyn RngCore) -> Result<()> {
+        self.lessons += 1;
+        Ok(())
+    }
+    fn state(&self) -> Option<String> {
+        (self.state)(self.lessons)
+    }
+    fn restore(&mut self, state: &str) -> Result<()> {
+        self.lessons = (self.restore)(state);
+        Ok(())
+    }
+}
+
 fn sound<Q: Dequantizer>(inner: Q) -> Faulty<Q> {
     Faulty { inner, edit: |_, draw| draw, entropy: |nats| nats, draw: |q, row, rng| q.draw(row, rng) }
 }
@@ -69,18 +111,24 @@ fn gaussian() -> Gaussian {
 
 #[allow(clippy::borrowed_box)]
 fn verdict(dequantizer: &Box<dyn Dequantizer>, law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
-    law(&Subject { dequantizer, grid: grid(), dims: 2 })
+    law(&Subject { dequantizer, make: &|| Box::new(truncated()), grid: grid(), dims: 2 })
+}
+
+fn taught(learning: Learning) -> Verdict {
+    let make = || -> Box<dyn Dequantizer> { Box::new(learning) };
+    dequantizer::resume(&Subject { dequantizer: &learning, make: &make, grid: grid(), dims: 2 })
 }
 
 #[test]
 fn the_unbroken_ones_pass() -> Verdict {
     let built: [Box<dyn Dequantizer>; 3] =
         [Box::new(sound(truncated())), Box::new(sound(uniform())), Box::new(sound(gaussian()))];
-    built.iter().try_for_each(|built| verdict(built, &idode::testkit::dequantizer::all))
+    built.iter().try_for_each(|built| verdict(built, &dequantizer::all))?;
+    taught(LEARNS)
 }
 
 pub(super) fn mutants() -> Vec<Mutant> {
-    mutants! { dequantizer, verdict;
+    let mut mutants = mutants! { dequantizer, verdict;
         normalized: "a density of eps instead of z" => edited(truncated(), |row, draw| {
             Draw { log_q: draw.log_q + row.len() as f64 * level().log_sigma(), ..draw }
         });
@@ -118,5 +166,16 @@ pub(super) fn mutants() -> Vec<Mutant> {
             draw.z.pop();
             draw
         });
+    };
+    for (fault, learning) in [
+        ("learns without a state", Learning { state: |_| None, ..LEARNS }),
+        ("restores nothing", Learning { restore: |_| 0, ..LEARNS }),
+        (
+            "restores one lesson too many",
+            Learning { restore: |state| state.parse::<u32>().unwrap() + 1, ..LEARNS },
+        ),
+    ] {
+        mutants.push(Mutant { law: "resume", fault, verdict: taught(learning) });
     }
+    mutants
 }

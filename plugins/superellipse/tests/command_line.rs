@@ -1,0 +1,8 @@
+//! This plugin's name and recipe on its own command line.
+#![cfg(feature = "cli")]
+
+idode::testkit::command_line_suite!(
+    superellipse,
+    env!("CARGO_BIN_EXE_idode-superellipse"),
+    "recipes/two_pixel.toml"
+);

@@ -1,7 +1,7 @@
 //! Tensors whose numbers are yet to be written.
 //!
-//! dfdx fills every buffer that it hands out, on one thread: a seventh of the time of a right-hand side. Its cache is
-//! asked for buffers of a number that has no default value, and writing no value takes no time.
+//! dfdx fills every buffer that it hands out, on one thread, while the others wait. Its cache is asked for buffers of a
+//! number that has no default value, and writing no value takes no time.
 
 #![allow(unsafe_code)]
 

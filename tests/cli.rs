@@ -18,6 +18,18 @@ use std::process::{Command, Output, Stdio};
 
 const RECIPE: &str = "[data]\nname = \"digits\"\n\n[network]\nname = \"unet\"\n";
 
+/// The end of a recipe whose run is measured and sampled in a moment.
+const SMALL_MEASUREMENT: &str = "[evaluation]
+images = 2
+stage_images = 3
+vlb_levels = 2
+dequantizers = ['truncated_normal']
+stepping = { name = 'fixed', steps = 3 }
+[sample]
+count = 1
+stepping = { name = 'fixed', steps = 3 }
+";
+
 /// Runs the binary in a folder.
 fn idode(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_idode"))

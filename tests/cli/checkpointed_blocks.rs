@@ -1,6 +1,6 @@
 //! `network.checkpoint`: a run whose blocks are computed again in the backward pass has the same numbers.
 
-use super::idode;
+use super::{SMALL_MEASUREMENT, idode};
 use idode::progress::StepMetrics;
 use idode::run::MetricsLog;
 use std::fs;
@@ -16,20 +16,12 @@ batch = 8
 objective = 'second_order'
 steps = 2
 batch = 4
-[evaluation]
-images = 2
-stage_images = 1
-vlb_levels = 2
-dequantizers = ['truncated_normal']
-stepping = { name = 'fixed', steps = 3 }
-[sample]
-count = 1
-stepping = { name = 'fixed', steps = 3 }
 ";
 
 fn metrics(root: &Path, checkpoint: &str) -> Vec<StepMetrics> {
     let recipe = format!("{checkpoint}.toml");
-    fs::write(root.join(&recipe), RECIPE.replace("CHECKPOINT", checkpoint)).expect("a file");
+    let text = format!("{RECIPE}{SMALL_MEASUREMENT}").replace("CHECKPOINT", checkpoint);
+    fs::write(root.join(&recipe), text).expect("a file");
     let output = idode(root, &["train", &recipe, "--out", checkpoint]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metrics = MetricsLog::read(&root.join(checkpoint).join("metrics.jsonl")).expect("metrics");

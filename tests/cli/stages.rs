@@ -1,6 +1,6 @@
 //! Recipes of several stages: first order, then second order from its checkpoint, in one run.
 
-use super::{idode, recipe_refusal};
+use super::{SMALL_MEASUREMENT, idode, recipe_refusal};
 use idode::progress::StepMetrics;
 use idode::result::StageRecord;
 use idode::run::MetricsLog;
@@ -21,19 +21,10 @@ batch = 8
 objective = { name = 'third_order', jacobian = 0.1, estimator = 'projected' }
 steps = 1
 batch = 2
-[evaluation]
-images = 2
-stage_images = 3
-vlb_levels = 2
-dequantizers = ['truncated_normal']
-stepping = { name = 'fixed', steps = 3 }
-[sample]
-count = 1
-stepping = { name = 'fixed', steps = 3 }
 ";
 
 fn trained(root: &Path) -> (Vec<StepMetrics>, Vec<StageRecord>) {
-    fs::write(root.join("r.toml"), RECIPE).expect("a file");
+    fs::write(root.join("r.toml"), format!("{RECIPE}{SMALL_MEASUREMENT}")).expect("a file");
     let output = idode(root, &["train", "r.toml", "--out", "run"]);
     let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{error}");

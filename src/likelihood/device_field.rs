@@ -8,7 +8,7 @@ use crate::nn::{Jvp, Network, Pass};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::solver::{AnyState, Field, HostState};
-use crate::tensor::{Dual, Kernels, Real, RowCoefficients};
+use crate::tensor::{Dual, Kernels, Real, RowCoefficients, reshape};
 use dfdx::prelude::*;
 
 /// States on a device, `f64`.
@@ -68,13 +68,13 @@ fn input<E: Real, D: Kernels<E> + Kernels<f64>, N: Network<E, D>>(
     rows: Rows<D>,
 ) -> Tensor<N::Batch, E, D> {
     let shape = network.batch(rows.shape().0);
-    rows.to_dtype::<E>().reshape_like(&shape)
+    reshape(rows.to_dtype::<E>(), shape)
 }
 
 /// What the network gives as rows.
 fn numbers<E: Real, D: Kernels<E> + Kernels<f64>, S: Shape>(x: Tensor<S, E, D>, dims: usize) -> Rows<D> {
     let rows = x.shape().num_elements() / dims;
-    x.to_dtype::<f64>().reshape_like(&(rows, dims))
+    reshape(x.to_dtype::<f64>(), (rows, dims))
 }
 
 /// The Jacobian of the network at rows on a device; `F` itself comes with the products.

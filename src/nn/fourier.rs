@@ -1,7 +1,7 @@
 //! Base-2 Fourier features of the input.
 
-use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real};
-use dfdx::prelude::{Axis, BroadcastTo, Dim, ReshapeTo, Tensor};
+use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real, reshape};
+use dfdx::prelude::{Axis, BroadcastTo, Dim, Tensor};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -65,7 +65,7 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
         let (repeats, exponents) = (H * W * channels.size(), fading.exponents.len());
         let own = self.frequencies.device().upload(&own, (rows, exponents));
         let all = own.broadcast_like::<_, Axis<1>>(&(rows, repeats, exponents));
-        let factors = all.reshape_like(&M::shape(&sin));
+        let factors = reshape(all, M::shape(&sin));
         vec![z, M::mask(sin, &factors), M::mask(cos, &factors)]
     }
 }

@@ -1,7 +1,9 @@
 //! What a network costs, counted by walking through its body without computing it.
 
 use super::{ModeNetwork, Pass};
-use crate::tensor::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Plain, Real, Slot};
+use crate::tensor::{
+    Convolution, DropoutKey, Dual, GroupNorm, Groups, ImageBatch, Kernels, Mode, Plain, Real, Slot,
+};
 use dfdx::prelude::{Dim, HasShape, NoneTape, OwnedTape, Shape, Tensor};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -176,24 +178,15 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         x.element_wise()
     }
 
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Activation<ImageBatch<H, W, C>>,
-        _: usize,
-    ) -> Activation<ImageBatch<H, W, C>> {
+    fn group_mean(x: Activation<Groups>) -> Activation<Groups> {
         x.element_wise()
     }
 
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Activation<ImageBatch<H, W, C>>,
-        _: &GroupNorm<'_, E, D>,
-    ) -> Activation<ImageBatch<H, W, C>> {
+    fn channel_affine(x: Activation<Groups>, _: &GroupNorm<'_, E, D>) -> Activation<Groups> {
         x.element_wise()
     }
 
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Activation<ImageBatch<H, W, C>>,
-        _: &GroupNorm<'_, E, D>,
-    ) -> Activation<ImageBatch<H, W, C>> {
+    fn channel_scale(x: Activation<Groups>, _: &GroupNorm<'_, E, D>) -> Activation<Groups> {
         x.element_wise()
     }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
-use crate::tensor::{Kernels, Real, RowCoefficients};
+use crate::tensor::{Kernels, Real, RowCoefficients, reshape};
 use dfdx::prelude::*;
 
 /// The loss of each row in nats, taped.
@@ -92,5 +92,5 @@ pub(super) fn sum_rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
 ) -> Tensor<(usize,), E, D, T> {
     let rows = x.shape().concrete()[0];
     let columns = x.shape().num_elements() / rows.max(1);
-    x.reshape_like(&(rows, columns)).sum::<(usize,), Axis<1>>()
+    reshape(x, (rows, columns)).sum::<(usize,), Axis<1>>()
 }

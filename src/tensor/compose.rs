@@ -9,12 +9,15 @@ pub fn group_norm<M: Mode<E, D>, const H: usize, const W: usize, C: Dim, E: Real
     x: M::Of<ImageBatch<H, W, C>>,
     norm: &GroupNorm<'_, E, D>,
 ) -> M::Of<ImageBatch<H, W, C>> {
-    let mean = M::group_mean(M::share(&x), norm.groups);
+    // The shape stays split until the end: a mean that is broadcast over its group must not be reshaped.
+    let shape = M::shape(&x);
+    let x = M::reshape(x, (shape.0, H * W, norm.groups, shape.3.size() / norm.groups));
+    let mean = M::group_mean(M::share(&x));
     let centred = M::sub(x, mean);
-    let variance = M::group_mean(M::square(M::share(&centred)), norm.groups);
+    let variance = M::group_mean(M::square(M::share(&centred)));
     let normalized = M::mul(centred, M::rsqrt(M::offset(variance, norm.epsilon)));
     let u = M::channel_affine(normalized, norm);
-    if norm.swish { M::swish(u) } else { u }
+    M::reshape(if norm.swish { M::swish(u) } else { u }, shape)
 }
 
 /// Single-head attention of any activation: `softmax(q k^T / sqrt(channels)) v`.

@@ -1,8 +1,8 @@
 //! Activations that are tensors, computed by the portable operations alone.
 
 use super::{
-    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Mode, Plain, Real, Slot, compose,
-    dropout, portable,
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, Groups, ImageBatch, Kernels, Mode, Plain, Real, Slot,
+    compose, dropout, portable,
 };
 use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 use std::marker::PhantomData;
@@ -65,6 +65,9 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
         row_sum(x: Of<Tokens, E, D, T>) -> Of<Tokens, E, D, T>;
         batch_matmul(a: Of<Tokens, E, D, T>, b: Of<Tokens, E, D, T>) -> Of<Tokens, E, D, T>;
         transpose(x: Of<Tokens, E, D, T>) -> Of<Tokens, E, D, T>;
+        group_mean(x: Of<Groups, E, D, T>) -> Of<Groups, E, D, T>;
+        channel_affine(x: Of<Groups, E, D, T>, norm: &GroupNorm<'_, E, D>) -> Of<Groups, E, D, T>;
+        channel_scale(x: Of<Groups, E, D, T>, norm: &GroupNorm<'_, E, D>) -> Of<Groups, E, D, T>;
         shift_rows<I: Dim>(x: Of<(usize, I), E, D, T>, shift: Of<(usize, I), E, D, T>) -> Of<(usize, I), E, D, T>;
         linear<I: Dim, O: Dim>(
             x: Of<(usize, I), E, D, T>,
@@ -75,27 +78,6 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
 
     fn dropout<S: Shape>(x: Self::Of<S>, key: DropoutKey) -> Self::Of<S> {
         dropout::portable(x, key)
-    }
-
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        groups: usize,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        <Plain<T> as Mode<E, D>>::group_mean(x, groups)
-    }
-
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        <Plain<T> as Mode<E, D>>::channel_affine(x, norm)
-    }
-
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        <Plain<T> as Mode<E, D>>::channel_scale(x, norm)
     }
 
     fn patches<const H: usize, const W: usize, I: Dim>(

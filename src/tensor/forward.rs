@@ -1,8 +1,8 @@
 //! Activations that carry a tangent: forward-mode differentiation over any mode.
 
 use super::{
-    Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors, Slot,
-    compose,
+    Convolution, DropoutKey, Dual, GroupNorm, Groups, ImageBatch, Kernels, Mode, Preparation, Real,
+    RowVectors, Slot, compose,
 };
 use dfdx::prelude::{Dim, Merge, Shape, Tensor};
 use std::marker::PhantomData;
@@ -132,24 +132,15 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(r, M::mul(slope, x.tangent))
     }
 
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        groups: usize,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        x.map(|x| M::group_mean(x, groups))
+    fn group_mean(x: Self::Of<Groups>) -> Self::Of<Groups> {
+        x.map(M::group_mean)
     }
 
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
+    fn channel_affine(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups> {
         Dual::new(M::channel_affine(x.value, norm), M::channel_scale(x.tangent, norm))
     }
 
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
+    fn channel_scale(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups> {
         x.map(|x| M::channel_scale(x, norm))
     }
 

@@ -24,6 +24,7 @@ mod kernels;
 mod mode;
 mod plain;
 pub mod portable;
+mod reshape;
 mod rows;
 mod update;
 
@@ -35,6 +36,7 @@ pub use forward::Forward;
 pub use kernels::{Convolution, GroupNorm, Kernels, Preparation};
 pub use mode::Mode;
 pub use plain::Plain;
+pub(crate) use reshape::reshape;
 pub use rows::RowCoefficients;
 pub use update::{AdamStep, Moments};
 
@@ -84,6 +86,9 @@ real!(f64, F64);
 
 /// One vector per row of a batch, such as a projected time embedding.
 pub type RowVectors<O, E, D, T> = dfdx::prelude::Tensor<(usize, O), E, D, T>;
+
+/// The shape in which group norm works: rows, positions, groups, channels of a group.
+pub type Groups = (usize, usize, usize, usize);
 
 /// The shape of a batch of images: rows at run time, height and width at compile time, channels
 /// last.

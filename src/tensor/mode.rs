@@ -1,8 +1,8 @@
 //! What an activation is, and what can be done with it.
 
 use super::{
-    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Preparation, Real, RowVectors,
-    Slot, compose,
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, Groups, ImageBatch, Kernels, Preparation, Real,
+    RowVectors, Slot, compose,
 };
 use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 
@@ -108,25 +108,15 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized {
         Self::mul(x, gate)
     }
 
-    /// The mean over all positions and the channels of each of `groups` groups, in place of every
-    /// element of the group.
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        groups: usize,
-    ) -> Self::Of<ImageBatch<H, W, C>>;
+    /// The mean over all positions and the channels of each group, in place of every element of the group.
+    fn group_mean(x: Self::Of<Groups>) -> Self::Of<Groups>;
 
     /// `x scale + bias` per channel, with the slice of the parameters that starts at
     /// `norm.first_channel`.
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>>;
+    fn channel_affine(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups>;
 
     /// `x scale` per channel: the linear part of [`channel_affine`](Mode::channel_affine).
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>>;
+    fn channel_scale(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups>;
 
     /// `softmax` over the last axis.
     fn softmax(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)>;

@@ -1,6 +1,6 @@
 //! Convolution from dfdx's public operations, for any device.
 
-use super::{Convolution, ImageBatch, Kernels, Mode, Plain, Real, Segment, Slot, checkpoint};
+use super::{Convolution, ImageBatch, Kernels, Mode, Plain, Real, Segment, Slot, checkpoint, reshape};
 use dfdx::prelude::*;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -67,13 +67,13 @@ pub fn patches<const H: usize, const W: usize, I: Dim, E: Real, D: Kernels<E>, T
 ) -> Tensor<(usize, usize), E, D, T> {
     let flat = inputs.into_iter().map(|x| {
         let (rows, .., channels) = *x.shape();
-        x.reshape_like(&(rows, H * W, channels.size()))
+        reshape(x, (rows, H * W, channels.size()))
     });
     #[allow(clippy::expect_used)]
     let x = flat.reduce(|a, b| (a, b).concat_along(Axis::<2>)).expect("a convolution of something");
     let (rows, positions, channels) = *x.shape();
     if size == 1 {
-        return x.reshape_like(&(rows * positions, channels));
+        return reshape(x, (rows * positions, channels));
     }
     let device = x.device().clone();
     let zero = device.zeros_like(&(rows, 1usize, channels));
@@ -81,7 +81,7 @@ pub fn patches<const H: usize, const W: usize, I: Dim, E: Real, D: Kernels<E>, T
     let index = Table::Neighbours { height: H, width: W, size }.on::<E, D>(&device);
     let taken = (rows, index.shape().0);
     let index = index.broadcast_like::<_, Axis<0>>(&taken);
-    padded.gather(index).reshape_like(&(rows * positions, size * size * channels))
+    reshape(padded.gather(index), (rows * positions, size * size * channels))
 }
 
 /// A fixed table of indices.

@@ -1,6 +1,6 @@
 //! One coefficient per row: the only way a schedule's numbers reach a tensor.
 
-use super::{Kernels, Real};
+use super::{Kernels, Real, reshape};
 use dfdx::prelude::*;
 
 /// A number for each row of a batch, computed on the host in `f64`.
@@ -32,7 +32,7 @@ impl RowCoefficients {
         let shape = *x.shape();
         let flat = (self.0.len(), shape.num_elements() / self.0.len().max(1));
         let coefficients = self.tensor::<E, D>(x.device()).broadcast_like::<_, Axis<1>>(&flat);
-        (x.reshape_like(&flat) * coefficients).reshape_like(&shape)
+        reshape(reshape(x, flat) * coefficients, shape)
     }
 
     /// The coefficients as a tensor.

@@ -1,7 +1,7 @@
 //! The gradient of every parameter, by name.
 
 use crate::nn::{ParameterVisitor, Parameters, Role};
-use crate::tensor::{Kernels, Real};
+use crate::tensor::{Kernels, Real, reshape};
 use dfdx::prelude::*;
 
 /// A parameter's name and its flat gradient.
@@ -24,7 +24,7 @@ impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
             fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
                 let len = (tensor.shape().num_elements(),);
                 let gradient = match self.gradients.try_alloc_for(&*tensor) {
-                    Ok(()) => self.gradients.get(&*tensor).reshape_like(&len),
+                    Ok(()) => reshape(self.gradients.get(&*tensor), len),
                     Err(_) => tensor.device().zeros_like(&len),
                 };
                 self.entries.push((name.to_owned(), gradient));

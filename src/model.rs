@@ -24,8 +24,8 @@ use crate::registry::{Registry, stepping};
 use crate::run::RunFolder;
 use crate::train::Checkpoint;
 use crate::work::learners::{self, States};
-use crate::work::networks::{describe, with_network};
-use erased::{Load, Measured, Measurement};
+use crate::work::networks::plan;
+use erased::{Measured, Measurement};
 use std::path::Path;
 
 /// A trained network with everything needed to measure and to sample it.
@@ -62,10 +62,10 @@ impl Model {
         let path = run.last_checkpoint();
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;
-        checkpoint.check_network(&describe(&recipe, shape))?;
+        let plan = plan(&recipe, &registry, shape)?;
+        checkpoint.check_network(plan.description())?;
         let diffusion = registry.diffusion(&recipe)?;
-        let network =
-            with_network(&recipe, shape, Load { checkpoint: &checkpoint, diffusion: diffusion.clone() })?;
+        let network = erased::load(&recipe, &plan, &checkpoint, diffusion.clone())?;
         let (step, learned) = (checkpoint.state().step, checkpoint.state().dequantizers.clone());
         let model = Self { network, recipe, registry, diffusion, shape, step, learned };
         model.dequantizers()?;

@@ -4,7 +4,7 @@
 
 use dfdx::prelude::*;
 use idode::nn::{
-    Checkpointed, Jvp, ParameterVisitor, Parameters, Pass, ResidualBlock, Role, UNet, UNetConfig,
+    Checkpointed, Jvp, ParameterVisitor, Parameters, Pass, ResidualBlock, Role, StaticUNet, UNetConfig,
 };
 use idode::tensor::*;
 use rand::{Rng, SeedableRng};
@@ -167,7 +167,7 @@ fn whole_networks_agree_and_draw_the_same() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let config =
             UNetConfig { blocks: 1, dropout: 0.2, fading: Some([-8.0, 4.0]), ..UNetConfig::default() };
-        let mut network = UNet::<8, 8, 3, 32, E, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+        let mut network = StaticUNet::<8, 8, 3, 32, E, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
         network.parameters("", &mut Move(&mut rng));
         let z = draw((2, Const, Const, Const), &mut rng);
         for jvp in [false, true] {

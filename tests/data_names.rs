@@ -298,14 +298,14 @@ fn the_papers_recipes_are_whole() {
 #[test]
 fn conditioning_numbers_reach_the_network() {
     use idode::diffusion::Diffusion;
-    use idode::nn::{Mlp, MlpConfig};
+    use idode::nn::{MlpConfig, StaticMlp};
     use idode::time::{Stratified, Uniform};
     use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
     use rand::SeedableRng;
     let losses = |conditioning: Option<&[f64]>| -> Result<Vec<f64>, String> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let device = dfdx::prelude::Cpu::default();
-        let network = Mlp::<2, 32, f32, _>::new(&MlpConfig::default(), &device, &mut rng).unwrap();
+        let network = StaticMlp::<2, 32, f32, _>::new(&MlpConfig::default(), &device, &mut rng).unwrap();
         let range = idode::level::GammaRange::for_levels(256);
         let diffusion =
             Diffusion::new(idode::schedule::VariancePreserving, idode::parameterization::Velocity, range);

@@ -10,7 +10,8 @@ use idode::data::{ImageSource, Split, digits};
 use idode::diffusion::Diffusion;
 use idode::level::GammaRange;
 use idode::nn::{
-    Attention, Checkpointed, ParameterVisitor, Parameters, Pass, Portable, Role, SecondJvp, UNet, UNetConfig,
+    Attention, Checkpointed, ParameterVisitor, Parameters, Pass, Portable, Role, SecondJvp, StaticUNet,
+    UNetConfig,
 };
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
@@ -22,7 +23,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// A network for the digits, with every layer that draws or depends on the noise level.
-type Net<E, D> = UNet<8, 8, 1, 32, E, D>;
+type Net<E, D> = StaticUNet<8, 8, 1, 32, E, D>;
 
 fn network<E: Real, D: Kernels<E>>(device: &D) -> Net<E, D> {
     let config = UNetConfig {

@@ -19,7 +19,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Eval { run, device } => evaluate(&run, device, registry),
         Command::Sample { run, count, device } => sample(&run, count, device, registry),
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
-        Command::Export { run, checkpoint } => export(&run, &checkpoint),
+        Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
         Command::Bench { case, json, device, .. } => bench(&case, json, device),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
@@ -33,7 +33,7 @@ fn train(
     device: Option<Device>,
     registry: &Registry,
 ) -> Result<ExitCode> {
-    let recipe = work::resolved(&Recipe::load(path)?.on(device))?;
+    let recipe = work::resolved(&Recipe::load(path)?.on(device), registry)?;
     let folder = match out {
         Some(out) => out,
         None => Path::new("runs").join(path.file_stem().unwrap_or(path.as_os_str())),
@@ -97,8 +97,8 @@ fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry
     Ok(ExitCode::SUCCESS)
 }
 
-fn export(run: &Path, to: &Path) -> Result<ExitCode> {
-    work::export(&RunFolder::open(run)?, to)?;
+fn export(run: &Path, to: &Path, registry: &Registry) -> Result<ExitCode> {
+    work::export(&RunFolder::open(run)?, registry, to)?;
     print(&format!("{}\n", to.display()))?;
     Ok(ExitCode::SUCCESS)
 }

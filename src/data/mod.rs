@@ -31,6 +31,6 @@ pub use dataset::ImageSet;
 pub use depth::Depth;
 pub use fingerprint::Fingerprint;
 pub use shuffle::{Position, Shuffle, Visit};
-pub use source::{ImageShape, ImageSource, Split};
+pub use source::{ImageShape, ImageSource, RowShape, Split};
 pub use spool::StreamedSet;
 pub use two_pixel::TwoPixel;

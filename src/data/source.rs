@@ -36,6 +36,43 @@ impl fmt::Display for ImageShape {
     }
 }
 
+/// The shape of a row of any data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowShape {
+    /// An image.
+    Image(ImageShape),
+    /// So many numbers without an order in space.
+    Vector(usize),
+}
+
+impl RowShape {
+    /// The number of values of a row.
+    pub fn dims(self) -> usize {
+        match self {
+            Self::Image(image) => image.dims(),
+            Self::Vector(dims) => dims,
+        }
+    }
+
+    /// The row as an image: numbers without an order are the channels of one pixel.
+    pub fn image(self) -> ImageShape {
+        match self {
+            Self::Image(image) => image,
+            Self::Vector(dims) => ImageShape::new(1, 1, dims),
+        }
+    }
+}
+
+impl fmt::Display for RowShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(image) => image.fmt(f),
+            Self::Vector(1) => f.write_str("1 number"),
+            Self::Vector(dims) => write!(f, "{dims} numbers"),
+        }
+    }
+}
+
 /// The part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -18,14 +18,14 @@ use crate::tensor::{Kernels, Real};
 /// use idode::divergence::Exact;
 /// use idode::level::GammaRange;
 /// use idode::likelihood::{Evaluator, ProbabilityFlow};
-/// use idode::nn::{Mlp, MlpConfig};
+/// use idode::nn::{StaticMlp, MlpConfig};
 /// use idode::parameterization::Velocity;
 /// use idode::schedule::VariancePreserving;
 /// use rand::SeedableRng;
 ///
 /// # fn main() -> idode::error::Result<()> {
 /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-/// let network = Mlp::<2, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
+/// let network = StaticMlp::<2, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
 /// let range = GammaRange::for_levels(256);
 /// let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
 /// let evaluator = Evaluator::new(ProbabilityFlow::new(&network, &diffusion)).with_divergence(Exact);

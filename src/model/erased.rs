@@ -1,24 +1,25 @@
-//! A network whose type is forgotten: image shape, width, and device.
+//! A network whose device is forgotten.
 
+use crate::config::Recipe;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::likelihood::{Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate};
+use crate::nn::DynNetwork;
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::progress::Progress;
-use crate::registry::FlowState;
+use crate::registry::{ComputeDevice, FlowState, NetworkPlan};
 use crate::sample::Sampler;
 use crate::schedule::NoiseSchedule;
 use crate::solver::{OdeSolver, Stepping};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
-use crate::work::device::ComputeDevice;
-use crate::work::networks::{Trainable, WithNetwork};
+use crate::work::device::{on_device, open};
+use crate::work::networks::fresh;
 use std::fmt::Debug;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// How a likelihood is measured.
@@ -34,7 +35,7 @@ pub(super) struct Measurement {
 
 pub(super) type Sampling = (Box<dyn OdeSolver<FlowState>>, Stepping, usize, u64);
 
-/// What can be measured of a network whose type is forgotten.
+/// What can be measured of a network whose device is forgotten.
 pub(super) trait Measured: Debug {
     fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>>;
 
@@ -65,25 +66,20 @@ pub(super) trait Measured: Debug {
     ) -> Result<Vec<u16>>;
 }
 
-/// A network of a type that the binary holds.
-struct Typed<D, N> {
-    network: N,
+/// A network on a device of type `D`.
+#[derive(Debug)]
+struct Typed<D: ComputeDevice> {
+    network: DynNetwork<f32, D>,
     diffusion: DynDiffusion,
-    device: PhantomData<fn() -> D>,
 }
 
-impl<D, N> Debug for Typed<D, N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Typed").field("diffusion", &self.diffusion).finish_non_exhaustive()
-    }
-}
-
-impl<D: ComputeDevice, N: Trainable<D>> Typed<D, N> {
+impl<D: ComputeDevice> Typed<D> {
     #[allow(clippy::type_complexity)]
     fn evaluator(
         &self,
         how: Measurement,
-    ) -> Result<Evaluator<'_, f32, D, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>> {
+    ) -> Result<Evaluator<'_, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
+    {
         let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
             .with_solver(how.solver, how.stepping)
             .with_batch(how.batch)?;
@@ -94,7 +90,7 @@ impl<D: ComputeDevice, N: Trainable<D>> Typed<D, N> {
     }
 }
 
-impl<D: ComputeDevice, N: Trainable<D>> Measured for Typed<D, N> {
+impl<D: ComputeDevice> Measured for Typed<D> {
     fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>> {
         self.evaluator(how)?.log_prob(z, from)
     }
@@ -140,17 +136,22 @@ impl<D: ComputeDevice, N: Trainable<D>> Measured for Typed<D, N> {
     }
 }
 
-/// Loads the moving average into a network.
-pub(super) struct Load<'a> {
-    pub(super) checkpoint: &'a Checkpoint<'a>,
-    pub(super) diffusion: DynDiffusion,
-}
-
-impl WithNetwork for Load<'_> {
-    type Output = Box<dyn Measured>;
-
-    fn run<D: ComputeDevice, N: Trainable<D>>(self, mut network: N) -> Result<Box<dyn Measured>> {
-        self.checkpoint.load("ema", &mut network)?;
-        Ok(Box::new(Typed { network, diffusion: self.diffusion, device: PhantomData::<fn() -> D> }))
+/// The network of a plan on the recipe's device, with the moving average of a checkpoint.
+pub(super) fn load(
+    recipe: &Recipe,
+    plan: &NetworkPlan,
+    checkpoint: &Checkpoint<'_>,
+    diffusion: DynDiffusion,
+) -> Result<Box<dyn Measured>> {
+    fn on<D: ComputeDevice>(
+        device: &D,
+        (recipe, plan, checkpoint): (&Recipe, &NetworkPlan, &Checkpoint<'_>),
+        diffusion: DynDiffusion,
+    ) -> Result<Box<dyn Measured>> {
+        let mut network = fresh(plan, recipe.seed, device)?;
+        checkpoint.load("ema", &mut network)?;
+        device.empty_cache();
+        Ok(Box::new(Typed { network, diffusion }))
     }
+    on_device!(open(recipe.device)?, device => on(&device, (recipe, plan, checkpoint), diffusion))
 }

@@ -8,7 +8,7 @@ use rand::{Rng, RngCore};
 pub struct Pass<'a> {
     /// The network's time `(gamma - gamma_min) / (gamma_max - gamma_min)` of each row.
     pub times: &'a [f64],
-    /// One number per row for augmented data; 0 where absent.
+    /// The numbers that rows are conditioned on, as many for each, row by row; 0 where absent.
     pub conditioning: Option<&'a [f64]>,
     dropout: Option<&'a mut dyn RngCore>,
     /// The keys that dropout layers have taken, and how many of them this walk has passed.
@@ -37,9 +37,17 @@ impl<'a> Pass<'a> {
         Self { dropout: Some(rng), ..Self::eval(times) }
     }
 
-    /// The same pass with a conditioning number per row.
+    /// The same pass with conditioning numbers: those of the first row, then those of the second, and so on. A network sees as many of each
+    /// row as it has [`conditions`](Network::conditions), and 0 for those that are not given.
     pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
         Self { conditioning, ..self }
+    }
+
+    /// The conditioning numbers of a row.
+    pub fn conditions_of(&self, row: usize) -> &'a [f64] {
+        let numbers = self.conditioning.unwrap_or_default();
+        let each = numbers.len() / self.times.len().max(1);
+        &numbers[row * each..(row + 1) * each]
     }
 
     /// The key of the next dropout layer, if dropout is at work.
@@ -87,7 +95,7 @@ pub trait Network<E: Real, D: Kernels<E>> {
     fn device(&self) -> &D;
 
     /// `F(z, t)`.
-    fn forward<T: Tape<E, D>>(
+    fn forward<T: Tape<E, D> + 'static>(
         &self,
         z: Tensor<Self::Batch, E, D, T>,
         pass: &mut Pass<'_>,
@@ -96,6 +104,11 @@ pub trait Network<E: Real, D: Kernels<E>> {
     /// The number of dimensions of a row.
     fn dims(&self) -> usize {
         self.batch(1).num_elements()
+    }
+
+    /// The conditioning numbers that it takes for each row: see [`Pass::with_conditioning`].
+    fn conditions(&self) -> usize {
+        0
     }
 }
 
@@ -111,7 +124,7 @@ pub trait Network<E: Real, D: Kernels<E>> {
 )]
 pub trait Jvp<E: Real, D: Kernels<E>>: Network<E, D> {
     /// `(F(z), dF/dz v)` from `(z, v)`.
-    fn jvp<T: Tape<E, D>>(
+    fn jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, E, D, T>>,
         pass: &mut Pass<'_>,
@@ -122,7 +135,7 @@ pub trait Jvp<E: Real, D: Kernels<E>>: Network<E, D> {
 pub trait SecondJvp<E: Real, D: Kernels<E>>: Jvp<E, D> {
     /// From `z` with tangents `v` (inner) and `w` (outer): `F`, `F'v`, `F'w` and `F''[v, w] + F' dv/dw`.
     #[allow(clippy::type_complexity)]
-    fn second_jvp<T: Tape<E, D>>(
+    fn second_jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Dual<Tensor<Self::Batch, E, D, T>>>,
         pass: &mut Pass<'_>,
@@ -142,6 +155,11 @@ pub trait ModeNetwork<E: Real, D: Kernels<E>> {
     /// The device that the parameters are on.
     fn device(&self) -> &D;
 
+    /// The conditioning numbers that it takes for each row: see [`Pass::with_conditioning`].
+    fn conditions(&self) -> usize {
+        0
+    }
+
     /// `F(z, t)` in mode `M`.
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch>;
 }
@@ -157,7 +175,11 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
         ModeNetwork::device(self)
     }
 
-    fn forward<T: Tape<E, D>>(
+    fn conditions(&self) -> usize {
+        ModeNetwork::conditions(self)
+    }
+
+    fn forward<T: Tape<E, D> + 'static>(
         &self,
         z: Tensor<Self::Batch, E, D, T>,
         pass: &mut Pass<'_>,
@@ -168,7 +190,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
 
 #[diagnostic::do_not_recommend]
 impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
-    fn jvp<T: Tape<E, D>>(
+    fn jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, E, D, T>>,
         pass: &mut Pass<'_>,
@@ -178,7 +200,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
 }
 
 impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> SecondJvp<E, D> for N {
-    fn second_jvp<T: Tape<E, D>>(
+    fn second_jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Dual<Tensor<Self::Batch, E, D, T>>>,
         pass: &mut Pass<'_>,

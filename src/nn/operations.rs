@@ -27,6 +27,16 @@ pub struct Operations {
 }
 
 impl Operations {
+    fn add(&mut self, other: Self) {
+        let Self { convolution, dense, attention, norm, element_wise, activations } = other;
+        self.convolution += convolution;
+        self.dense += dense;
+        self.attention += attention;
+        self.norm += norm;
+        self.element_wise += element_wise;
+        self.activations += activations;
+    }
+
     /// All operations of a forward pass.
     pub fn total(&self) -> u64 {
         self.convolution + self.dense + self.attention + self.norm + self.element_wise
@@ -55,10 +65,10 @@ pub(super) fn walk<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>>(network: &N, pa
 }
 
 /// The mode in which an activation is its shape alone.
-struct Count<D>(PhantomData<D>);
+pub(super) struct Count<D>(PhantomData<D>);
 
 /// The shape of an activation, and where operations are counted.
-struct Activation<S> {
+pub(super) struct Activation<S> {
     shape: S,
     tally: Rc<RefCell<Operations>>,
 }
@@ -71,6 +81,12 @@ impl<S: Shape> Activation<S> {
         tally.activations += elements;
         count(&mut tally, elements);
         Activation { shape, tally: self.tally.clone() }
+    }
+
+    /// The output of a part that takes these operations a row.
+    pub(super) fn counted(self, operations: Operations) -> Self {
+        self.tally.borrow_mut().add(operations);
+        self
     }
 
     fn element_wise(self) -> Self {
@@ -225,16 +241,17 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         x.element_wise()
     }
 
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Activation<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Activation<(usize, usize)> {
         let channels: usize = inputs.iter().map(|x| x.shape.3.size()).sum();
-        let shape = (inputs[0].shape.0 * H * W, size * size * channels);
+        let (rows, height, width, _) = inputs[0].shape;
+        let shape = (rows * height.size() * width.size(), size * size * channels);
         Activation { shape, tally: inputs[0].tally.clone() }
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Activation<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         _: Option<Tensor<(usize, O), E, D, NoneTape>>,
@@ -246,7 +263,7 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         inputs[0].to(shape, |tally, elements| tally.convolution += 2 * rows as u64 * elements)
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Activation<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Activation<ImageBatch<H, W, C>> {
@@ -254,7 +271,7 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         x.to(x.shape, |tally, elements| tally.norm += each * elements)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Activation<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Activation<ImageBatch<H, W, C>>> {
@@ -284,7 +301,7 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Mlp, MlpConfig, UNet, UNetConfig};
+    use crate::nn::{MlpConfig, StaticMlp, StaticUNet, UNetConfig};
     use dfdx::prelude::Cpu;
     use rand::SeedableRng;
 
@@ -292,7 +309,7 @@ mod tests {
     fn operations_of_a_small_unet() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let config = UNetConfig { blocks: 1, dropout: 0.0, ..UNetConfig::default() };
-        let network = UNet::<8, 8, 3, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+        let network = StaticUNet::<8, 8, 3, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
         let found = Counted::<f32, Cpu>::operations(&network);
         let (n, w) = (64, 32);
         // Fourier features, conv_in, three blocks of one input, two of two with a 1x1 skip, attention's four, conv_out.
@@ -308,7 +325,7 @@ mod tests {
     fn operations_of_an_mlp() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let config = MlpConfig::default();
-        let network = Mlp::<2, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+        let network = StaticMlp::<2, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
         let found = Counted::<f32, Cpu>::operations(&network);
         // The input's layer is a convolution of one position.
         assert_eq!(found.convolution, 2 * 2 * 32);

@@ -87,7 +87,7 @@ impl<S: Shape, E: Real, D: Kernels<E>> Matching<S, E, D> {
 }
 
 /// Sums every axis but the first.
-pub(super) fn sum_rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub(super) fn sum_rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     x: Tensor<S, E, D, T>,
 ) -> Tensor<(usize,), E, D, T> {
     let rows = x.shape().concrete()[0];

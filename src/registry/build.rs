@@ -1,7 +1,11 @@
 //! From a recipe's names to the things themselves.
 
-use super::{DequantizerInputs, ParameterizationInputs, Registry, ScheduleInputs, TimeInputs, Weight};
+use super::{
+    DequantizerInputs, NetworkInputs, NetworkPlan, ParameterizationInputs, Registry, ScheduleInputs,
+    TimeInputs, Weight,
+};
 use crate::config::{self, Named, Recipe, Stepping};
+use crate::data::RowShape;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::error::{Error, Result};
@@ -58,6 +62,20 @@ impl<Y: OdeState> Registry<Y> {
         let parameterization =
             self.parameterizations.build(&recipe.parameterization, &inputs, source, "parameterization")?;
         Ok(Diffusion::new(schedule, parameterization, range))
+    }
+
+    /// The network of a recipe for rows of `shape`.
+    ///
+    /// # Errors
+    /// A name, a setting or a shape that cannot be used.
+    pub fn network(&self, recipe: &Recipe, shape: RowShape) -> Result<NetworkPlan> {
+        let inputs = NetworkInputs {
+            shape,
+            range: recipe.gamma_range()?,
+            levels: Some(recipe.data.levels()),
+            conditions: 1,
+        };
+        self.networks.build(&recipe.network, &inputs, &recipe.source, "network")
     }
 
     /// The time sampler of a recipe.

@@ -5,13 +5,14 @@ use super::{Convolution, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real
 use dfdx::prelude::Dim;
 
 /// Group norm (and swish) of any activation: see [`GroupNorm`].
-pub fn group_norm<M: Mode<E, D>, const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>>(
+pub fn group_norm<M: Mode<E, D>, H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>>(
     x: M::Of<ImageBatch<H, W, C>>,
     norm: &GroupNorm<'_, E, D>,
 ) -> M::Of<ImageBatch<H, W, C>> {
     // The shape stays split until the end: a mean that is broadcast over its group must not be reshaped.
     let shape = M::shape(&x);
-    let x = M::reshape(x, (shape.0, H * W, norm.groups, shape.3.size() / norm.groups));
+    let x =
+        M::reshape(x, (shape.0, shape.1.size() * shape.2.size(), norm.groups, shape.3.size() / norm.groups));
     let mean = M::group_mean(M::share(&x));
     let centred = M::sub(x, mean);
     let variance = M::group_mean(M::square(M::share(&centred)));
@@ -32,15 +33,7 @@ pub fn attention<M: Mode<E, D>, E: Real, D: Kernels<E>>(
 }
 
 /// A convolution after group norm and dropout: see [`Preparation`].
-pub fn norm_convolution<
-    M: Mode<E, D>,
-    const H: usize,
-    const W: usize,
-    I: Dim,
-    O: Dim,
-    E: Real,
-    D: Kernels<E>,
->(
+pub fn norm_convolution<M: Mode<E, D>, H: Dim, W: Dim, I: Dim, O: Dim, E: Real, D: Kernels<E>>(
     inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
     preparation: &Preparation<'_, E, D>,
     operator: &Convolution<'_, O, E, D>,

@@ -25,7 +25,7 @@ macro_rules! as_plain {
     )*};
 }
 
-impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
+impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Composed<T> {
     type Tape = T;
     type Of<S: Shape> = Tensor<S, E, D, T>;
     type Recorded = Composed<OwnedTape<E, D>>;
@@ -80,14 +80,14 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
         dropout::portable(x, key)
     }
 
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Self::Of<(usize, usize)> {
         portable::patches(inputs, size)
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         shift: Option<Tensor<(usize, O), E, D, T>>,
@@ -96,14 +96,14 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
         portable::convolution(inputs, operator, shift, residual)
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Self::Of<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Self::Of<ImageBatch<H, W, C>> {
         compose::group_norm::<Self, H, W, C, E, D>(x, norm)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {

@@ -63,7 +63,7 @@ impl DropoutKey {
 const BITS: usize = 24;
 
 /// `x` times the mask of `key`, for any device.
-pub(super) fn portable<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub(super) fn portable<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     x: Tensor<S, E, D, T>,
     key: DropoutKey,
 ) -> Tensor<S, E, D, T> {

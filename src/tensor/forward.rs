@@ -184,7 +184,7 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(M::shift_rows(x.value, shift), x.tangent)
     }
 
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Self::Of<(usize, usize)> {
@@ -192,7 +192,7 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(M::patches(values, size), M::patches(tangents, size))
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         shift: Option<Tensor<(usize, O), E, D, Self::Tape>>,
@@ -207,21 +207,21 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         )
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Self::Of<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Self::Of<ImageBatch<H, W, C>> {
         M::group_norm_jvp(x, norm)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         compose::group_norm::<Forward<Self>, H, W, C, E, D>(x, norm)
     }
 
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,

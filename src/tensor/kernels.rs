@@ -82,7 +82,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// See [`Convolution`].
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<E, Self> + 'static>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, E, Self, T>>,
         operator: &Convolution<'_, O, E, Self>,
         shift: Option<Tensor<(usize, O), E, Self, T>>,
@@ -92,7 +92,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// `x` times the mask of `key`: see [`DropoutKey`].
-    fn dropout<S: Shape, T: Tape<E, Self>>(
+    fn dropout<S: Shape, T: Tape<E, Self> + 'static>(
         x: Tensor<S, E, Self, T>,
         key: DropoutKey,
     ) -> Tensor<S, E, Self, T> {
@@ -100,7 +100,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// See [`GroupNorm`].
-    fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<E, Self>>(
+    fn group_norm<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
         x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
         norm: &GroupNorm<'_, E, Self>,
     ) -> Tensor<ImageBatch<H, W, C>, E, Self, T> {
@@ -108,7 +108,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// [`group_norm`](Kernels::group_norm) and its derivative along a tangent.
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<E, Self>>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
         x: Dual<Tensor<ImageBatch<H, W, C>, E, Self, T>>,
         norm: &GroupNorm<'_, E, Self>,
     ) -> Dual<Tensor<ImageBatch<H, W, C>, E, Self, T>> {
@@ -116,7 +116,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// A [`convolution`](Kernels::convolution) of inputs that went through a [`Preparation`].
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<E, Self> + 'static>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, E, Self, T>>,
         preparation: &Preparation<'_, E, Self>,
         operator: &Convolution<'_, O, E, Self>,
@@ -134,7 +134,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
     /// [`norm_convolution`](Kernels::norm_convolution) and its derivative along a tangent; `shift` has none.
     #[allow(clippy::type_complexity)]
-    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+    fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<E, Self> + 'static>(
         inputs: Vec<Dual<Tensor<ImageBatch<H, W, I>, E, Self, T>>>,
         preparation: &Preparation<'_, E, Self>,
         operator: &Convolution<'_, O, E, Self>,
@@ -146,7 +146,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// Single-head attention, `softmax(q k^T / sqrt(channels)) v`.
-    fn attention<T: Tape<E, Self>>(
+    fn attention<T: Tape<E, Self> + 'static>(
         q: Tensor<(usize, usize, usize), E, Self, T>,
         k: Tensor<(usize, usize, usize), E, Self, T>,
         v: Tensor<(usize, usize, usize), E, Self, T>,
@@ -156,7 +156,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
     /// [`attention`](Kernels::attention) and its derivative along tangents of all three.
     #[allow(clippy::type_complexity)]
-    fn attention_jvp<T: Tape<E, Self>>(
+    fn attention_jvp<T: Tape<E, Self> + 'static>(
         q: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
         k: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
         v: Dual<Tensor<(usize, usize, usize), E, Self, T>>,

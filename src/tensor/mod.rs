@@ -40,7 +40,7 @@ pub(crate) use reshape::reshape;
 pub use rows::RowCoefficients;
 pub use update::{AdamStep, Moments};
 
-use dfdx::prelude::{Const, Dtype};
+use dfdx::prelude::Dtype;
 
 /// The numbers a network computes with: `f32` or `f64`.
 pub trait Real: Dtype + num_traits::Float {
@@ -90,6 +90,6 @@ pub type RowVectors<O, E, D, T> = dfdx::prelude::Tensor<(usize, O), E, D, T>;
 /// The shape in which group norm works: rows, positions, groups, channels of a group.
 pub type Groups = (usize, usize, usize, usize);
 
-/// The shape of a batch of images: rows at run time, height and width at compile time, channels
-/// last.
-pub type ImageBatch<const H: usize, const W: usize, C> = (usize, Const<H>, Const<W>, C);
+/// The shape of a batch of images, channels last. Height, width and channels are dfdx dimensions: `Const<32>` where the
+/// compiler shall check them, `usize` where they are known at run time.
+pub type ImageBatch<H, W, C> = (usize, H, W, C);

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 #[derive(Debug)]
 pub struct Plain<T>(PhantomData<T>);
 
-impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
+impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
     type Tape = T;
     type Of<S: Shape> = Tensor<S, E, D, T>;
     type Recorded = Plain<OwnedTape<E, D>>;
@@ -171,14 +171,14 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         x + shift
     }
 
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Self::Of<(usize, usize)> {
         portable::patches(inputs, size)
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         shift: Option<Tensor<(usize, O), E, D, T>>,
@@ -187,21 +187,21 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         D::convolution(inputs, operator, shift, residual)
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Self::Of<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Self::Of<ImageBatch<H, W, C>> {
         D::group_norm(x, norm)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         D::group_norm_jvp(x, norm)
     }
 
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,
@@ -211,7 +211,7 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         D::norm_convolution(inputs, preparation, operator, shift, residual)
     }
 
-    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Dual<Self::Of<ImageBatch<H, W, I>>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,
@@ -242,7 +242,7 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
 ///
 /// `gather` and not `slice`: the backward pass of dfdx 0.13's `slice` overwrites the gradient where it should add
 /// to it, and a layer's parameters are used once for the value and once for each tangent.
-fn per_channel<E: Real, D: Kernels<E>, T: Tape<E, D>>(
+fn per_channel<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     parameter: &Tensor<(usize,), E, D>,
     first: usize,
     shape: &Groups,

@@ -10,7 +10,7 @@ use super::{Kernels, Real};
 use dfdx::prelude::*;
 
 /// `x` under another shape with as many elements: the same memory, no copy.
-pub(crate) fn reshape<S: Shape, R: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub(crate) fn reshape<S: Shape, R: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     x: Tensor<S, E, D, T>,
     shape: R,
 ) -> Tensor<R, E, D, T> {

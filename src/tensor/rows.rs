@@ -25,7 +25,7 @@ impl RowCoefficients {
     ///
     /// # Shapes
     /// Any shape whose first axis is the batch.
-    pub fn scale<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+    pub fn scale<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
         &self,
         x: Tensor<S, E, D, T>,
     ) -> Tensor<S, E, D, T> {

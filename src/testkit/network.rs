@@ -4,7 +4,7 @@
 //! say little: the last layers of a fresh network are, see [`randomized`].
 
 use super::{Law, Verdict};
-use crate::nn::{Jvp, Network, ParameterVisitor, Parameters, Pass, Role};
+use crate::nn::{Jvp, Network, Parameters, Pass};
 use crate::tensor::{Dual, Kernels};
 use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -27,19 +27,13 @@ pub fn all<N: Jvp<f64, Cpu>>(network: &N) -> Verdict {
 /// The same network with every parameter moved by a normal number of standard deviation 0.3 over the square root of
 /// its first axis.
 pub fn randomized<N: Parameters<f64, Cpu>>(network: &N, seed: u64) -> N {
-    struct Move(ChaCha8Rng);
-    impl ParameterVisitor<f64, Cpu> for Move {
-        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, f64, Cpu>) {
-            let first = tensor.shape().concrete().into_iter().next().unwrap_or(1).max(1);
-            let size = 0.3 / (first as f64).sqrt();
-            let moved =
-                tensor.as_vec().into_iter().map(|x| x + size * self.0.sample::<f64, _>(StandardNormal));
-            let moved: Vec<f64> = moved.collect();
-            tensor.copy_from(&moved);
-        }
-    }
-    let mut network = network.clone();
-    network.parameters("", &mut Move(ChaCha8Rng::seed_from_u64(seed)));
+    let (mut network, mut rng) = (network.clone(), ChaCha8Rng::seed_from_u64(seed));
+    network.parameters("", &mut |_, _, parameter| {
+        let first = parameter.shape().first().copied().unwrap_or(1).max(1);
+        let size = 0.3 / (first as f64).sqrt();
+        let moved = parameter.numbers().into_iter().map(|x| x + size * rng.sample::<f64, _>(StandardNormal));
+        parameter.replace(moved.collect());
+    });
     network
 }
 

@@ -3,7 +3,7 @@ use crate::data::Position;
 use crate::diffusion::Diffusion;
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
-use crate::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role};
+use crate::nn::{MlpConfig, ParameterVisitor, Parameters, Role, StaticMlp};
 use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
@@ -11,7 +11,7 @@ use crate::time::{TimeSampler, Uniform};
 use dfdx::prelude::*;
 use rand::SeedableRng;
 
-type Net = Mlp<2, 32, f32, Cpu>;
+type Net = StaticMlp<2, 32, f32, Cpu>;
 type Small<O> = Trainer<Net, O, VariancePreserving, Velocity, Uniform, f32, Cpu>;
 
 const X: [f64; 6] = [0.1, -0.4, 0.9, 0.3, -0.7, 0.0];

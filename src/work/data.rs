@@ -1,11 +1,12 @@
 //! The images of a recipe.
 
-use crate::config::{ArrayFiles, Data, Recipe};
+use crate::config::{ArrayFiles, Data, Named, Recipe};
 use crate::data::image_files::{self, Files};
-use crate::data::{Depth, Fingerprint, ImageShape, ImageSource, Split, TwoPixel};
+use crate::data::{Depth, Fingerprint, ImageShape, ImageSource, RowShape, Split, TwoPixel};
 use crate::data::{baseline, cifar10, digits, idx, imagenet32, npy};
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
+use crate::registry::Registry;
 use crate::result::{Baseline, Outcome};
 use crate::run::RunFolder;
 use std::path::Path;
@@ -14,15 +15,15 @@ use std::path::Path;
 const TWO_PIXEL_TRAIN: usize = 200_000;
 const TWO_PIXEL_TEST: usize = 8_000;
 
-/// The recipe with every default that depends on the data written out: the range of noise levels, and the shape of
-/// an image, for which only the beginning of a file is read.
+/// The recipe with every default that depends on the data or on the network written out: the range of noise levels, the
+/// shape of an image, for which only the beginning of a file is read, and the network's settings.
 ///
 /// # Errors
 /// As [`Recipe::resolved`], and if the file is needed and cannot be used.
-pub fn resolved(recipe: &Recipe) -> Result<Recipe> {
+pub fn resolved(recipe: &Recipe, registry: &Registry) -> Result<Recipe> {
     let recipe = recipe.resolved()?;
     let shape = match (&recipe.data, recipe.data.shape()) {
-        (_, Some(_)) => return Ok(recipe),
+        (_, Some(shape)) => shape,
         (Data::Idx(files), None) => idx::shape(&files.train)?,
         (Data::Npy(files) | Data::Npz(files), None) => npy::shape(&files.train, files.train_key.as_deref())?,
         (_, None) => shape(&recipe)?,
@@ -30,7 +31,9 @@ pub fn resolved(recipe: &Recipe) -> Result<Recipe> {
     recipe.data.augmentation().check(shape)?;
     let recipe = Recipe { data: recipe.data.with_shape(shape), ..recipe };
     recipe.check()?;
-    Ok(recipe)
+    let settings = registry.network(&recipe, RowShape::Image(shape))?.settings().clone();
+    let network = Named { settings, ..recipe.network };
+    Ok(Recipe { network, ..recipe })
 }
 
 /// The shape of the images, as the recipe has it once it is [`resolved`].

@@ -27,8 +27,7 @@ use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::{DataRecord, Outcome, StageRecord, VLB, ode_name};
 use crate::run::{MetricsLog, RunFolder};
-use device::ComputeDevice;
-use networks::{Trainable, WithNetwork};
+use device::{on_device, open};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use training::Training;
@@ -85,26 +84,33 @@ pub fn train(
     destination: &Destination,
     progress: &mut dyn Progress,
 ) -> Result<Trained> {
-    let recipe = resolved(recipe)?;
+    let recipe = resolved(recipe, registry)?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
-    device::open(recipe.device)?;
+    let device = open(recipe.device)?;
     let images = data::load(&recipe, Split::Train)?;
     // What the end of the run needs is looked at before its beginning.
     data::load(&recipe, Split::Test)?;
-    networks::with_network(&recipe, images.shape(), Exists)?;
+    let plan = networks::plan(&recipe, registry, images.shape())?;
     let (run, resume) = match destination {
         Destination::New(root) => (RunFolder::create(root, &recipe)?, false),
         Destination::Resume(root) => {
             let run = RunFolder::resume(root, &recipe)?;
-            Training::check(&run, &recipe, images.shape())?;
+            Training::check(&run, plan.description())?;
             run.write_recipe()?;
             (run, true)
         }
     };
-    let training =
-        Training { recipe: &recipe, registry, run: &run, images: &*images, resume, progress: &mut *progress };
-    if let Some(step) = networks::with_network(&recipe, images.shape(), training)? {
+    let training = Training {
+        recipe: &recipe,
+        registry,
+        plan: &plan,
+        run: &run,
+        images: &*images,
+        resume,
+        progress: &mut *progress,
+    };
+    if let Some(step) = on_device!(device, device => training.run(&device))? {
         return Ok(Trained::Interrupted { step });
     }
     match finish(&run, registry, progress) {
@@ -122,16 +128,6 @@ fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> 
     sample(run, registry, run.recipe().sample.count, progress)?;
     draw_curve(run, &outcome)?;
     Ok(outcome)
-}
-
-/// Whether the binary holds the network of a recipe.
-struct Exists;
-
-impl WithNetwork for Exists {
-    type Output = ();
-    fn run<D: ComputeDevice, N: Trainable<D>>(self, _: N) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Measures the likelihood of a trained run's held-out images and writes `result.json`.

@@ -1,17 +1,17 @@
 //! The training stages of a recipe, from a fresh network or from a checkpoint.
 
-use super::device::ComputeDevice;
 use super::learners::{Learners, States};
-use super::networks::{Trainable, WithNetwork, describe};
+use super::networks::fresh;
 use super::objective::ByName;
 use super::stage;
 use crate::config::{self, Recipe};
-use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
+use crate::data::{Augmentation, ImageSource, Position, Shuffle, Visit};
 use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
+use crate::nn::DynNetwork;
 use crate::progress::{HighOrderMetrics, Progress, StepMetrics, TermMetrics};
-use crate::registry::Registry;
+use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::run::{MetricsLog, RunFolder};
 use crate::train::{
     AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, StepReport, Trainer, TrainerSettings,
@@ -26,17 +26,24 @@ use std::time::Instant;
 pub(super) struct Training<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) registry: &'a Registry,
+    pub(super) plan: &'a NetworkPlan,
     pub(super) run: &'a RunFolder,
     pub(super) images: &'a dyn ImageSource,
     pub(super) resume: bool,
     pub(super) progress: &'a mut dyn Progress,
 }
 
-impl WithNetwork for Training<'_> {
-    type Output = Option<u64>;
+impl Training<'_> {
+    /// Trains; gives the step at which it was interrupted, if it was.
+    pub(super) fn run<D: ComputeDevice>(mut self, device: &D) -> Result<Option<u64>> {
+        let done = self.stages(device);
+        // What comes next needs buffers of other sizes.
+        device.empty_cache();
+        done
+    }
 
-    fn run<D: ComputeDevice, N: Trainable<D>>(mut self, network: N) -> Result<Option<u64>> {
-        let (mut network, mut optimizer, mut state) = self.start(network)?;
+    fn stages<D: ComputeDevice>(&mut self, device: &D) -> Result<Option<u64>> {
+        let (mut network, mut optimizer, mut state) = self.start(device)?;
         let seconds = fs::read(self.run.metrics()).map_or(0.0, |_| self.seconds(state.step));
         state.seconds = seconds;
         let mut log = MetricsLog::open(&self.run.metrics(), state.step)?;
@@ -120,20 +127,18 @@ impl WithNetwork for Training<'_> {
         self.progress.end();
         Ok(None)
     }
-}
 
-impl Training<'_> {
     /// Checks the checkpoint that a resumed run goes on from. Touches nothing.
     ///
     /// # Errors
     /// If it is damaged, or of another network.
-    pub(super) fn check(run: &RunFolder, recipe: &Recipe, shape: ImageShape) -> Result<()> {
+    pub(super) fn check(run: &RunFolder, network: &str) -> Result<()> {
         let path = run.last_checkpoint();
         if !path.exists() {
             return Ok(());
         }
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        Checkpoint::parse(&path, &bytes)?.check_network(&describe(recipe, shape))
+        Checkpoint::parse(&path, &bytes)?.check_network(network)
     }
 
     /// Augments a batch in place; gives the conditioning numbers, if there is anything to condition on.
@@ -147,11 +152,12 @@ impl Training<'_> {
     }
 
     /// The network, the optimizer and the state to go on from.
-    fn start<D: ComputeDevice, N: Trainable<D>>(
+    fn start<D: ComputeDevice>(
         &mut self,
-        mut network: N,
-    ) -> Result<(N, AdamW<f32, D>, CheckpointState)> {
-        let description = describe(self.recipe, self.images.shape());
+        device: &D,
+    ) -> Result<(DynNetwork<f32, D>, AdamW<f32, D>, CheckpointState)> {
+        let mut network = fresh(self.plan, self.recipe.seed, device)?;
+        let description = self.plan.description().to_owned();
         let path = self.run.last_checkpoint();
         if self.resume && path.exists() {
             let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;

@@ -5,7 +5,7 @@ use idode::config::{self, Named, Source};
 use idode::dequantization::{Dequantizer, Gaussian, PerCoordinate, TruncatedNormal, UniformBin};
 use idode::diffusion::Diffusion;
 use idode::level::{Gamma, GammaRange, Level};
-use idode::nn::{Attention, FadingFourier, Mlp, MlpConfig, UNet, UNetConfig};
+use idode::nn::{Attention, FadingFourier, Mlp, MlpConfig, StaticUNet, UNetConfig};
 use idode::pixels::PixelGrid;
 use idode::registry::{DequantizerInputs, Registry, TimeInputs};
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
@@ -147,7 +147,8 @@ fn every_network() -> Verdict {
                 let features = FadingFourier { exponents: vec![0, 3], gamma: [-13.3, 5.0] };
                 for fourier in [None, Some(features)] {
                     let settings = MlpConfig { blocks: 2, fourier };
-                    let network = Mlp::<3, 16, f64, Cpu>::new(&settings, &Cpu::default(), &mut rng).unwrap();
+                    let network =
+                        StaticMlp::<3, 16, f64, Cpu>::new(&settings, &Cpu::default(), &mut rng).unwrap();
                     network::all(&network::randomized(&network, 4))?;
                 }
             }
@@ -157,7 +158,8 @@ fn every_network() -> Verdict {
                     let settings =
                         UNetConfig { blocks: 1, attention, dropout: 0.0, fourier, ..UNetConfig::default() };
                     let network =
-                        UNet::<4, 4, 2, 32, f64, Cpu>::new(&settings, &Cpu::default(), &mut rng).unwrap();
+                        StaticUNet::<4, 4, 2, 32, f64, Cpu>::new(&settings, &Cpu::default(), &mut rng)
+                            .unwrap();
                     network::all(&network::randomized(&network, 5))?;
                 }
             }

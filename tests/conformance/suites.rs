@@ -25,7 +25,7 @@ fn vp() -> Level {
     VariancePreserving.level(Gamma(-7.0))
 }
 
-fn mlp() -> Mlp<2, 16, f64, Cpu> {
+fn mlp() -> StaticMlp<2, 16, f64, Cpu> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     randomized(&Mlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap(), 2)
 }

@@ -6,7 +6,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::{Divergence, Exact, Hutchinson, Probe, ProbeSeed};
 use idode::level::GammaRange;
 use idode::likelihood::{DrawKey, Drift, Evaluator, ProbabilityFlow, Purpose};
-use idode::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role, UNet, UNetConfig};
+use idode::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role, StaticUNet, UNetConfig};
 use idode::parameterization::Velocity;
 use idode::schedule::StraightPath;
 use idode::solver::{ExplicitRk, Field, HostState, Stepping, tables};
@@ -26,7 +26,7 @@ impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Shake {
     }
 }
 
-fn mlp(shake: f64) -> Mlp<3, 16, f64, Cpu> {
+fn mlp(shake: f64) -> StaticMlp<3, 16, f64, Cpu> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut network = Mlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
     network.parameters("", &mut Shake(rng, shake));
@@ -118,7 +118,7 @@ fn hutchinson_log_density_is_unbiased() {
 fn a_u_nets_exact_divergence_is_the_mean_over_probes() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let config = UNetConfig { blocks: 1, ..UNetConfig::default() };
-    let mut network = UNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+    let mut network = StaticUNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
     network.parameters("", &mut Shake(rng.clone(), 0.05));
     let diffusion = Diffusion::new(StraightPath, Velocity, GammaRange::for_levels(17));
     let z: Vec<f64> = (0..64).map(|_| rng.gen_range(-1.0..1.0)).collect();

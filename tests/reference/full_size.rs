@@ -5,7 +5,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::{Divergence, Hutchinson};
 use idode::level::{Gamma, GammaRange};
 use idode::likelihood::Drift;
-use idode::nn::{ParameterVisitor, Parameters, Pass, Role, UNet, UNetConfig, count};
+use idode::nn::{ParameterVisitor, Parameters, Pass, Role, StaticUNet, UNetConfig, count};
 use idode::objective::{FirstOrder, Given, Matching, Passes};
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
@@ -31,7 +31,8 @@ impl ParameterVisitor<f32, Cpu> for Move {
 fn cifar10_network_evaluates_its_loss_and_integrand() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let config = UNetConfig::default();
-    let mut network = UNet::<32, 32, 3, 128, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+    let mut network =
+        StaticUNet::<32, 32, 3, 128, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
     let parameters = count(&network);
     println!("CIFAR-10 network: {parameters} parameters");
     // Per block, with 128 + 1 numbers of time in, 512 out: two convolutions, two norms, the projection of time; and a

@@ -9,7 +9,7 @@ use idode::diffusion::{Coefficients, DynDiffusion};
 use idode::divergence::{Divergence, Exact};
 use idode::level::Gamma;
 use idode::likelihood::Drift;
-use idode::nn::{Jvp, ParameterVisitor, Parameters, Pass, Portable, Role, UNet};
+use idode::nn::{Jvp, ParameterVisitor, Parameters, Pass, Portable, Role, StaticUNet, UNet};
 use idode::parameterization::ParameterizationExt;
 use idode::solver::{Field, HostState};
 use idode::tensor::{Dual, Kernels, Real};
@@ -80,7 +80,7 @@ fn load<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: R
     device: &D,
     config: &Config,
     params: &Arrays,
-) -> Result<UNet<H, W, C, WIDTH, E, D>>
+) -> Result<StaticUNet<H, W, C, WIDTH, E, D>>
 where
     dfdx::prelude::Const<WIDTH>: idode::nn::GroupedWidth,
 {

@@ -15,7 +15,7 @@ use idode::divergence::Exact;
 use idode::error::Result;
 use idode::level::{Gamma, GammaRange};
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::{FadingFourier, Mlp, MlpConfig};
+use idode::nn::{FadingFourier, MlpConfig, StaticMlp};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::pixels::PixelGrid;
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let fourier = FadingFourier { exponents: vec![7], gamma: [range.min().0, range.max().0] };
     let config = MlpConfig { blocks: 3, fourier: Some(fourier) };
-    let network = Mlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
+    let network = StaticMlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 3e-3, warmup: 100, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
     let optimizer = AdamWSettings { ema: 0.99, ..AdamWSettings::default() };
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer };

@@ -210,7 +210,7 @@ impl Kept {
 }
 
 /// See [`GroupNorm`]; the operation with its backward pass.
-pub(super) fn group_norm<T: Tape<f32, Cpu>>(
+pub(super) fn group_norm<T: Tape<f32, Cpu> + 'static>(
     x: Tensor<[usize; 4], f32, Cpu, T>,
     norm: &GroupNorm<'_, f32, Cpu>,
 ) -> Tensor<[usize; 4], f32, Cpu, T> {

@@ -210,7 +210,7 @@ pub(super) fn backward<const L: usize>(
 }
 
 /// The operation with its backward pass: see the module's equations.
-pub(super) fn group_norm_jvp<T: Tape<f32, Cpu>>(
+pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
     x: Dual<Tensor<[usize; 4], f32, Cpu, T>>,
     norm: &GroupNorm<'_, f32, Cpu>,
 ) -> Dual<Tensor<[usize; 4], f32, Cpu, T>> {

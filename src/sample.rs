@@ -21,6 +21,7 @@ use crate::tensor::{Kernels, Real};
 pub struct Sampler<'a, E, D, N, S, P> {
     flow: ProbabilityFlow<'a, E, D, N, S, P>,
     seed: u64,
+    conditions: Option<&'a [f64]>,
 }
 
 /// What was drawn.
@@ -98,7 +99,18 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
 {
     /// Samples of `flow` with this seed.
     pub fn new(flow: ProbabilityFlow<'a, E, D, N, S, P>, seed: u64) -> Self {
-        Self { flow, seed }
+        Self { flow, seed, conditions: None }
+    }
+
+    /// The same of samples that are all conditioned on these numbers, as many as the network has
+    /// [`conditions`](Network::conditions).
+    pub fn with_conditions(self, conditions: &'a [f64]) -> Self {
+        Self { conditions: Some(conditions), ..self }
+    }
+
+    /// The conditioning numbers of `rows` samples.
+    fn conditioning(&self, rows: usize) -> Option<Vec<f64>> {
+        self.conditions.map(|own| own.repeat(rows))
     }
 
     /// The flow.
@@ -118,8 +130,10 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         let range = self.flow.diffusion().range();
         let mut samples = self.none(count, false);
         for block in self.blocks(count) {
+            let conditioning = self.conditioning(block.len());
             let start = HostState::new(self.flow.dims(), self.prior_draws(block))?;
-            samples.extend(self.flow.transport(start, range.max(), range.min(), None)?);
+            let (from, to) = (range.max(), range.min());
+            samples.extend(self.flow.transport(start, from, to, conditioning.as_deref())?);
             progress.advance_or_end(samples.reports.len() as u64, None)?;
         }
         Ok(samples)
@@ -172,11 +186,13 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         let mut samples = self.none(count, true);
         for block in self.blocks(count) {
             let seeds: Vec<_> = block.clone().map(|i| self.key(i).bytes(Purpose::Probe)).collect();
+            let conditioning = self.conditioning(block.len());
             let z = self.prior_draws(block);
             let log_density = z.chunks_exact(dims).map(|z| prior.log_density(z)).collect();
             let start = HostState::new(dims, z)?.with_log_density(log_density)?;
             let (from, to) = (range.max(), range.min());
-            samples.extend(self.flow.transport_density(start, from, to, divergence, &seeds, None)?);
+            let conditioning = conditioning.as_deref();
+            samples.extend(self.flow.transport_density(start, from, to, divergence, &seeds, conditioning)?);
             progress.advance_or_end(samples.reports.len() as u64, None)?;
         }
         Ok(samples)
@@ -202,7 +218,9 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
             let seeds: Vec<_> = block.clone().map(|i| self.key(i).bytes(Purpose::Probe)).collect();
             let z = samples.z[block.start * dims..block.end * dims].to_vec();
             let (start, from) = (HostState::new(dims, z)?, samples.level.gamma());
-            let back = self.flow.transport_density(start, from, end, divergence, &seeds, None)?;
+            let conditioning = self.conditioning(block.len());
+            let conditioning = conditioning.as_deref();
+            let back = self.flow.transport_density(start, from, end, divergence, &seeds, conditioning)?;
             let draws = self.prior_draws(block.clone());
             let change = back.y.log_density().unwrap_or_default();
             let rows = back.y.iter().zip(draws.chunks_exact(dims)).zip(change).zip(&back.rows);

@@ -30,6 +30,7 @@ pub use dense::Dense;
 pub use fourier::{FadingFourier, FourierFeatures};
 pub use init::Init;
 pub use mlp::{DynamicMlp, Mlp, MlpConfig, StaticMlp};
+pub(crate) use network::conditions_of;
 pub use network::{Jvp, ModeNetwork, Network, Pass, SecondJvp};
 pub use norm::{GROUPS, Norm};
 pub use operations::{Counted, Operations};

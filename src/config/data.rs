@@ -4,7 +4,8 @@ use super::by_name::by_name;
 use super::fault::Fault;
 use super::files::{self, ArrayFiles, Cifar10, Folder, ImageNet32};
 use super::source::Source;
-use crate::data::{Augmentation, ImageShape, TwoPixel, cifar10, digits, imagenet32};
+use super::table::Table;
+use crate::data::{Augmentation, ImageShape, RowShape, TwoPixel, cifar10, digits, imagenet32};
 use crate::error::Result;
 use crate::level::GammaRange;
 use serde::{Deserialize, Serialize};
@@ -28,11 +29,13 @@ pub enum Data {
     Idx(ArrayFiles),
     /// `"folder"`: image files in a folder, tar or zip.
     Folder(Folder),
+    /// `"table"`: rows of numbers, from CSV or NumPy files.
+    Table(Table),
 }
 
 by_name!(Data {
     Digits, TwoPixel;
-    Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayFiles), Idx(ArrayFiles), Folder(Folder)
+    Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayFiles), Idx(ArrayFiles), Folder(Folder), Table(Table)
 });
 
 impl Data {
@@ -47,19 +50,21 @@ impl Data {
             Self::Npz(_) => "npz",
             Self::Idx(_) => "idx",
             Self::Folder(_) => "folder",
+            Self::Table(_) => "table",
         }
     }
 
-    /// The number of grey levels of a pixel.
-    pub fn levels(&self) -> u32 {
-        match self {
+    /// The number of grey levels of a pixel; none where rows are no images.
+    pub fn levels(&self) -> Option<u32> {
+        Some(match self {
             Self::Digits => 17,
             Self::TwoPixel => 256,
             Self::Cifar10(cifar) => cifar.levels,
             Self::Imagenet32(imagenet) => imagenet.levels,
             Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.levels,
             Self::Folder(folder) => folder.levels,
-        }
+            Self::Table(_) => return None,
+        })
     }
 
     /// The shape of an image, as far as the recipe tells.
@@ -71,6 +76,24 @@ impl Data {
             Self::Imagenet32(_) => Some(imagenet32::shape()),
             Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.shape.as_ref().map(files::shape),
             Self::Folder(folder) => Some(files::shape(&folder.shape)),
+            Self::Table(_) => None,
+        }
+    }
+
+    /// The shape of a row, as far as the recipe tells: of a table, once its columns are named.
+    pub fn row_shape(&self) -> Option<RowShape> {
+        match self {
+            Self::Table(table) if table.columns.is_empty() => None,
+            Self::Table(table) => Some(RowShape::Vector(table.columns.len())),
+            _ => self.shape().map(RowShape::Image),
+        }
+    }
+
+    /// The numbers of the data that each row is conditioned on.
+    pub fn conditions(&self) -> usize {
+        match self {
+            Self::Table(table) => table.condition.len(),
+            _ => 0,
         }
     }
 
@@ -86,7 +109,7 @@ impl Data {
     /// What training does to its images.
     pub fn augmentation(&self) -> Augmentation {
         match self {
-            Self::Digits | Self::TwoPixel => Augmentation::default(),
+            Self::Digits | Self::TwoPixel | Self::Table(_) => Augmentation::default(),
             Self::Cifar10(cifar) => cifar.augmentation,
             Self::Imagenet32(imagenet) => imagenet.augmentation,
             Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.augmentation,
@@ -97,6 +120,7 @@ impl Data {
     pub(super) fn check(&self) -> Result<(), Fault> {
         match self {
             Self::Digits | Self::TwoPixel => Ok(()),
+            Self::Table(table) => table.check().map(drop),
             Self::Cifar10(cifar) => files::check(cifar.levels, 256, Some(&[32, 32, 3]), cifar.augmentation),
             Self::Imagenet32(imagenet) => {
                 files::check(imagenet.levels, 256, Some(&[32, 32, 3]), imagenet.augmentation)
@@ -120,7 +144,7 @@ impl Data {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Range {
-    /// The least noise: `-2 ln(3.0187 L)` for `L` grey levels.
+    /// The least noise: `-2 ln(3.0187 L)` for `L` grey levels; for rows of numbers as for 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gamma_min: Option<f64>,
     /// The most noise: 5.
@@ -129,9 +153,9 @@ pub struct Range {
 }
 
 impl Range {
-    /// The range for pixels of `levels` grey levels.
-    pub(super) fn of(&self, levels: u32, source: &Source) -> Result<GammaRange> {
-        let default = GammaRange::for_levels(levels);
+    /// The range for pixels of `levels` grey levels, or for rows of numbers.
+    pub(super) fn of(&self, levels: Option<u32>, source: &Source) -> Result<GammaRange> {
+        let default = GammaRange::for_levels(levels.unwrap_or(256));
         let min = self.gamma_min.unwrap_or(default.min().0);
         let max = self.gamma_max.unwrap_or(default.max().0);
         let (key, found, other) = match (self.gamma_min, self.gamma_max) {

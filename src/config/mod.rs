@@ -29,6 +29,7 @@ mod network;
 mod objective;
 mod source;
 mod stage;
+mod table;
 
 pub use data::{Data, Range};
 pub use device::Device;
@@ -41,6 +42,7 @@ pub use network::{Attention, Mlp, Unet};
 pub use objective::{Objective, SecondOrder, ThirdOrder};
 pub use source::Source;
 pub use stage::{Cosine, Decay, Stage};
+pub use table::{Column, Table};
 
 use crate::error::{Error, Result};
 use crate::level::GammaRange;

@@ -131,6 +131,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         ImageRecord {
             index,
             bits_per_dim: nats_to_bits_per_dim(-nats, self.flow.dims()),
+            nats_per_row: None,
             evaluations: evaluations.sum(),
             status,
             seed: self.seed,
@@ -153,7 +154,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     }
 }
 
-fn summary(records: &[ImageRecord]) -> Summary {
+pub(super) fn summary(records: &[ImageRecord]) -> Summary {
     Summary::of(
         records
             .iter()

@@ -2,6 +2,7 @@
 
 use super::Evaluator;
 use super::caller::{Caller, Rows};
+use super::density::DensityRows;
 use super::records::{Summary, VlbEstimate, VlbRecord};
 use super::seeds::Purpose;
 use crate::dequantization::{Dequantizer, Gaussian, nats_to_bits_per_dim};
@@ -60,28 +61,31 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
     }
 
     /// The variational bound on `-log p(x)` of each row of continuous data, with `p(x | z0)` the normal density around `z0 / alpha_0`
-    /// whose variance is `(sigma_0 / alpha_0)^2`: the first term of [`vlb`](Self::vlb) is then `d/2 (1 + ln(2 pi) + gamma_0)` nats.
-    ///
-    /// # Shapes
-    /// `x`: `rows x dims`, row-major. In a record, `bits_per_dim` is the row's bound in nats over `d ln 2`; it may be negative.
+    /// whose variance is `(sigma_0 / alpha_0)^2`: the first term of [`vlb`](Self::vlb) is then `d/2 (1 + ln(2 pi) + gamma_0)` nats, less
+    /// the units of `x`.
     ///
     /// # Errors
-    /// Numbers that are not whole rows, no levels, or a time sampler on another range.
+    /// Rows of another shape, no levels, or a time sampler on another range.
     ///
     /// # Reference
     /// Kingma et al., "Variational Diffusion Models" (arXiv 2107.00630), equation 6.
     pub fn vlb_of_density(
         &self,
-        x: &[f64],
+        data: &DensityRows<'_>,
         levels: usize,
         time: &dyn TimeSampler,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
-        let (rows, dims) = (self.flow.rows("x", x.len())?, self.flow.dims());
+        let dims = self.flow.dims();
         let start = self.flow.diffusion().range().min().0;
-        let reconstruction = 0.5 * dims as f64 * (1.0 + TAU.ln() + start);
-        let own = |row: usize| x[row * dims..(row + 1) * dims].to_vec();
-        self.bound(rows, (levels, time), own, |_| reconstruction, progress)
+        let reconstruction = 0.5 * dims as f64 * (1.0 + TAU.ln() + start) - data.log_units;
+        let own = |row: usize| (data.row)(row, &mut self.key(row, 0).rng(Purpose::Dequantization));
+        let mut found = self.bound(data.rows, (levels, time), own, |_| reconstruction, progress)?;
+        for record in &mut found.records {
+            let nats = record.reconstruction_nats + record.prior_nats + record.diffusion_nats;
+            record.nats_per_row = Some(nats);
+        }
+        Ok(found)
     }
 
     /// The bound of each of `rows` rows, given their data and the first term in nats.
@@ -133,6 +137,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
                 records.push(VlbRecord {
                     index,
                     bits_per_dim: if nats.is_finite() { nats_to_bits_per_dim(nats, dims) } else { f64::NAN },
+                    nats_per_row: None,
                     reconstruction_nats,
                     prior_nats,
                     diffusion_nats,

@@ -6,13 +6,15 @@ use crate::diffusion::DynDiffusion;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
-use crate::likelihood::{Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate};
+use crate::likelihood::{
+    Conditioning, DensityRows, Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate,
+};
 use crate::nn::DynNetwork;
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::progress::Progress;
 use crate::registry::{ComputeDevice, FlowState, NetworkPlan};
-use crate::sample::Sampler;
+use crate::sample::{Sampler, Samples};
 use crate::schedule::NoiseSchedule;
 use crate::solver::{OdeSolver, Stepping};
 use crate::time::TimeSampler;
@@ -33,16 +35,22 @@ pub(super) struct Measurement {
     pub(super) importance_samples: usize,
 }
 
+/// How samples are drawn: the solver, its steps, the batch and the seed.
 pub(super) type Sampling = (Box<dyn OdeSolver<FlowState>>, Stepping, usize, u64);
+
+/// The conditioning numbers of rows, as [`Conditioning`] has them.
+type Given<'g> = Conditioning<'g>;
 
 /// What can be measured of a network whose device is forgotten.
 pub(super) trait Measured: Debug {
-    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>>;
+    fn log_prob(&self, z: &[f64], from: Gamma, given: Given<'_>, how: Measurement)
+    -> Result<Vec<RowDensity>>;
 
     fn ode(
         &self,
         pixels: &[u16],
         dequantizer: &dyn Dequantizer,
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate>;
@@ -51,8 +59,25 @@ pub(super) trait Measured: Debug {
         &self,
         pixels: &[u16],
         grid: PixelGrid,
-        levels: usize,
-        times: Box<dyn TimeSampler>,
+        times: (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate>;
+
+    fn density(
+        &self,
+        rows: &DensityRows<'_>,
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<OdeEstimate>;
+
+    fn vlb_of_density(
+        &self,
+        rows: &DensityRows<'_>,
+        times: (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate>;
@@ -60,10 +85,10 @@ pub(super) trait Measured: Debug {
     fn sample(
         &self,
         count: usize,
-        grid: PixelGrid,
+        given: Given<'_>,
         how: Sampling,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<u16>>;
+    ) -> Result<Samples>;
 }
 
 /// A network on a device of type `D`.
@@ -75,10 +100,11 @@ struct Typed<D: ComputeDevice> {
 
 impl<D: ComputeDevice> Typed<D> {
     #[allow(clippy::type_complexity)]
-    fn evaluator(
-        &self,
+    fn evaluator<'s>(
+        &'s self,
         how: Measurement,
-    ) -> Result<Evaluator<'_, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
+        given: Given<'s>,
+    ) -> Result<Evaluator<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
     {
         let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
             .with_solver(how.solver, how.stepping)
@@ -86,53 +112,82 @@ impl<D: ComputeDevice> Typed<D> {
         Evaluator::new(flow)
             .with_divergence(how.divergence)
             .with_seed(how.seed)
+            .with_conditioning(given)
             .with_draws(how.draws, how.importance_samples)
     }
 }
 
 impl<D: ComputeDevice> Measured for Typed<D> {
-    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>> {
-        self.evaluator(how)?.log_prob(z, from)
+    fn log_prob(
+        &self,
+        z: &[f64],
+        from: Gamma,
+        given: Given<'_>,
+        how: Measurement,
+    ) -> Result<Vec<RowDensity>> {
+        self.evaluator(how, given)?.log_prob(z, from)
     }
 
     fn ode(
         &self,
         pixels: &[u16],
         dequantizer: &dyn Dequantizer,
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
-        self.evaluator(how)?.bits_per_dim(pixels, dequantizer, progress)
+        self.evaluator(how, given)?.bits_per_dim(pixels, dequantizer, progress)
     }
 
     fn vlb(
         &self,
         pixels: &[u16],
         grid: PixelGrid,
-        levels: usize,
-        times: Box<dyn TimeSampler>,
+        (levels, times): (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
-        self.evaluator(how)?.vlb(pixels, grid, levels, &*times, progress)
+        self.evaluator(how, given)?.vlb(pixels, grid, levels, &*times, progress)
+    }
+
+    fn density(
+        &self,
+        rows: &DensityRows<'_>,
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<OdeEstimate> {
+        self.evaluator(how, given)?.nats_per_row(rows, progress)
+    }
+
+    fn vlb_of_density(
+        &self,
+        rows: &DensityRows<'_>,
+        (levels, times): (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate> {
+        self.evaluator(how, given)?.vlb_of_density(rows, levels, &*times, progress)
     }
 
     fn sample(
         &self,
         count: usize,
-        grid: PixelGrid,
+        given: Given<'_>,
         (solver, stepping, batch, seed): Sampling,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<u16>> {
+    ) -> Result<Samples> {
         let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
             .with_solver(solver, stepping)
             .with_batch(batch)?;
-        let samples = Sampler::new(flow, seed).sample(count, progress)?;
+        let samples = Sampler::new(flow, seed).with_conditioning(given).sample(count, progress)?;
         if samples.failures() > 0 {
             let found = format!("{} of {count} that the solver could not finish", samples.failures());
             return Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"));
         }
-        Ok(samples.pixels(grid))
+        Ok(samples)
     }
 }
 

@@ -88,7 +88,10 @@ pub(crate) fn conditions_of(all: &[f64], each: usize, rows: &[usize]) -> Vec<f64
 /// A network `F(z, t)` from states to states of the same shape.
 ///
 /// # Laws
-/// - `rows`: a row of the output depends on the same row of the input only.
+/// - `rows`: a row of the output depends on the same row of the input only;
+/// - `conditions`: a row's conditioning numbers reach that row only, and without any it is as with zeros;
+/// - `parameters`: each has a name of its own, a clone keeps its numbers, and gradients are derivatives;
+/// - `evaluation`: an evaluation draws nothing.
 pub trait Network<E: Real, D: Kernels<E>> {
     /// The shape of a batch, `(usize, ...)`.
     type Batch: Shape;
@@ -137,6 +140,9 @@ pub trait Jvp<E: Real, D: Kernels<E>>: Network<E, D> {
 }
 
 /// A network with second derivatives along two probes.
+///
+/// # Laws
+/// - `second_jvp`: its tangents are those of `jvp`, and the last is the derivative of `jvp`'s along the outer probe.
 pub trait SecondJvp<E: Real, D: Kernels<E>>: Jvp<E, D> {
     /// From `z` with tangents `v` (inner) and `w` (outer): `F`, `F'v`, `F'w` and `F''[v, w] + F' dv/dw`.
     #[allow(clippy::type_complexity)]
@@ -150,6 +156,9 @@ pub trait SecondJvp<E: Real, D: Kernels<E>>: Jvp<E, D> {
 /// A network written once for every mode.
 ///
 /// The blanket implementations make it a [`Network`], a [`Jvp`] and a [`SecondJvp`].
+///
+/// # Laws
+/// - `devices`: a device's own kernels compute what the portable operations do.
 pub trait ModeNetwork<E: Real, D: Kernels<E>> {
     /// The shape of a batch, `(usize, ...)`.
     type Batch: Shape;

@@ -251,6 +251,24 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         Activation { shape, tally: inputs[0].tally.clone() }
     }
 
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Activation<ImageBatch<H, W, C>>,
+    ) -> Activation<ImageBatch<usize, usize, C>> {
+        let (rows, height, width, channels) = x.shape;
+        x.to((rows, height.size() / 2, width.size() / 2, channels), |tally, elements| {
+            tally.element_wise += 4 * elements;
+        })
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Activation<ImageBatch<H, W, C>>,
+    ) -> Activation<ImageBatch<usize, usize, C>> {
+        let (rows, height, width, channels) = x.shape;
+        x.to((rows, 2 * height.size(), 2 * width.size(), channels), |tally, elements| {
+            tally.element_wise += elements;
+        })
+    }
+
     fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Activation<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,

@@ -33,6 +33,7 @@ mod roster;
 
 pub use build::stepping;
 pub use network::{BuildNetwork, ComputeDevice, NetworkInputs, NetworkPlan};
+pub use networks::{MlpByName, UnetByName};
 pub use roster::{Context, Entry, NoSettings, Roster};
 
 use crate::data::ImageShape;

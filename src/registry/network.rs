@@ -4,8 +4,8 @@ use super::Entry;
 use crate::data::RowShape;
 use crate::error::Result;
 use crate::level::GammaRange;
-use crate::nn::{AnyNetwork, DynNetwork};
-use crate::tensor::Kernels;
+use crate::nn::{DynNetwork, ModeNetwork, Parameters};
+use crate::tensor::{Kernels, Real};
 use dfdx::prelude::{Cpu, Synchronize};
 use rand::RngCore;
 use serde::Serialize;
@@ -37,9 +37,9 @@ impl NetworkInputs {
 /// ```
 /// use dfdx::prelude::{Const, Tensor};
 /// use idode::error::Result;
-/// use idode::nn::{AnyNetwork, DynamicMlp, MlpConfig};
+/// use idode::nn::{DynamicMlp, MlpConfig};
 /// use idode::registry::{BuildNetwork, Entry, NetworkInputs, Registry};
-/// use idode::tensor::Kernels;
+/// use idode::tensor::{Kernels, Real};
 /// use rand::RngCore;
 ///
 /// #[derive(Debug)]
@@ -53,14 +53,15 @@ impl NetworkInputs {
 ///
 /// impl BuildNetwork for Plain {
 ///     type Settings = Settings;
+///     type Network<E: Real, D: Kernels<E>> = DynamicMlp<E, D>;
 ///
-///     fn build<D: Kernels<f32>>(
+///     fn build<E: Real, D: Kernels<E>>(
 ///         &self,
 ///         settings: &Settings,
 ///         inputs: &NetworkInputs,
 ///         device: &D,
 ///         rng: &mut dyn RngCore,
-///     ) -> Result<impl AnyNetwork<f32, D>> {
+///     ) -> Result<DynamicMlp<E, D>> {
 ///         let config = MlpConfig { conditions: inputs.conditions, ..MlpConfig::default() };
 ///         DynamicMlp::sized(inputs.shape.dims(), settings.width, &config, device, rng)
 ///     }
@@ -73,6 +74,9 @@ impl NetworkInputs {
 pub trait BuildNetwork: fmt::Debug + Send + Sync + 'static {
     /// Its settings in a recipe; all of them are written to the folder of a run.
     type Settings: DeserializeOwned + Serialize + fmt::Debug + Send + Sync + 'static;
+
+    /// The network's type.
+    type Network<E: Real, D: Kernels<E>>: ModeNetwork<E, D> + Parameters<E, D> + 'static;
 
     /// Checks the settings before anything is built; the error names the setting.
     ///
@@ -89,17 +93,17 @@ pub trait BuildNetwork: fmt::Debug + Send + Sync + 'static {
         format!("for {}, {settings}", inputs.shape)
     }
 
-    /// The network on `device`, with fresh weights.
+    /// The network on `device`, with fresh weights. Recipes compute in `f32`; laws are checked in `f64`.
     ///
     /// # Errors
     /// As [`check`](Self::check).
-    fn build<D: Kernels<f32>>(
+    fn build<E: Real, D: Kernels<E>>(
         &self,
         settings: &Self::Settings,
         inputs: &NetworkInputs,
         device: &D,
         rng: &mut dyn RngCore,
-    ) -> Result<impl AnyNetwork<f32, D>>;
+    ) -> Result<Self::Network<E, D>>;
 }
 
 /// A network with its settings, ready to be built.
@@ -196,7 +200,7 @@ struct Set<B: BuildNetwork> {
 
 impl<B: BuildNetwork> OnDevice for Set<B> {
     fn cpu(&self, device: &Cpu, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, Cpu>> {
-        Ok(DynNetwork::new(self.network.build(&self.settings, &self.inputs, device, rng)?))
+        Ok(DynNetwork::new(self.network.build::<f32, _>(&self.settings, &self.inputs, device, rng)?))
     }
 
     #[cfg(feature = "cuda")]
@@ -205,7 +209,7 @@ impl<B: BuildNetwork> OnDevice for Set<B> {
         device: &dfdx::prelude::Cuda,
         rng: &mut dyn RngCore,
     ) -> Result<DynNetwork<f32, dfdx::prelude::Cuda>> {
-        Ok(DynNetwork::new(self.network.build(&self.settings, &self.inputs, device, rng)?))
+        Ok(DynNetwork::new(self.network.build::<f32, _>(&self.settings, &self.inputs, device, rng)?))
     }
 }
 

@@ -4,10 +4,8 @@ use super::{BuildNetwork, NetworkInputs};
 use crate::config::{Mlp, Unet};
 use crate::data::RowShape;
 use crate::error::{Error, Result};
-use crate::nn::{
-    AnyNetwork, Attention, DynamicMlp, DynamicUNet, FadingFourier, GROUPS, MlpConfig, UNetConfig,
-};
-use crate::tensor::Kernels;
+use crate::nn::{Attention, DynamicMlp, DynamicUNet, FadingFourier, GROUPS, MlpConfig, UNetConfig};
+use crate::tensor::{Kernels, Real};
 use rand::RngCore;
 
 /// The most that a width, a depth or a number of blocks may be.
@@ -15,10 +13,11 @@ const MOST: usize = 65_536;
 
 /// `"unet"`: [`crate::nn::UNet`] for images.
 #[derive(Debug)]
-pub(super) struct UnetByName;
+pub struct UnetByName;
 
 impl BuildNetwork for UnetByName {
     type Settings = Unet;
+    type Network<E: Real, D: Kernels<E>> = DynamicUNet<E, D>;
 
     fn check(&self, unet: &Unet, inputs: &NetworkInputs) -> Result<()> {
         if let RowShape::Vector(dims) = inputs.shape {
@@ -53,13 +52,13 @@ impl BuildNetwork for UnetByName {
         )
     }
 
-    fn build<D: Kernels<f32>>(
+    fn build<E: Real, D: Kernels<E>>(
         &self,
         unet: &Unet,
         inputs: &NetworkInputs,
         device: &D,
         rng: &mut dyn RngCore,
-    ) -> Result<impl AnyNetwork<f32, D>> {
+    ) -> Result<DynamicUNet<E, D>> {
         let config = UNetConfig {
             blocks: unet.blocks,
             attention: unet.attention,
@@ -76,10 +75,11 @@ impl BuildNetwork for UnetByName {
 
 /// `"mlp"`: [`crate::nn::Mlp`] for rows of any number of dimensions.
 #[derive(Debug)]
-pub(super) struct MlpByName;
+pub struct MlpByName;
 
 impl BuildNetwork for MlpByName {
     type Settings = Mlp;
+    type Network<E: Real, D: Kernels<E>> = DynamicMlp<E, D>;
 
     fn check(&self, mlp: &Mlp, _: &NetworkInputs) -> Result<()> {
         at_most("network.width", mlp.width)?;
@@ -93,13 +93,13 @@ impl BuildNetwork for MlpByName {
         format!("for {}, width {width}, depth {depth}, fourier {fourier:?}{conditions}", inputs.shape)
     }
 
-    fn build<D: Kernels<f32>>(
+    fn build<E: Real, D: Kernels<E>>(
         &self,
         mlp: &Mlp,
         inputs: &NetworkInputs,
         device: &D,
         rng: &mut dyn RngCore,
-    ) -> Result<impl AnyNetwork<f32, D>> {
+    ) -> Result<DynamicMlp<E, D>> {
         let exponents = fourier(inputs, &mlp.fourier);
         let fourier = (!exponents.is_empty()).then(|| FadingFourier { exponents, gamma: inputs.gammas() });
         let config = MlpConfig { blocks: mlp.depth, conditions: inputs.conditions, fourier };

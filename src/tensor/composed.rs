@@ -2,7 +2,7 @@
 
 use super::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, Groups, ImageBatch, Kernels, Mode, Plain, Real, Slot,
-    compose, dropout, portable,
+    compose, dropout, portable, resample,
 };
 use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 use std::marker::PhantomData;
@@ -85,6 +85,18 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Composed<T>
         size: usize,
     ) -> Self::Of<(usize, usize)> {
         portable::patches(inputs, size)
+    }
+
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        resample::average_pool(x)
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        resample::upsample(x)
     }
 
     fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(

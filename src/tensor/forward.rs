@@ -192,6 +192,18 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(M::patches(values, size), M::patches(tangents, size))
     }
 
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        x.map(M::average_pool)
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        x.map(M::upsample)
+    }
+
     fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,

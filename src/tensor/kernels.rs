@@ -1,7 +1,8 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
 use super::{
-    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable, update,
+    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable,
+    resample, update,
 };
 use dfdx::prelude::{Cache, Device, Dim, Shape, Tape, Tensor};
 
@@ -162,6 +163,20 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         v: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
     ) -> Dual<Tensor<(usize, usize, usize), E, Self, T>> {
         compose::attention::<Forward<Plain<T>>, E, Self>(q, k, v)
+    }
+
+    /// The mean of each square of 2x2 pixels; a last row or column that makes no square is left out.
+    fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, E, Self, T> {
+        resample::average_pool(x)
+    }
+
+    /// Each pixel as a square of 2x2: the nearest neighbour.
+    fn upsample<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, E, Self, T> {
+        resample::upsample(x)
     }
 
     /// One step of AdamW and of the moving average: see [`AdamStep`].

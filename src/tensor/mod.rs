@@ -24,6 +24,7 @@ mod kernels;
 mod mode;
 mod plain;
 pub mod portable;
+mod resample;
 mod reshape;
 mod rows;
 mod update;

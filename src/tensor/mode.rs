@@ -156,6 +156,16 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized + 'static {
         size: usize,
     ) -> Self::Of<(usize, usize)>;
 
+    /// The mean of each square of 2x2 pixels: see [`Kernels::average_pool`].
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>>;
+
+    /// Each pixel as a square of 2x2: see [`Kernels::upsample`].
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>>;
+
     /// A convolution over the channels of all `inputs` side by side: see [`Convolution`].
     fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,

@@ -178,6 +178,18 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
         portable::patches(inputs, size)
     }
 
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        D::average_pool(x)
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        D::upsample(x)
+    }
+
     fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,

@@ -5,6 +5,7 @@
 
 use super::AdamW;
 use crate::data::Position;
+use crate::data::table::Schema;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::nn::Parameters;
@@ -40,6 +41,9 @@ pub struct CheckpointState {
     /// What dequantizers that are trained with the model have learned, each by its name and settings.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dequantizers: BTreeMap<String, String>,
+    /// What moves between the user's units of a table and the network's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
 }
 
 /// The metadata key of the state.

@@ -1,7 +1,9 @@
-//! The images of a recipe.
+//! The data of a recipe.
 
-use crate::config::{ArrayFiles, Data, Named, Recipe};
+use super::source::{Source, TableRows, table};
+use crate::config::{ArrayFiles, Column, Data, Divergence, Evaluation, Recipe};
 use crate::data::image_files::{self, Files};
+use crate::data::table::{self, Splits};
 use crate::data::{Depth, Fingerprint, ImageShape, ImageSource, RowShape, Split, TwoPixel};
 use crate::data::{baseline, cifar10, digits, idx, imagenet32, npy};
 use crate::error::{Error, Result};
@@ -16,44 +18,104 @@ const TWO_PIXEL_TRAIN: usize = 200_000;
 const TWO_PIXEL_TEST: usize = 8_000;
 
 /// The recipe with every default that depends on the data or on the network written out: the range of noise levels, the
-/// shape of an image, for which only the beginning of a file is read, and the network's settings.
+/// shape of an image, for which only the beginning of a file is read, or the columns of a table; the network's settings; and the
+/// divergence.
 ///
 /// # Errors
-/// As [`Recipe::resolved`], and if the file is needed and cannot be used.
+/// As [`Recipe::resolved`], and if the file is needed and cannot be used, or the network cannot.
 pub fn resolved(recipe: &Recipe, registry: &Registry) -> Result<Recipe> {
-    let recipe = recipe.resolved()?;
-    let shape = match (&recipe.data, recipe.data.shape()) {
-        (_, Some(shape)) => shape,
-        (Data::Idx(files), None) => idx::shape(&files.train)?,
-        (Data::Npy(files) | Data::Npz(files), None) => npy::shape(&files.train, files.train_key.as_deref())?,
-        (_, None) => shape(&recipe)?,
-    };
-    recipe.data.augmentation().check(shape)?;
-    let recipe = Recipe { data: recipe.data.with_shape(shape), ..recipe };
+    let mut recipe = recipe.resolved()?;
+    match &recipe.data {
+        Data::Table(table) => {
+            let mut table = table.resolved();
+            if table.columns.is_empty() {
+                let splits = table.spec()?.load()?;
+                table.columns = splits.train.columns().iter().map(|name| Column(name.clone())).collect();
+            }
+            recipe.data = Data::Table(table);
+            if recipe.evaluation.dequantizers == Evaluation::default().dequantizers {
+                recipe.evaluation.dequantizers = Vec::new();
+            }
+        }
+        _ => {
+            let shape = match (&recipe.data, recipe.data.shape()) {
+                (_, Some(shape)) => shape,
+                (Data::Idx(files), None) => idx::shape(&files.train)?,
+                (Data::Npy(files) | Data::Npz(files), None) => {
+                    npy::shape(&files.train, files.train_key.as_deref())?
+                }
+                (_, None) => image_shape(&recipe)?,
+            };
+            recipe.data.augmentation().check(shape)?;
+            recipe.data = recipe.data.with_shape(shape);
+        }
+    }
     recipe.check()?;
-    let settings = registry.network(&recipe, RowShape::Image(shape))?.settings().clone();
-    let network = Named { settings, ..recipe.network };
-    Ok(Recipe { network, ..recipe })
+    let shape = shape(&recipe)?;
+    recipe.evaluation.divergence.get_or_insert(match shape {
+        RowShape::Vector(dims) if dims <= EXACT => Divergence::Exact,
+        _ => Divergence::default(),
+    });
+    recipe.network.settings = registry.network(&recipe, shape)?.settings().clone();
+    Ok(recipe)
 }
 
-/// The shape of the images, as the recipe has it once it is [`resolved`].
+/// The most numbers of a row whose divergence is exact without being asked for.
+const EXACT: usize = 64;
+
+/// The shape of a row, as the recipe has it once it is [`resolved`].
 ///
 /// # Errors
 /// If it depends on a file, and the recipe is not resolved.
-pub(crate) fn shape(recipe: &Recipe) -> Result<ImageShape> {
+pub(crate) fn shape(recipe: &Recipe) -> Result<RowShape> {
+    match &recipe.data {
+        Data::Table(_) => recipe.data.row_shape().ok_or_else(|| {
+            let expected = "the columns, since the data is not looked at";
+            recipe.source.error("data.columns", "nothing", expected)
+        }),
+        _ => image_shape(recipe).map(RowShape::Image),
+    }
+}
+
+fn image_shape(recipe: &Recipe) -> Result<ImageShape> {
     recipe.data.shape().ok_or_else(|| {
         let expected = "the shape [height, width, channels], since the data is not looked at";
         recipe.source.error("data.shape", "nothing", expected)
     })
 }
 
-/// The images of one split.
+/// The rows that a run trains on, and those that it is measured on.
 ///
 /// # Errors
 /// If the data cannot be read, or has another shape than the recipe says.
-pub(crate) fn load(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
+pub(crate) fn load_both(recipe: &Recipe) -> Result<(Source, Source)> {
+    match table(recipe)? {
+        Some(Splits { train, test, schema, .. }) => {
+            let of = |rows, split| Source::Table(Box::new(TableRows { rows, schema: schema.clone(), split }));
+            Ok((of(train, Split::Train), of(test, Split::Test)))
+        }
+        None => {
+            let images = |split| load(recipe, split).map(Source::Images);
+            Ok((images(Split::Train)?, images(Split::Test)?))
+        }
+    }
+}
+
+/// The rows that a run is measured on.
+///
+/// # Errors
+/// As [`load_both`].
+pub(crate) fn held_out(recipe: &Recipe) -> Result<Source> {
+    match recipe.data {
+        Data::Table(_) => load_both(recipe).map(|(_, held_out)| held_out),
+        _ => load(recipe, Split::Test).map(Source::Images),
+    }
+}
+
+/// The images of one split.
+fn load(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
     let images = open(recipe, split)?;
-    let expected = shape(recipe)?;
+    let expected = image_shape(recipe)?;
     if images.shape() != expected {
         let what = format!("data.shape of the {split} images");
         return Err(recipe.source.error(&what, images.shape(), expected.to_string()));
@@ -94,6 +156,7 @@ fn open(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
             let files = if folder.random_crops { files.random_crops(seed) } else { files };
             Box::new(image_files::load(path, name, split, files)?)
         }
+        Data::Table(_) => return Err(Error::value("data.name", "\"table\"", "images")),
     })
 }
 
@@ -104,21 +167,31 @@ fn place(files: &ArrayFiles, is_train: bool) -> (&Path, Option<&str>) {
     }
 }
 
-/// Refuses to put a result on other images in the place of an earlier one.
+/// Refuses to put a result on other rows in the place of an earlier one.
 ///
 /// # Errors
 /// If `result.json` is there, and its fingerprint is another.
-pub(super) fn check_same(run: &RunFolder, images: &Fingerprint) -> Result<()> {
+pub(super) fn check_same(run: &RunFolder, rows: &Source) -> Result<()> {
     let path = run.result();
     let Ok(earlier) = Outcome::read(&path) else { return Ok(()) };
-    let Ok(earlier) = serde_json::from_value::<Fingerprint>(earlier.data.fingerprint) else { return Ok(()) };
-    earlier.require_same(images).map_err(|error| {
-        let expected = "the images of that result (move it away to measure others)";
+    let earlier = earlier.data.fingerprint;
+    let same = match rows {
+        Source::Images(images) => match serde_json::from_value::<Fingerprint>(earlier) {
+            Ok(earlier) => earlier.require_same(&images.fingerprint()?),
+            Err(_) => Ok(()),
+        },
+        Source::Table(table) => match serde_json::from_value::<table::Fingerprint>(earlier) {
+            Ok(earlier) => earlier.require_same(&table.fingerprint()),
+            Err(_) => Ok(()),
+        },
+    };
+    same.map_err(|error| {
+        let expected = "the rows of that result (move it away to measure others)";
         Error::format(path, "data.fingerprint", error, expected)
     })
 }
 
-/// What the first `count` held-out images cost without any network, where that is known.
+/// What the first `count` held-out rows cost without any network, where that is known.
 ///
 /// # Errors
 /// If the data cannot be read.
@@ -127,11 +200,14 @@ pub(super) fn baseline(recipe: &Recipe, count: usize) -> Result<Option<Baseline>
         Data::Digits => {
             let test = digits::load(Split::Test)?.truncated(count);
             let bits = baseline::independent_pixels(&digits::load(Split::Train)?, &test)?;
-            Some(Baseline { name: "independent pixels".to_owned(), bits_per_dim: bits.bits_per_dim })
+            Some(Baseline::bits("independent pixels", bits.bits_per_dim))
         }
-        Data::TwoPixel => {
-            let exact = TwoPixel::new().entropy_bits_per_dim();
-            Some(Baseline { name: "exact entropy".to_owned(), bits_per_dim: exact })
+        Data::TwoPixel => Some(Baseline::bits("exact entropy", TwoPixel::new().entropy_bits_per_dim())),
+        Data::Table(_) => {
+            let Some(Splits { train, test, .. }) = table(recipe)? else { return Ok(None) };
+            let dims = train.columns().len();
+            baseline::normal(dims, train.values(), test.truncated(count).values())
+                .map(|nats| Baseline::nats("normal distribution", nats, dims))
         }
         _ => None,
     })

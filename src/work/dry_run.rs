@@ -1,7 +1,7 @@
 //! What a recipe would cost, from its network alone.
 
 use super::device::{on_device, open};
-use super::networks::{fresh, plan};
+use super::networks::fresh;
 use crate::config::{self, Recipe};
 use crate::error::Result;
 use crate::nn::{Counted, Network, Operations, count};
@@ -65,7 +65,7 @@ pub fn dry_run(recipe: &Recipe, registry: &Registry) -> Result<DryRun> {
     let recipe = recipe.resolved()?;
     registry.check(&recipe)?;
     let shape = super::data::shape(&recipe)?;
-    let plan = plan(&recipe, registry, shape)?;
+    let plan = registry.network(&recipe, shape)?;
     on_device!(open(recipe.device)?, device => measure(&recipe, &plan, &device))
 }
 

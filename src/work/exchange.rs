@@ -1,6 +1,6 @@
 //! Runs from checkpoints of the published code, and back.
 
-use super::networks::{fresh, plan};
+use super::networks::fresh;
 use crate::config::Recipe;
 use crate::data::Position;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub fn import(
     RunFolder::vacant(out)?;
     let shape = super::data::shape(&recipe)?;
     let state = TrainState::parse(path, Tree::load(path)?)?;
-    let plan = plan(&recipe, registry, shape)?;
+    let plan = registry.network(&recipe, shape)?;
     let network = fresh(&plan, recipe.seed, &Cpu::default())?;
     Import { path, recipe: &recipe, out, chosen, state, plan }.run(network)
 }
@@ -111,6 +111,7 @@ impl Import<'_> {
             seconds: 0.0,
             time_sampler: None,
             dequantizers: BTreeMap::new(),
+            schema: super::source::table(self.recipe)?.map(|splits| splits.schema),
         };
         let run = RunFolder::create(self.out, self.recipe)?;
         let folder = run.checkpoints();
@@ -142,7 +143,7 @@ pub fn export(run: &RunFolder, registry: &Registry, path: &Path) -> Result<()> {
     let last = run.last_checkpoint();
     let bytes = std::fs::read(&last).map_err(Error::io(&last, "read"))?;
     let checkpoint = Checkpoint::parse(&last, &bytes)?;
-    let plan = plan(run.recipe(), registry, shape)?;
+    let plan = registry.network(run.recipe(), shape)?;
     checkpoint.check_network(plan.description())?;
     let layout = run.imported();
     let layout = if layout.exists() { Some(Tree::load(&layout)?) } else { None };

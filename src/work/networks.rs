@@ -1,20 +1,10 @@
 //! The network of a recipe on a device.
 
-use crate::config::Recipe;
-use crate::data::{ImageShape, RowShape};
 use crate::error::Result;
 use crate::nn::DynNetwork;
-use crate::registry::{ComputeDevice, NetworkPlan, Registry};
+use crate::registry::{ComputeDevice, NetworkPlan};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-
-/// The network of a recipe for images of `shape`.
-///
-/// # Errors
-/// A name, a setting or a shape that cannot be used.
-pub(crate) fn plan(recipe: &Recipe, registry: &Registry, shape: ImageShape) -> Result<NetworkPlan> {
-    registry.network(recipe, RowShape::Image(shape))
-}
 
 /// The network of a plan with the fresh weights of `seed`.
 ///

@@ -18,6 +18,7 @@ mod micro;
 mod norm_images;
 mod points;
 mod pointwise;
+mod resample;
 mod scratch;
 mod simd;
 mod storage;
@@ -186,6 +187,24 @@ impl Kernels<f32> for Cpu {
         v: Dual<Tokens<T>>,
     ) -> Dual<Tokens<T>> {
         attention_jvp::attention_jvp(q, k, v)
+    }
+
+    fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, f32, Self, T> {
+        let channels = x.shape().3;
+        let y = resample::average_pool(dynamic_image(x));
+        let [rows, height, width, _] = *y.shape();
+        y.reshape_like(&(rows, height, width, channels))
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, f32, Self, T> {
+        let channels = x.shape().3;
+        let y = resample::upsample(dynamic_image(x));
+        let [rows, height, width, _] = *y.shape();
+        y.reshape_like(&(rows, height, width, channels))
     }
 
     fn adamw<S: Shape>(

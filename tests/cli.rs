@@ -8,8 +8,12 @@ mod checkpointed_blocks;
 mod exchange;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/shapes.rs"]
+mod shapes;
 #[path = "cli/stages.rs"]
 mod stages;
+#[path = "cli/tables.rs"]
+mod tables;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -252,7 +252,7 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
 
 /// The entries of a per-channel parameter that belong to the channels of `shape`, group by group, at every position.
 ///
-/// `gather` and not `slice`: the backward pass of dfdx 0.13's `slice` overwrites the gradient where it should add
+/// `gather` and not `slice`: the backward pass of dfdx 0.13's `slice` overwrites the gradient on a CPU where it should add
 /// to it, and a layer's parameters are used once for the value and once for each tangent.
 fn per_channel<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     parameter: &Tensor<(usize,), E, D>,

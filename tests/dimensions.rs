@@ -42,7 +42,7 @@ where
     let mut bytes = Vec::new();
     let mut add = |name: String, numbers: &[E]| bytes.push((name, E::to_bytes(numbers)));
 
-    let mut pass = || Pass::eval(&times).with_conditioning(Some(&conditioning));
+    let pass = || Pass::eval(&times).with_conditioning(Some(&conditioning));
     let both = Dual::new(Dual::new(z.clone(), v.clone()), Dual::new(w.clone(), u.clone()));
     add("value".into(), &network.forward(z.clone(), &mut pass()).as_vec());
     let y = network.jvp(both.value.clone(), &mut pass());
@@ -209,8 +209,7 @@ fn another_mode_around_an_object_is_said_so() {
 fn sizes_that_cannot_be_are_refused_in_one_line() {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut unet = |image: (usize, usize, usize), width: usize| {
-        let built =
-            DynamicUNet::<f32, Cpu>::sized(image, width, &unet_config(), &Cpu::default(), &mut rng);
+        let built = DynamicUNet::<f32, Cpu>::sized(image, width, &unet_config(), &Cpu::default(), &mut rng);
         built.unwrap_err().to_string()
     };
     let groups = "expected a multiple of 32, the groups of group norm";

@@ -199,7 +199,8 @@ fn networks_of_any_size() {
     let recipe = |data: &str, network: &str, width: u32| {
         folder_with(&format!("data.name = '{data}'\n[network]\nname = '{network}'\nwidth = {width}\n"))
     };
-    for (data, network, width) in [("two_pixel", "unet", 32), ("two_pixel", "mlp", 48), ("digits", "mlp", 5)] {
+    for (data, network, width) in [("two_pixel", "unet", 32), ("two_pixel", "mlp", 48), ("digits", "mlp", 5)]
+    {
         let folder = recipe(data, network, width);
         let output = idode(folder.path(), &["train", "r.toml", "--dry-run"]);
         assert!(output.status.success(), "{output:?}");

@@ -213,7 +213,7 @@ fn mixture() -> Result<()> {
     let exact: Vec<f64> =
         states.chunks_exact(2).map(|z| Ok(marginal.point(z)?.log_density())).collect::<Result<_>>()?;
     let tolerances = Tolerances { relative: 1e-4, absolute: 1e-4, log_density: 1e-2 };
-    let config = MlpConfig { blocks: 2, fourier: None };
+    let config = MlpConfig { blocks: 2, ..MlpConfig::default() };
     compare(
         "nats",
         |seed| {

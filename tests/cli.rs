@@ -159,7 +159,7 @@ fn recipe_without_data_or_network() {
     assert_eq!(line, "r.toml: network: found nothing, expected this key, which has no default");
     let line = recipe_refusal("data.name = 'digits'\nnetwork.name = 'resnet'");
     assert!(
-        line.starts_with("r.toml: line 2, network.name: found the unknown name \"resnet\", expected "),
+        line.starts_with("r.toml: line 2, network.name: found the unknown network \"resnet\", expected "),
         "{line}"
     );
 }

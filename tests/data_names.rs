@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use idode::config::{Data, Recipe};
-use idode::data::ImageShape;
+use idode::data::{ImageShape, RowShape};
 use idode::model::Model;
 use idode::progress::Silent;
 use idode::registry::Registry;
@@ -282,11 +282,15 @@ fn the_papers_recipes_are_whole() {
         ("imagenet32_old_vp", "vp", 256, 512),
     ] {
         let recipe = Recipe::load(folder.join(format!("{name}.toml"))).unwrap();
-        Registry::<idode::registry::FlowState>::default().check(&recipe).unwrap();
+        let registry = Registry::<idode::registry::FlowState>::default();
+        registry.check(&recipe).unwrap();
         assert_eq!(recipe.schedule.name, schedule);
-        assert_eq!(recipe.data.shape(), Some(ImageShape::new(32, 32, 3)));
-        let idode::config::Network::Unet(unet) = &recipe.network else { panic!("{name}") };
-        assert_eq!((unet.width, unet.blocks), (width, 32));
+        let shape = recipe.data.shape().unwrap();
+        assert_eq!(shape, ImageShape::new(32, 32, 3));
+        let network = registry.network(&recipe, RowShape::Image(shape)).unwrap();
+        assert_eq!(recipe.network.name, "unet");
+        assert_eq!(network.settings()["width"].as_integer(), Some(width));
+        assert_eq!(network.settings()["blocks"].as_integer(), Some(32));
         assert_eq!(recipe.stage[0].batch * recipe.stage[0].accumulation, images);
         let is_augmented = recipe.data.augmentation() != idode::data::Augmentation::default();
         assert_eq!(is_augmented, name.ends_with("augmented"));

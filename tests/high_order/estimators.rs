@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 use idode::analytic::Rademacher;
 use idode::analytic::nalgebra::{DMatrix, DVector};
 use idode::diffusion::{Coefficients, DynDiffusion};
-use idode::nn::{Jvp, Mlp, MlpConfig, Network, Parameters, Pass, SecondJvp};
+use idode::nn::{Jvp, MlpConfig, Network, Parameters, Pass, SecondJvp, StaticMlp};
 use idode::objective::{
     Matching, Objective, SecondOrderJacobian, SecondOrderTrace, Slices, ThirdOrder, TraceEstimator,
 };
@@ -111,8 +111,8 @@ fn tuples(d: usize, count: usize) -> Vec<Vec<f64>> {
 
 fn network<const N: usize>(seed: u64) -> StaticMlp<N, 4, f64, Cpu> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let config = MlpConfig { blocks: 1, fourier: None };
-    let network = Mlp::new(&config, &Cpu::default(), &mut rng).expect("a network");
+    let config = MlpConfig { blocks: 1, ..MlpConfig::default() };
+    let network = StaticMlp::new(&config, &Cpu::default(), &mut rng).expect("a network");
     moved(&network, 0.3, seed + 1)
 }
 

@@ -73,7 +73,7 @@ fn every_objective<N: SecondJvp<f64, Cpu> + Parameters<f64, Cpu>>(network: &N, l
 fn mlp_gradients_are_central_differences() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let fourier = FadingFourier { exponents: vec![-2, 0], gamma: [-8.0, 4.0] };
-    let config = MlpConfig { blocks: 2, fourier: Some(fourier) };
+    let config = MlpConfig { blocks: 2, fourier: Some(fourier), ..MlpConfig::default() };
     let network = StaticMlp::<3, 8, f64, Cpu>::new(&config, &Cpu::default(), &mut rng).expect("a network");
     every_objective(&moved(&network, 0.1, 100), &[-5.0, 0.5, 3.0]);
 }

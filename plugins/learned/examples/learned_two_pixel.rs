@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     let times = Stratified(Importance::for_weight(range, diffusion.weight_density())?);
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let fourier = FadingFourier { exponents: vec![7], gamma: [range.min().0, range.max().0] };
-    let config = MlpConfig { blocks: 3, fourier: Some(fourier) };
+    let config = MlpConfig { fourier: Some(fourier), ..MlpConfig::default() };
     let network = StaticMlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 3e-3, warmup: 100, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
     let optimizer = AdamWSettings { ema: 0.99, ..AdamWSettings::default() };

@@ -61,7 +61,7 @@ impl PatchNet {
     ///
     /// # Shapes
     /// `(positions, 2 channels)`.
-    pub(crate) fn apply<T: Tape<f32, Cpu>>(
+    pub(crate) fn apply<T: Tape<f32, Cpu> + 'static>(
         &self,
         patches: Tensor<(usize, usize), f32, Cpu, T>,
     ) -> Tensor<(usize, usize), f32, Cpu, T> {

@@ -39,7 +39,7 @@ impl Network<f64, Cpu> for Faulty {
         &self.device
     }
 
-    fn forward<T: Tape<f64, Cpu>>(
+    fn forward<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Tensor<Self::Batch, f64, Cpu, T>,
         pass: &mut Pass<'_>,
@@ -50,7 +50,7 @@ impl Network<f64, Cpu> for Faulty {
 }
 
 impl Jvp<f64, Cpu> for Faulty {
-    fn jvp<T: Tape<f64, Cpu>>(
+    fn jvp<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, f64, Cpu, T>>,
         pass: &mut Pass<'_>,

@@ -9,7 +9,7 @@ use idode::progress::Silent;
 use idode::registry::Registry;
 use idode::result::Outcome;
 use idode::run::RunFolder;
-use idode::work::{self, Destination, Trained};
+use idode::work::{self, Destination, Trained, Wanted};
 use std::fs;
 use std::path::Path;
 
@@ -128,8 +128,14 @@ fn every_name_trains_measures_and_samples_and_then_needs_no_data() {
     for i in 0..cases.len() {
         let run = folder.path().join(format!("run{i}"));
         let model = Model::load(&run).unwrap();
-        assert_eq!(model.shape(), ImageShape::new(8, 8, 1));
-        work::sample(&RunFolder::open(&run).unwrap(), &Registry::default(), 2, &mut Silent).unwrap();
+        assert_eq!(model.shape().image(), ImageShape::new(8, 8, 1));
+        work::sample(
+            &RunFolder::open(&run).unwrap(),
+            &Registry::default(),
+            &Wanted { count: Some(2), ..Wanted::default() },
+            &mut Silent,
+        )
+        .unwrap();
     }
 }
 

@@ -50,6 +50,7 @@ fn bytes<O>(trainer: &Small<O>) -> Vec<u8> {
         seconds: 0.0,
         time_sampler: None,
         dequantizers: Default::default(),
+        schema: None,
     };
     encode(&trainer.network, &trainer.optimizer, &state).unwrap()
 }

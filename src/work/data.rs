@@ -84,19 +84,20 @@ fn image_shape(recipe: &Recipe) -> Result<ImageShape> {
     })
 }
 
-/// The rows that a run trains on, and those that it is measured on.
+/// The rows that a run trains on, those that it is measured on, and what the user should know of them, a line each.
 ///
 /// # Errors
 /// If the data cannot be read, or has another shape than the recipe says.
-pub(crate) fn load_both(recipe: &Recipe) -> Result<(Source, Source)> {
+pub(crate) fn load_both(recipe: &Recipe) -> Result<(Source, Source, Vec<String>)> {
     match table(recipe)? {
-        Some(Splits { train, test, schema, .. }) => {
+        Some(Splits { train, test, schema, warnings }) => {
             let of = |rows, split| Source::Table(Box::new(TableRows { rows, schema: schema.clone(), split }));
-            Ok((of(train, Split::Train), of(test, Split::Test)))
+            let warnings = warnings.iter().map(ToString::to_string).collect();
+            Ok((of(train, Split::Train), of(test, Split::Test), warnings))
         }
         None => {
             let images = |split| load(recipe, split).map(Source::Images);
-            Ok((images(Split::Train)?, images(Split::Test)?))
+            Ok((images(Split::Train)?, images(Split::Test)?, Vec::new()))
         }
     }
 }
@@ -107,7 +108,7 @@ pub(crate) fn load_both(recipe: &Recipe) -> Result<(Source, Source)> {
 /// As [`load_both`].
 pub(crate) fn held_out(recipe: &Recipe) -> Result<Source> {
     match recipe.data {
-        Data::Table(_) => load_both(recipe).map(|(_, held_out)| held_out),
+        Data::Table(_) => load_both(recipe).map(|(_, held_out, _)| held_out),
         _ => load(recipe, Split::Test).map(Source::Images),
     }
 }

@@ -90,7 +90,8 @@ pub fn train(
     destination.check(&recipe)?;
     let device = open(recipe.device)?;
     // What the end of the run needs is looked at before its beginning.
-    let (rows, _) = data::load_both(&recipe)?;
+    let (rows, _, warnings) = data::load_both(&recipe)?;
+    warnings.iter().for_each(|warning| progress.message(warning));
     let plan = registry.network(&recipe, rows.shape())?;
     let (run, resume) = match destination {
         Destination::New(root) => (RunFolder::create(root, &recipe)?, false),

@@ -134,6 +134,15 @@ fn a_column_on_a_grid_is_spread_over_its_cells() {
     let samples = fs::read_to_string(folder.path().join("run/samples.csv")).expect("samples");
     let whole = |row: &str| row.split(',').next().is_some_and(|n| n.parse::<i64>().is_ok());
     assert!(samples.lines().skip(1).all(whole), "{samples}");
+    // Without the grid it is named: a density there has no bound.
+    let recipe = format!("[data]\nname = 'table'\npath = 't.csv'\n{END}");
+    fs::write(folder.path().join("r.toml"), recipe).expect("a file");
+    let output = idode(folder.path(), &["train", "r.toml", "--out", "without"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && said.contains("\"n\"") && said.contains("grid = { n = 1.0 }"),
+        "{said}"
+    );
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("t.csv"), "n,x\n1,0.5\n1,0.25\n2.5,1\n3,4\n").expect("a file");
     let recipe = format!("[data]\nname = 'table'\npath = 't.csv'\ngrid = {{ n = 1 }}\n{END}");

@@ -269,7 +269,7 @@ fn what_a_network_does_not_take_is_named() {
     let cases = [
         (
             "network = 'resnet'",
-            "line 2, network: found the unknown network \"resnet\", expected \"unet\" (the nearest of mlp, unet)",
+            "line 2, network: found the unknown network \"resnet\", expected one of mlp, unet",
         ),
         (
             "[network]\nname = 'unet'\nwidht = 1",

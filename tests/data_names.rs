@@ -337,5 +337,5 @@ fn conditioning_numbers_reach_the_network() {
     assert_eq!(last[0], none[0]);
     assert_ne!(last[4], none[4]);
     let error = losses(Some(&[0.0; 3])).unwrap_err();
-    assert_eq!(error, "conditioning numbers = 3: expected one for each of 4 rows");
+    assert_eq!(error, "conditioning numbers = 3: expected 1 for each of 4 rows");
 }

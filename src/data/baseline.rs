@@ -60,7 +60,8 @@ pub fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Baseline>
 mod tests {
     use super::*;
     use crate::data::digits;
-    use crate::data::source::{ImageShape, Split};
+    use crate::data::shape::ImageShape;
+    use crate::data::source::Split;
     use crate::pixels::PixelGrid;
 
     #[test]

@@ -90,6 +90,7 @@ pub fn train(
     destination.check(&recipe)?;
     device::open(recipe.device)?;
     let images = data::load(&recipe, Split::Train)?;
+    data::say_passed_over(&*images, progress);
     // What the end of the run needs is looked at before its beginning.
     data::load(&recipe, Split::Test)?;
     networks::with_network(&recipe, images.shape(), Exists)?;
@@ -142,6 +143,7 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
     let recipe = run.recipe();
     let model = Model::of(run, registry.clone())?;
     let images = data::load(recipe, Split::Test)?;
+    data::say_passed_over(&*images, progress);
     let fingerprint = images.fingerprint()?;
     data::check_same(run, &fingerprint)?;
     let count = recipe.evaluation.images.map_or(images.images(), |n| images.images().min(n as usize));

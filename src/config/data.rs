@@ -1,10 +1,12 @@
 //! The data set of a recipe, and the noise levels it asks for.
 
 use super::by_name::by_name;
+use super::classes::Classes;
 use super::fault::Fault;
-use super::files::{self, ArrayFiles, Cifar10, Folder, ImageNet32};
+use super::files::{self, ArrayArchives, ArrayFiles, Cifar10, Folder, ImageNet32};
 use super::source::Source;
 use super::table::Table;
+use crate::data::imagenet32::Release;
 use crate::data::{Augmentation, ImageShape, RowShape, TwoPixel, cifar10, digits, imagenet32};
 use crate::error::Result;
 use crate::level::GammaRange;
@@ -24,7 +26,7 @@ pub enum Data {
     /// `"npy"`: NumPy arrays.
     Npy(ArrayFiles),
     /// `"npz"`: NumPy arrays in archives.
-    Npz(ArrayFiles),
+    Npz(ArrayArchives),
     /// `"idx"`: arrays of bytes, as MNIST comes in.
     Idx(ArrayFiles),
     /// `"folder"`: image files in a folder, tar or zip.
@@ -35,7 +37,7 @@ pub enum Data {
 
 by_name!(Data {
     Digits, TwoPixel;
-    Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayFiles), Idx(ArrayFiles), Folder(Folder), Table(Table)
+    Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayArchives), Idx(ArrayFiles), Folder(Folder), Table(Table)
 });
 
 impl Data {
@@ -61,7 +63,8 @@ impl Data {
             Self::TwoPixel => 256,
             Self::Cifar10(cifar) => cifar.levels,
             Self::Imagenet32(imagenet) => imagenet.levels,
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.levels,
+            Self::Npy(files) | Self::Idx(files) => files.levels,
+            Self::Npz(files) => files.levels,
             Self::Folder(folder) => folder.levels,
             Self::Table(_) => return None,
         })
@@ -74,7 +77,8 @@ impl Data {
             Self::TwoPixel => Some(TwoPixel::shape()),
             Self::Cifar10(_) => Some(cifar10::shape()),
             Self::Imagenet32(_) => Some(imagenet32::shape()),
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.shape.as_ref().map(files::shape),
+            Self::Npy(files) | Self::Idx(files) => files.shape.as_ref().map(files::shape),
+            Self::Npz(files) => files.shape.as_ref().map(files::shape),
             Self::Folder(folder) => Some(files::shape(&folder.shape)),
             Self::Table(_) => None,
         }
@@ -97,11 +101,26 @@ impl Data {
         }
     }
 
+    /// The number of classes that the images have labels of, as far as the recipe tells.
+    pub fn classes(&self) -> Option<usize> {
+        match self {
+            Self::Digits => Some(digits::CLASSES),
+            Self::Cifar10(_) => Some(cifar10::CLASSES),
+            Self::Imagenet32(imagenet) => (imagenet.release == Release::New).then_some(imagenet32::CLASSES),
+            Self::Npy(files) | Self::Idx(files) => files.classes,
+            Self::Npz(files) => files.classes,
+            Self::Folder(Folder { classes: Some(Classes::Named(names)), .. }) => Some(names.len()),
+            Self::TwoPixel | Self::Folder(_) | Self::Table(_) => None,
+        }
+    }
+
     /// The same data with the shape of an image written out, where it can be.
     pub(crate) fn with_shape(&self, shape: ImageShape) -> Self {
-        let mut data = self.clone();
-        if let Self::Npy(files) | Self::Npz(files) | Self::Idx(files) = &mut data {
-            files.shape = Some([shape.height, shape.width, shape.channels]);
+        let (mut data, sides) = (self.clone(), Some([shape.height, shape.width, shape.channels]));
+        match &mut data {
+            Self::Npy(files) | Self::Idx(files) => files.shape = sides,
+            Self::Npz(files) => files.shape = sides,
+            _ => {}
         }
         data
     }
@@ -112,7 +131,8 @@ impl Data {
             Self::Digits | Self::TwoPixel | Self::Table(_) => Augmentation::default(),
             Self::Cifar10(cifar) => cifar.augmentation,
             Self::Imagenet32(imagenet) => imagenet.augmentation,
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.augmentation,
+            Self::Npy(files) | Self::Idx(files) => files.augmentation,
+            Self::Npz(files) => files.augmentation,
             Self::Folder(folder) => folder.augmentation,
         }
     }
@@ -125,12 +145,13 @@ impl Data {
             Self::Imagenet32(imagenet) => {
                 files::check(imagenet.levels, 256, Some(&[32, 32, 3]), imagenet.augmentation)
             }
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => {
-                let stored = files.stored_levels.unwrap_or(files.levels);
-                files::check(files.levels, stored, files.shape.as_ref(), files.augmentation)
-            }
+            Self::Npy(files) | Self::Idx(files) => files.check(),
+            Self::Npz(files) => files.check(),
             Self::Folder(folder) => {
-                files::check(folder.levels, 65536, Some(&folder.shape), folder.augmentation)?;
+                files::check(folder.levels, files::MOST_LEVELS, Some(&folder.shape), folder.augmentation)?;
+                if let Some(classes) = &folder.classes {
+                    classes.check().map_err(|fault| fault.under("classes"))?;
+                }
                 match folder.shape[2] {
                     1 | 3 => Ok(()),
                     channels => Err(Fault::new("shape[2]", channels.to_string(), "1 or 3 channels")),

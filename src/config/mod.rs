@@ -17,6 +17,7 @@
 //! ```
 
 mod by_name;
+mod classes;
 mod data;
 pub(crate) mod de;
 mod device;
@@ -31,12 +32,13 @@ mod source;
 mod stage;
 mod table;
 
+pub use classes::Classes;
 pub use data::{Data, Range};
 pub use device::Device;
 pub use evaluation::{
     Adaptive, Controller, Divergence, Evaluation, Fixed, Hutchinson, Probe, Sample, Stepping,
 };
-pub use files::{ArrayFiles, Cifar10, Folder, ImageNet32};
+pub use files::{ArrayArchives, ArrayFiles, Cifar10, Folder, ImageNet32};
 pub use named::Named;
 pub use network::{Attention, Mlp, Unet};
 pub use objective::{Objective, SecondOrder, ThirdOrder};

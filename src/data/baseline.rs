@@ -93,7 +93,8 @@ pub fn normal(dims: usize, train: &[f64], test: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::data::digits;
-    use crate::data::source::{ImageShape, Split};
+    use crate::data::shape::ImageShape;
+    use crate::data::source::Split;
     use crate::pixels::PixelGrid;
 
     #[test]

@@ -142,7 +142,10 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
     data::check_same(run, &held_out)?;
     let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
     let found = match &held_out {
-        Source::Images(images) => measure::images(run, &model, &**images, count, progress)?,
+        Source::Images(images) => {
+            data::passed_over(&**images).iter().for_each(|said| progress.message(said));
+            measure::images(run, &model, &**images, count, progress)?
+        }
         Source::Table(table) => measure::table(run, &model, &table.rows.truncated(count), progress)?,
     };
     let baseline = data::baseline(recipe, count)?;

@@ -206,37 +206,61 @@ impl Model {
     pub fn bits_per_dim(&self, pixels: &[u16]) -> Result<OdeEstimate> {
         let start = self.diffusion.level(self.diffusion.range().min());
         let dequantizer = crate::dequantization::TruncatedNormal::new(self.grid()?, start);
-        self.ode(pixels, &dequantizer, &mut Silent)
+        self.ode(pixels, &[], &dequantizer, &mut Silent)
     }
 
-    /// The ODE's bound with any dequantizer, with the settings of the recipe.
+    /// The ODE's bound with any dequantizer, with the settings of the recipe. `labels` has each image's class if the model is
+    /// conditioned on classes, and is empty otherwise.
     ///
     /// # Errors
-    /// As [`bits_per_dim`](Self::bits_per_dim).
+    /// As [`bits_per_dim`](Self::bits_per_dim), and labels that do not fit.
     pub fn ode(
         &self,
         pixels: &[u16],
+        labels: &[u16],
         dequantizer: &dyn Dequantizer,
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
-        self.network.ode(pixels, dequantizer, None, self.measurement()?, progress)
+        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        self.network.ode(pixels, dequantizer, given.as_deref(), self.measurement()?, progress)
     }
 
-    /// The VLB, at as many levels an image as the recipe has.
+    /// The VLB, at as many levels an image as the recipe has; `labels` as for [`ode`](Self::ode).
     ///
     /// # Errors
-    /// As [`bits_per_dim`](Self::bits_per_dim).
-    pub fn vlb(&self, pixels: &[u16], progress: &mut dyn Progress) -> Result<VlbEstimate> {
-        self.network.vlb(pixels, self.grid()?, self.times()?, None, self.measurement()?, progress)
+    /// As [`ode`](Self::ode).
+    pub fn vlb(&self, pixels: &[u16], labels: &[u16], progress: &mut dyn Progress) -> Result<VlbEstimate> {
+        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        let (grid, times) = (self.grid()?, self.times()?);
+        self.network.vlb(pixels, grid, times, given.as_deref(), self.measurement()?, progress)
     }
 
-    /// Draws `count` images: grey levels, image after image.
+    /// Draws `count` images: grey levels, image after image; `labels` as for [`ode`](Self::ode).
     ///
     /// # Errors
-    /// A model of a table, or a sample that cannot be finished by the recipe's solver.
-    pub fn sample(&self, count: usize, progress: &mut dyn Progress) -> Result<Vec<u16>> {
-        let grid = self.grid()?;
-        Ok(self.network.sample(count, None, self.sampling()?, progress)?.pixels(grid))
+    /// A model of a table, labels that do not fit, or a sample that cannot be finished by the recipe's solver.
+    pub fn sample(&self, count: usize, labels: &[u16], progress: &mut dyn Progress) -> Result<Vec<u16>> {
+        let (grid, given) = (self.grid()?, self.of_classes(labels, count)?);
+        Ok(self.network.sample(count, given.as_deref(), self.sampling()?, progress)?.pixels(grid))
+    }
+
+    /// What the network takes for images of these classes.
+    fn of_classes(&self, labels: &[u16], images: usize) -> Result<Option<Vec<f64>>> {
+        let classes = if self.schema.is_some() { 0 } else { self.recipe.data.conditions() };
+        if classes == 0 && labels.is_empty() {
+            return Ok(None);
+        }
+        if classes == 0 || labels.len() != images {
+            let expected = match classes {
+                0 => "none: the model is not conditioned on classes".to_owned(),
+                _ => format!("one for each of {images} images"),
+            };
+            return Err(Error::value("labels", labels.len(), expected));
+        }
+        match labels.iter().position(|label| usize::from(*label) >= classes) {
+            Some(i) => Err(Error::value(format!("labels[{i}]"), labels[i], format!("below {classes}"))),
+            None => Ok(Some(source::of_classes(labels, classes))),
+        }
     }
 
     /// Draws `count` rows of a table, each with its conditions, all in the user's units: row after row.

@@ -3,7 +3,7 @@
 use super::by_name::by_name;
 use super::classes::Classes;
 use super::fault::Fault;
-use super::files::{self, ArrayArchives, ArrayFiles, Cifar10, Folder, ImageNet32};
+use super::files::{self, ArrayArchives, ArrayFiles, Cifar10, Condition, Digits, Folder, ImageNet32};
 use super::source::Source;
 use super::table::Table;
 use crate::data::imagenet32::Release;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
     /// `"digits"`: 1,797 handwritten digits of 8x8 pixels and 17 grey levels, embedded in the crate.
-    Digits,
+    Digits(Digits),
     /// `"two_pixel"`: two pixels of 256 levels from a fixed mixture whose entropy is known exactly.
     TwoPixel,
     /// `"cifar10"`: 32x32x3.
@@ -36,15 +36,15 @@ pub enum Data {
 }
 
 by_name!(Data {
-    Digits, TwoPixel;
-    Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayArchives), Idx(ArrayFiles), Folder(Folder), Table(Table)
+    TwoPixel;
+    Digits(Digits), Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayArchives), Idx(ArrayFiles), Folder(Folder), Table(Table)
 });
 
 impl Data {
     /// The name in recipes.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Digits => digits::NAME,
+            Self::Digits(_) => digits::NAME,
             Self::TwoPixel => crate::data::two_pixel::NAME,
             Self::Cifar10(_) => cifar10::NAME,
             Self::Imagenet32(imagenet) => imagenet.release.name(),
@@ -59,7 +59,7 @@ impl Data {
     /// The number of grey levels of a pixel; none where rows are no images.
     pub fn levels(&self) -> Option<u32> {
         Some(match self {
-            Self::Digits => 17,
+            Self::Digits(_) => 17,
             Self::TwoPixel => 256,
             Self::Cifar10(cifar) => cifar.levels,
             Self::Imagenet32(imagenet) => imagenet.levels,
@@ -73,7 +73,7 @@ impl Data {
     /// The shape of an image, as far as the recipe tells.
     pub fn shape(&self) -> Option<ImageShape> {
         match self {
-            Self::Digits => Some(digits::shape()),
+            Self::Digits(_) => Some(digits::shape()),
             Self::TwoPixel => Some(TwoPixel::shape()),
             Self::Cifar10(_) => Some(cifar10::shape()),
             Self::Imagenet32(_) => Some(imagenet32::shape()),
@@ -97,14 +97,37 @@ impl Data {
     pub fn conditions(&self) -> usize {
         match self {
             Self::Table(table) => table.condition.len(),
-            _ => 0,
+            _ => self.condition().and_then(|Condition::Label| self.classes()).unwrap_or(0),
+        }
+    }
+
+    /// What images are conditioned on.
+    pub fn condition(&self) -> Option<Condition> {
+        match self {
+            Self::Digits(digits) => digits.condition,
+            Self::Cifar10(cifar) => cifar.condition,
+            Self::Imagenet32(imagenet) => imagenet.condition,
+            Self::Npy(files) | Self::Idx(files) => files.condition,
+            Self::Npz(files) => files.condition,
+            Self::Folder(folder) => folder.condition,
+            Self::TwoPixel | Self::Table(_) => None,
+        }
+    }
+
+    /// Whether the images have labels, as far as the recipe tells.
+    fn is_labelled(&self) -> bool {
+        match self {
+            Self::Npy(files) | Self::Idx(files) => files.train_labels.is_some(),
+            Self::Npz(files) => files.train_labels.is_some(),
+            Self::Folder(folder) => folder.classes.is_some(),
+            _ => self.classes().is_some(),
         }
     }
 
     /// The number of classes that the images have labels of, as far as the recipe tells.
     pub fn classes(&self) -> Option<usize> {
         match self {
-            Self::Digits => Some(digits::CLASSES),
+            Self::Digits(_) => Some(digits::CLASSES),
             Self::Cifar10(_) => Some(cifar10::CLASSES),
             Self::Imagenet32(imagenet) => (imagenet.release == Release::New).then_some(imagenet32::CLASSES),
             Self::Npy(files) | Self::Idx(files) => files.classes,
@@ -128,7 +151,7 @@ impl Data {
     /// What training does to its images.
     pub fn augmentation(&self) -> Augmentation {
         match self {
-            Self::Digits | Self::TwoPixel | Self::Table(_) => Augmentation::default(),
+            Self::Digits(_) | Self::TwoPixel | Self::Table(_) => Augmentation::default(),
             Self::Cifar10(cifar) => cifar.augmentation,
             Self::Imagenet32(imagenet) => imagenet.augmentation,
             Self::Npy(files) | Self::Idx(files) => files.augmentation,
@@ -138,8 +161,12 @@ impl Data {
     }
 
     pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.condition().is_some() && !self.is_labelled() {
+            let expected = "no such key, as the images have no labels";
+            return Err(Fault::new("condition", "\"label\"", expected));
+        }
         match self {
-            Self::Digits | Self::TwoPixel => Ok(()),
+            Self::Digits(_) | Self::TwoPixel => Ok(()),
             Self::Table(table) => table.check().map(drop),
             Self::Cifar10(cifar) => files::check(cifar.levels, 256, Some(&[32, 32, 3]), cifar.augmentation),
             Self::Imagenet32(imagenet) => {

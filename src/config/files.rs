@@ -22,6 +22,9 @@ pub struct Cifar10 {
     /// What training does to its images: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub augmentation: Augmentation,
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }
 
 /// Settings of ImageNet-32.
@@ -40,6 +43,26 @@ pub struct ImageNet32 {
     /// What training does to its images: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub augmentation: Augmentation,
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+}
+
+/// What each image is conditioned on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Its class.
+    Label,
+}
+
+/// Settings of the digits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Digits {
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }
 
 /// Settings that hold the same keys for every kind of arrays, and those that it has alone.
@@ -73,6 +96,9 @@ macro_rules! arrays {
             /// What training does to its images: nothing.
             #[serde(default, skip_serializing_if = "is_default")]
             pub augmentation: Augmentation,
+            /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub condition: Option<Condition>,
         }
 
         impl $name {
@@ -143,6 +169,9 @@ pub struct Folder {
     /// What training does to its images: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub augmentation: Augmentation,
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }
 
 /// The most grey levels that any file has.

@@ -4,11 +4,11 @@
 //! of the wrong type or out of its range is an error that names the file, the line and the key.
 //!
 //! ```
-//! use idode::config::{Data, Named, Recipe};
+//! use idode::config::{Data, Digits, Named, Recipe};
 //!
 //! let text = "data.name = 'digits'\nnetwork = { name = 'unet', width = 64 }";
 //! let recipe = Recipe::parse("digits.toml", text)?;
-//! assert_eq!(recipe, Recipe::new(Data::Digits, Named::new("unet").with("width", 64)));
+//! assert_eq!(recipe, Recipe::new(Data::Digits(Digits::default()), Named::new("unet").with("width", 64)));
 //!
 //! let error = Recipe::parse("digits.toml", "data.nam = 'digits'").unwrap_err();
 //! let line = r#"digits.toml: line 1, data.nam: found an unknown key, expected "name""#;
@@ -38,7 +38,7 @@ pub use device::Device;
 pub use evaluation::{
     Adaptive, Controller, Divergence, Evaluation, Fixed, Hutchinson, Probe, Sample, Stepping,
 };
-pub use files::{ArrayArchives, ArrayFiles, Cifar10, Folder, ImageNet32};
+pub use files::{ArrayArchives, ArrayFiles, Cifar10, Condition, Digits, Folder, ImageNet32};
 pub use named::Named;
 pub use network::{Attention, Mlp, Unet};
 pub use objective::{Objective, SecondOrder, ThirdOrder};

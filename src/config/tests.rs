@@ -10,7 +10,7 @@ fn parse(text: &str) -> Result<Recipe, String> {
 #[test]
 fn defaults_are_those_of_rust() {
     let recipe = parse(SMALL).unwrap();
-    assert_eq!(recipe, Recipe::new(Data::Digits, Named::new("unet")));
+    assert_eq!(recipe, Recipe::new(Data::Digits(Digits::default()), Named::new("unet")));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn resolved_recipe_comes_back_equal() {
 proptest! {
     #[test]
     fn numbers_come_back_bit_by_bit(seed in 0..i64::MAX as u64, rate in 1e-12f64..1.0, min in -20.0f64..4.0) {
-        let mut recipe = Recipe::new(Data::Digits, Mlp::default());
+        let mut recipe = Recipe::new(Data::Digits(Digits::default()), Mlp::default());
         recipe.seed = seed;
         recipe.stage[0].learning_rate = rate;
         recipe.range.gamma_min = Some(min);
@@ -70,7 +70,7 @@ proptest! {
 
 #[test]
 fn seed_beyond_toml_is_an_error() {
-    let recipe = Recipe { seed: u64::MAX, ..Recipe::new(Data::Digits, Mlp::default()) };
+    let recipe = Recipe { seed: u64::MAX, ..Recipe::new(Data::Digits(Digits::default()), Mlp::default()) };
     assert!(recipe.to_toml().is_err());
 }
 

@@ -116,7 +116,8 @@ pub(crate) struct Dictionary {
 /// Reads the header of an array of integers or floats.
 pub(crate) fn header(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<Array> {
     let Dictionary { descr, column_major, shape } = dictionary(path, entry, reader)?;
-    let wrong = |found: String, expected: &str| Error::format(path, format!("{entry}: header"), found, expected);
+    let wrong =
+        |found: String, expected: &str| Error::format(path, format!("{entry}: header"), found, expected);
     let expected = "a descr of integers or floats such as '|u1'";
     let element = Element::parse(&descr).ok_or_else(|| wrong(format!("descr '{descr}'"), expected))?;
     let array = Array { element, shape, column_major };

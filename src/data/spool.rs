@@ -291,7 +291,8 @@ mod tests {
         for levels in [6, 1000] {
             let pixels: Vec<u16> = (0..6).map(|k| k * (levels as u16 / 6)).collect();
             let streamed = streamed_of(&pixels, levels);
-            let held = ImageSet::new("toy", Split::Train, streamed.shape(), streamed.grid(), pixels.clone()).unwrap();
+            let held = ImageSet::new("toy", Split::Train, streamed.shape(), streamed.grid(), pixels.clone())
+                .unwrap();
             assert_eq!(ImageSet::collect(&streamed).unwrap(), held);
             let labels = |values| Labels::new("toy", values, 2).unwrap();
             let line = streamed_of(&pixels, levels).with_labels(labels(vec![0])).unwrap_err().to_string();

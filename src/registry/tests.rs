@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Data, Mlp, Named, Recipe, Unet};
+use crate::config::{Data, Digits, Mlp, Named, Recipe, Unet};
 use crate::data::RowShape;
 use serde::Deserialize;
 
@@ -109,7 +109,7 @@ fn every_built_in_builds_from_its_bare_name() {
         registry.check(&recipe(&text, "dormand_prince")).unwrap();
     }
     for name in registry.dequantizers.names() {
-        let mut recipe = Recipe::new(Data::Digits, Mlp::default());
+        let mut recipe = Recipe::new(Data::Digits(Digits::default()), Mlp::default());
         recipe.evaluation.dequantizers = vec![Named::new(name)];
         registry.check(&recipe).unwrap();
     }
@@ -171,7 +171,7 @@ fn dequantizers_start_where_they_should() {
 #[test]
 fn stepping_is_the_solver_s() {
     let Ok(crate::solver::Stepping::Adaptive(adaptive)) =
-        stepping(&Recipe::new(Data::Digits, Mlp::default()).sample.stepping)
+        stepping(&Recipe::new(Data::Digits(Digits::default()), Mlp::default()).sample.stepping)
     else {
         panic!("adaptive by default")
     };
@@ -181,7 +181,7 @@ fn stepping_is_the_solver_s() {
 
 #[test]
 fn importance_follows_the_diffusion_s_weight() {
-    let mut recipe = Recipe::new(Data::Digits, Mlp::default());
+    let mut recipe = Recipe::new(Data::Digits(Digits::default()), Mlp::default());
     for (schedule, exact) in [
         ("vp", (|g| 1.0 / (1.0 + f64::exp(g))) as fn(f64) -> f64),
         ("sp", |g| (1.0 + f64::exp(0.5 * g)).powi(-2)),
@@ -317,7 +317,7 @@ fn what_a_network_does_not_take_is_named() {
 
 #[test]
 fn composed_in_rust_errors_name_the_key() {
-    let mut recipe = Recipe::new(Data::Digits, Mlp::default());
+    let mut recipe = Recipe::new(Data::Digits(Digits::default()), Mlp::default());
     recipe.schedule =
         Named::new("shifted").with("by", 0.5).with("inner", Named::new("shifted").with("by", 2.0));
     let error = registry().check(&recipe).unwrap_err().to_string();

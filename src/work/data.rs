@@ -171,7 +171,7 @@ fn open(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
     let is_train = split == Split::Train;
     let (data, name) = (&recipe.data, recipe.data.name());
     Ok(match data {
-        Data::Digits => Box::new(digits::load(split)?),
+        Data::Digits(_) => Box::new(digits::load(split)?),
         // Seeds of the data itself: independent of the run's.
         Data::TwoPixel if is_train => Box::new(TwoPixel::new().sample(TWO_PIXEL_TRAIN, 1, split)?),
         Data::TwoPixel => Box::new(TwoPixel::new().sample(TWO_PIXEL_TEST, 2, split)?),
@@ -225,7 +225,7 @@ fn chosen<'a, T: ?Sized>(split: Split, train: &'a T, test: &'a T) -> &'a T {
 /// The file or folder that a split is read from.
 fn place(data: &Data, split: Split) -> Option<&Path> {
     match data {
-        Data::Digits | Data::TwoPixel | Data::Table(_) => None,
+        Data::Digits(_) | Data::TwoPixel | Data::Table(_) => None,
         Data::Cifar10(cifar) => Some(&cifar.path),
         Data::Imagenet32(imagenet) => Some(chosen(split, &imagenet.train, &imagenet.test)),
         Data::Npy(files) | Data::Idx(files) => Some(chosen(split, &files.train, &files.test)),
@@ -297,7 +297,7 @@ pub(super) fn check_same(run: &RunFolder, rows: &Source) -> Result<()> {
 /// If the data cannot be read.
 pub(super) fn baseline(recipe: &Recipe, count: usize) -> Result<Option<Baseline>> {
     Ok(match recipe.data {
-        Data::Digits => {
+        Data::Digits(_) => {
             let test = digits::load(Split::Test)?.truncated(count);
             let bits = baseline::independent_pixels(&digits::load(Split::Train)?, &test)?;
             Some(Baseline::bits("independent pixels", bits.bits_per_dim))

@@ -1,5 +1,6 @@
 //! The estimates of a run's likelihood, one after the other.
 
+use super::source::labels;
 use crate::data::table::Table;
 use crate::data::{ImageSource, Visit};
 use crate::error::{Error, Result};
@@ -81,16 +82,17 @@ pub(super) fn images(
 ) -> Result<Found> {
     let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
     let pixels = images.batch(&visits)?;
+    let labels = labels(run.recipe(), images).map_or(&[][..], |labels| &labels[..count]);
     let mut series = Series::new(run, ("images", None, count), progress);
     series.add(VLB.to_owned(), "VLB", |progress| {
-        let vlb = model.vlb(&pixels, progress)?;
+        let vlb = model.vlb(&pixels, labels, progress)?;
         Ok((vlb.summary, vlb.records))
     })?;
     for (name, dequantizer) in model.dequantizers()? {
         let phase = format!("ODE, {}", name.replace('_', " "));
         let name = ode_name(&name);
         series.add(name.clone(), &phase, |progress| {
-            let ode = model.ode(&pixels, &*dequantizer, progress)?;
+            let ode = model.ode(&pixels, labels, &*dequantizer, progress)?;
             if let Some(noise) = &ode.probe_noise {
                 progress.message(&format!(
                     "{name}: random probes make the K-sample bound too good by at most {:.4} bits/dim",

@@ -21,11 +21,25 @@ pub(super) fn of_images(
     (count, conditions): Asked<'_>,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
-    if let Some((name, _)) = conditions.first() {
-        return Err(Error::value("condition", format!("\"{name}\""), "none: the model has no conditions"));
-    }
+    let classes = run.recipe().data.conditions();
+    let labels: Vec<u16> = match (classes, conditions) {
+        (0, []) => Vec::new(),
+        // Without a wish, of every class in turn.
+        (_, []) => (0..count).map(|i| (i % classes) as u16).collect(),
+        (1.., [(name, label)]) if name == "label" => {
+            if label.fract() != 0.0 || !(0.0..classes as f64).contains(label) {
+                let expected = format!("a class, 0 to {}", classes - 1);
+                return Err(Error::value("condition \"label\"", label, expected));
+            }
+            vec![*label as u16; count]
+        }
+        (_, [(name, _), ..]) => {
+            let expected = if classes == 0 { "none: the model has no conditions" } else { "label, once" };
+            return Err(Error::value("condition", format!("\"{name}\""), expected));
+        }
+    };
     progress.begin("sampling", "images", 0, count as u64);
-    let pixels = model.sample(count, progress)?;
+    let pixels = model.sample(count, &labels, progress)?;
     progress.end();
     let (name, shape) = (run.recipe().data.name(), model.shape().image());
     let set = ImageSet::new(name, Split::Test, shape, model.grid()?, pixels)?;

@@ -1,8 +1,8 @@
 //! The rows of one split, as a run trains on them and measures them: images, or rows of a table.
 
-use crate::config::{Data, Recipe};
+use crate::config::{Condition, Data, Recipe};
 use crate::data::table::{Schema, Table};
-use crate::data::{Augmentation, ImageSource, RowShape, Split, Visit};
+use crate::data::{Augmentation, ImageSource, Labels, RowShape, Split, Visit};
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -85,12 +85,25 @@ impl Source {
                 let plain = images.batch(visits)?;
                 let mut levels = plain.clone();
                 let augmentation = recipe.data.augmentation();
-                let conditioning = match augmentation == Augmentation::default() {
+                let augmented = match augmentation == Augmentation::default() {
                     true => None,
                     false => {
-                        let numbers =
-                            augmentation.apply_batch(recipe.seed, visits, images.shape(), &mut levels)?;
-                        Some(numbers.into_iter().map(f64::from).collect())
+                        Some(augmentation.apply_batch(recipe.seed, visits, images.shape(), &mut levels)?)
+                    }
+                };
+                let labels = labels(recipe, &**images);
+                let labels =
+                    labels.map(|all| visits.iter().map(|visit| all[visit.index]).collect::<Vec<_>>());
+                let conditioning = match (&augmented, labels) {
+                    (None, None) => None,
+                    (Some(numbers), None) => Some(numbers.iter().map(|&number| f64::from(number)).collect()),
+                    (numbers, Some(labels)) => {
+                        let mut given = of_classes(&labels, recipe.data.conditions());
+                        let each = given.len() / labels.len().max(1);
+                        for (row, &number) in numbers.iter().flatten().enumerate() {
+                            given[row * each] = f64::from(number);
+                        }
+                        Some(given)
                     }
                 };
                 Ok(Batch { x: images.grid().centres(&levels), conditioning, levels: Some(plain) })
@@ -135,6 +148,20 @@ impl TableRows {
     pub(crate) fn fingerprint(&self) -> crate::data::table::Fingerprint {
         self.rows.fingerprint("table", self.split)
     }
+}
+
+/// The labels of images that are conditioned on them.
+pub(crate) fn labels<'i>(recipe: &Recipe, images: &'i dyn ImageSource) -> Option<&'i [u16]> {
+    recipe.data.condition().and_then(|Condition::Label| images.labels()).map(Labels::values)
+}
+
+/// What a network takes for images of these classes: 0 for the number of augmentation, then 1 for the image's class and 0 for the others.
+pub(crate) fn of_classes(labels: &[u16], classes: usize) -> Vec<f64> {
+    let mut given = vec![0.0; labels.len() * (1 + classes)];
+    for (own, &label) in given.chunks_exact_mut(1 + classes).zip(labels) {
+        own[1 + usize::from(label)] = 1.0;
+    }
+    given
 }
 
 /// What a network takes for rows with these conditions, given in the user's units, row by row: 0 for the number of augmentation, then the

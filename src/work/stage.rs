@@ -1,6 +1,6 @@
 //! What a stage of training left: the likelihood and its cost, measured between stages.
 
-use super::source::Source;
+use super::source::{Source, labels};
 use crate::data::Visit;
 use crate::error::Result;
 use crate::model::Model;
@@ -36,7 +36,8 @@ pub(super) fn measure(
                 return Ok(());
             };
             let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
-            (dequantizer, model.ode(&pixels, &*start, &mut Silent)?.summary)
+            let labels = labels(recipe, &**images).map_or(&[][..], |labels| &labels[..count]);
+            (dequantizer, model.ode(&pixels, labels, &*start, &mut Silent)?.summary)
         }
         Source::Table(table) => {
             (String::new(), model.density(&table.rows.truncated(count), &mut Silent)?.summary)

@@ -1,6 +1,6 @@
 //! Rows of any shape by recipe: trained, measured and sampled.
 
-use super::{SMALL_MEASUREMENT, idode};
+use super::{SMALL_MEASUREMENT, idode, refusal};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fs;
@@ -83,4 +83,27 @@ fn photographs_of_64_pixels_train() {
     let recipe =
         format!("{data}[network]\nname = 'unet'\nwidth = 32\nblocks = 1\n{STAGE}{SMALL_MEASUREMENT}");
     trained(folder.path(), &recipe);
+}
+
+#[test]
+fn class_labels_are_conditions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unet = "[network]\nname = 'unet'\nwidth = 32\nblocks = 1\n";
+    let data = "[data]\nname = 'digits'\ncondition = 'label'\n";
+    trained(folder.path(), &format!("{data}{unet}{STAGE}{SMALL_MEASUREMENT}"));
+    let output = idode(folder.path(), &["sample", "run", "--count", "2", "--condition", "label=3"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for (given, line) in [
+        ("label=10", "condition \"label\" = 10: expected a class, 0 to 9"),
+        ("colour=1", "condition = \"colour\": expected label, once"),
+    ] {
+        let found = refusal(folder.path(), &["sample", "run", "--condition", given]);
+        assert!(found.contains(line), "{found}");
+    }
+    // Labels that are not there.
+    idx(&folder.path().join("x"), &[4, 8, 8]);
+    let data = "[data]\nname = 'idx'\ntrain = 'x'\ntest = 'x'\ncondition = 'label'\n";
+    fs::write(folder.path().join("r.toml"), format!("{data}{unet}{STAGE}")).expect("a file");
+    let found = refusal(folder.path(), &["train", "r.toml", "--out", "other"]);
+    assert!(found.contains("line 5, data.condition: found \"label\", expected no such key"), "{found}");
 }

@@ -95,7 +95,11 @@ fn every_protocol() {
         let (array, mut bytes) = pickle.array(Path::new("f"), "entry", "data").unwrap();
         assert_eq!(array.shape, [2, 3]);
         let mut rows = Vec::new();
-        array.rows(Path::new("f"), "entry", &mut bytes, &mut |_, row| Ok(rows.push(row.to_vec()))).unwrap();
+        let mut push = |_: &str, row: &[u16]| {
+            rows.push(row.to_vec());
+            Ok(())
+        };
+        array.rows(Path::new("f"), "entry", &mut bytes, &mut push).unwrap();
         assert_eq!(rows, [[0, 1, 2], [3, 4, 5]]);
         for key in ["labels", "mean", "none"] {
             assert!(pickle.array(Path::new("f"), "entry", key).is_err());

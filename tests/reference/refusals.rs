@@ -35,7 +35,7 @@ fn unknown_kinds_and_shapes_fail() {
     // Parameters of another width.
     let mut other = case("sample");
     other.config.sm_n_embd = 64;
-    assert!(refused(&other).contains("expected [576, 64]"), "{}", refused(&other));
+    assert!(refused(&other).contains(", expected ["), "{}", refused(&other));
 }
 
 #[test]

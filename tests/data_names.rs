@@ -293,7 +293,7 @@ fn keys_of_data_are_checked_without_the_data() {
             "name = 'cifar10'\npath = 'a'\naugmentation = { flips = true }",
             "line 3, data.augmentation.flips: found an unknown key, expected \"flip\"",
         ),
-        ("name = 'digits'\npath = 'a'", "line 2, data.path: found an unknown key, expected no further key"),
+        ("name = 'digits'\npath = 'a'", "line 2, data.path: found an unknown key, expected one of condition"),
     ];
     for (data, expected) in cases {
         let text = format!("data.{}\nnetwork = 'mlp'", data.replace('\n', "\ndata."));

@@ -13,7 +13,7 @@ const NAMES: &[(&[u8], &str)] = &[
     (b"\xff\x0a", "a JPEG XL image"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
-    (b"\x93NUMPY", "an array of NumPy (.npy)"),
+    (b"\x93NUM", "an array of NumPy (.npy)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"PAR1", "a Parquet file"),
     (b"PK", "a zip"),

@@ -89,6 +89,8 @@ pub(super) enum Table {
     Neighbours { height: usize, width: usize, size: usize },
     /// `first`, `first + 1`, and so on.
     Range { first: usize, count: usize },
+    /// The positions of an image's first `height` rows and `width` columns, where a row holds `row` positions.
+    Corner { height: usize, width: usize, row: usize },
 }
 
 /// A device by its type and ordinal, and what is there.
@@ -110,6 +112,9 @@ impl Table {
             let numbers = match self {
                 Self::Neighbours { height, width, size } => neighbours(height, width, size),
                 Self::Range { first, count } => (first..first + count).collect(),
+                Self::Corner { height, width, row } => {
+                    (0..height).flat_map(|y| (0..width).map(move |x| y * row + x)).collect()
+                }
             };
             let length = (numbers.len(),);
             let table = device.tensor_from_vec(numbers, length);

@@ -1,5 +1,6 @@
 //! Half and double resolution from dfdx's public operations, for any device.
 
+use super::portable::Table;
 use super::{ImageBatch, Kernels, Real, reshape};
 use dfdx::prelude::*;
 
@@ -51,9 +52,8 @@ fn even<H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>
     if (height, width) == (to.1, to.2) {
         return x;
     }
-    let kept: Vec<usize> = (0..to.1).flat_map(|y| (0..to.2).map(move |x| y * width + x)).collect();
-    let count = kept.len();
-    let index = x.device().tensor_from_vec(kept, (count,)).broadcast_like::<_, Axis<0>>(&(rows, count));
+    let kept = Table::Corner { height: to.1, width: to.2, row: width };
+    let index = kept.on::<E, D>(x.device()).broadcast_like::<_, Axis<0>>(&(rows, to.1 * to.2));
     let x = reshape(x, (rows, height * width, channels)).gather(index);
     reshape(x, to)
 }

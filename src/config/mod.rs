@@ -30,6 +30,7 @@ mod network;
 mod objective;
 mod source;
 mod stage;
+mod table;
 
 pub use data::{Data, Range};
 pub use device::Device;
@@ -42,6 +43,7 @@ pub use network::{Attention, Mlp, Network, Unet};
 pub use objective::{Objective, SecondOrder, ThirdOrder};
 pub use source::Source;
 pub use stage::{Cosine, Decay, Stage};
+pub use table::{Column, Table};
 
 use crate::error::{Error, Result};
 use crate::level::GammaRange;

@@ -24,6 +24,7 @@ mod planar;
 pub mod shuffle;
 pub mod source;
 pub mod spool;
+pub mod table;
 pub mod two_pixel;
 
 pub use augment::Augmentation;

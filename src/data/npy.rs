@@ -131,6 +131,31 @@ pub(crate) fn rows(
 
 /// Reads the header of an array of integers in row-major order.
 pub(crate) fn header(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<Header> {
+    let Dictionary { descr, fortran, shape } = dictionary(path, entry, reader)?;
+    let wrong =
+        |found: String, expected: &str| Error::format(path, format!("{entry}: header"), found, expected);
+    if fortran {
+        return Err(wrong("fortran_order True".into(), "fortran_order False (row-major values)"));
+    }
+    let integers = IntegerType::parse(&descr)
+        .ok_or_else(|| wrong(format!("descr '{descr}'"), "a descr of integers such as '|u1'"))?;
+    let size = shape.iter().try_fold(integers.bytes(), |n, &s| n.checked_mul(s));
+    if size.is_none_or(|n| n >= 1 << 48) {
+        return Err(wrong(format!("shape {shape:?}"), "fewer than 2^48 bytes"));
+    }
+    Ok(Header { integers, shape })
+}
+
+/// What the header of any array says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dictionary {
+    pub(crate) descr: String,
+    pub(crate) fortran: bool,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// Reads the header of an array of any type and order.
+pub(crate) fn dictionary(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<Dictionary> {
     let mut start = [0; 8];
     fill(path, &format!("{entry}: magic number"), reader, &mut start)?;
     if !start.starts_with(b"\x93NUMPY") {
@@ -151,22 +176,16 @@ pub(crate) fn header(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<
     let mut text = vec![0; length as usize];
     fill(path, &what, reader, &mut text)?;
     let text = String::from_utf8_lossy(&text);
-    let wrong = |expected: &str| {
-        let shown: String = text.trim_end().chars().take(200).collect();
-        Error::format(path, &what, format!("{:?}", shown), expected)
-    };
-    let Some((order, descr, shape)) = fields(&text) else {
-        return Err(wrong("a dictionary of descr, fortran_order and shape"));
-    };
-    if order != "False" {
-        return Err(wrong("fortran_order False (row-major values)"));
+    match fields(&text) {
+        Some((order @ ("True" | "False"), descr, shape)) => {
+            Ok(Dictionary { descr: descr.to_owned(), fortran: order == "True", shape })
+        }
+        _ => {
+            let shown: String = text.trim_end().chars().take(200).collect();
+            let expected = "a dictionary of descr, fortran_order and shape";
+            Err(Error::format(path, &what, format!("{shown:?}"), expected))
+        }
     }
-    let integers = IntegerType::parse(descr).ok_or_else(|| wrong("a descr of integers such as '|u1'"))?;
-    let size = shape.iter().try_fold(integers.bytes(), |n, &s| n.checked_mul(s));
-    if size.is_none_or(|n| n >= 1 << 48) {
-        return Err(wrong("fewer than 2^48 bytes"));
-    }
-    Ok(Header { integers, shape })
 }
 
 /// The values of fortran_order, descr and shape in `{'descr': '|u1', ...}`; nothing else is understood.

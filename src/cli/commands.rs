@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::run::RunFolder;
-use crate::work::{self, Case, Chosen, Destination, Imported, Trained};
+use crate::work::{self, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,9 +17,11 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
         Command::Train { recipe, out, resume, device, .. } => train(&recipe, out, resume, device, registry),
         Command::Eval { run, device } => evaluate(&run, device, registry),
-        Command::Sample { run, count, device } => sample(&run, count, device, registry),
+        Command::Sample { run, count, conditions, format, device } => {
+            sample(&run, Wanted { count, conditions, npy: format == "npy" }, device, registry)
+        }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
-        Command::Export { run, checkpoint } => export(&run, &checkpoint),
+        Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
         Command::Bench { case, json, device, .. } => bench(&case, json, device),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
@@ -33,7 +35,7 @@ fn train(
     device: Option<Device>,
     registry: &Registry,
 ) -> Result<ExitCode> {
-    let recipe = work::resolved(&Recipe::load(path)?.on(device))?;
+    let recipe = work::resolved(&Recipe::load(path)?.on(device), registry)?;
     let folder = match out {
         Some(out) => out,
         None => Path::new("runs").join(path.file_stem().unwrap_or(path.as_os_str())),
@@ -69,11 +71,10 @@ fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn sample(path: &Path, count: Option<u64>, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
     let run = RunFolder::open(path)?.on(device);
-    let count = count.unwrap_or(run.recipe().sample.count);
-    let picture = work::sample(&run, registry, count, &mut Bar::new())?;
-    print(&format!("{}\n", picture.display()))?;
+    let written = work::sample(&run, registry, &wanted, &mut Bar::new())?;
+    print(&format!("{}\n", written.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -97,8 +98,8 @@ fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry
     Ok(ExitCode::SUCCESS)
 }
 
-fn export(run: &Path, to: &Path) -> Result<ExitCode> {
-    work::export(&RunFolder::open(run)?, to)?;
+fn export(run: &Path, to: &Path, registry: &Registry) -> Result<ExitCode> {
+    work::export(&RunFolder::open(run)?, registry, to)?;
     print(&format!("{}\n", to.display()))?;
     Ok(ExitCode::SUCCESS)
 }

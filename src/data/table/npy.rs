@@ -2,12 +2,12 @@
 
 use super::rows::{Builder, Table};
 use super::{Choice, TableFile};
-use crate::data::archive::for_each_in_zip;
 use crate::data::damage::read_at_most;
 use crate::data::npy::{Dictionary, dictionary};
+use crate::data::zip;
 use crate::error::{Error, Result};
 use half::f16;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 /// Reads the table in the content of a `.npy`, or in the array of a `.npz` that the file's key names.
@@ -17,7 +17,7 @@ pub(super) fn read(file: &TableFile, bytes: Vec<u8>, choice: &Choice) -> Result<
         return table(path, "array", &mut &bytes[..], choice);
     }
     let (mut found, mut others) = (None, Vec::new());
-    for_each_in_zip(path, "", bytes, &mut |entry, reader| {
+    zip::for_each(path, "", Cursor::new(bytes), &mut |entry, reader| {
         let array = entry.strip_suffix(".npy").unwrap_or(entry).to_owned();
         if found.is_none() && file.key.as_ref().is_none_or(|key| *key == array) {
             found = Some(table(path, &array, reader, choice)?);
@@ -39,7 +39,7 @@ pub(super) fn read(file: &TableFile, bytes: Vec<u8>, choice: &Choice) -> Result<
 }
 
 fn table(path: &Path, entry: &str, reader: &mut dyn Read, choice: &Choice) -> Result<Table> {
-    let Dictionary { descr, fortran, shape } = dictionary(path, entry, reader)?;
+    let Dictionary { descr, column_major, shape } = dictionary(path, entry, reader)?;
     let Some(number) = Number::parse(&descr) else {
         let expected = "numbers: f2, f4, f8, or integers of 1 to 8 bytes";
         return Err(Error::format(path, format!("{entry}: descr"), format!("\"{descr}\""), expected));
@@ -67,7 +67,7 @@ fn table(path: &Path, entry: &str, reader: &mut dyn Read, choice: &Choice) -> Re
     }
     for row in 0..rows {
         builder.push(row, |column| {
-            let index = if fortran { column * rows + row } else { row * columns + column };
+            let index = if column_major { column * rows + row } else { row * columns + column };
             let value = number.decode(&values[index * number.bytes..(index + 1) * number.bytes]);
             if value.is_finite() { Ok(value) } else { Err(value.to_string()) }
         })?;

@@ -40,7 +40,7 @@ fn delimiters_headers_and_line_ends() {
         "a;b\n1;2\n3;-45\n",
         "a\tb\r\n1\t2\r\n3\t-45",
         "\u{feff}a,b\n1,2\n3,-45\n",
-        "\"a\",\"b\"\n 1, 2 \n\"3\",-45\n",
+        "\"a\" , \"b\"\n 1, 2 \n\"3\",-45\n",
         "\n\na,b\n\n1,2\n\n3,-45\n\n",
         "a,b\r1,2\r3,-45\r",
     ] {

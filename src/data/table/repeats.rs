@@ -8,8 +8,8 @@ const MOST_CELLS: f64 = 1e6;
 /// A modelled column of few repeated values, where a density has no bound: a model can put ever narrower peaks on
 /// them, and its likelihood says nothing.
 ///
-/// The rule: fewer distinct values than a tenth of the rows, or one value in more than a twentieth of the rows (and
-/// in at least three).
+/// The rule: fewer different values than half of the rows, so that each stands twice on average; or one value in more
+/// than a twentieth of the rows, and in at least three.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repeats {
     /// The column.
@@ -33,7 +33,7 @@ impl Repeats {
         let runs: Vec<&[f64]> = sorted.chunk_by(|a, b| a == b).collect();
         let most = runs.iter().max_by_key(|run| run.len())?;
         let (rows, distinct, frequency) = (sorted.len(), runs.len(), most.len());
-        if 10 * distinct >= rows && (20 * frequency <= rows || frequency < 3) {
+        if 2 * distinct >= rows && (20 * frequency <= rows || frequency < 3) {
             return None;
         }
         let step = regular_step(sorted.iter().copied());
@@ -131,11 +131,11 @@ mod tests {
             (warning.distinct, warning.frequency, warning.most_frequent, warning.step),
             (91, 10, 0.0, None)
         );
-        // 5 of 100 rows are a twentieth, not more; and 10 different values of 100 are a tenth, not fewer.
+        // 5 of 100 rows are a twentieth, not more; 100 different values of 200 are half of the rows, not fewer.
         assert_eq!(of([uniform(6, 95), vec![2.0; 5]].concat()), None);
         assert!(of([uniform(6, 94), vec![2.0; 6]].concat()).is_some());
-        let tenth = |distinct: u32| (0..200).map(|i| f64::from(i % distinct)).collect::<Vec<f64>>();
-        assert!(of(tenth(20)).is_none() && of(tenth(19)).is_some());
+        let cycle = |distinct: u32| (0..200).map(|i| f64::from(i % distinct)).collect::<Vec<f64>>();
+        assert!(of(cycle(100)).is_none() && of(cycle(99)).is_some());
     }
 
     #[test]

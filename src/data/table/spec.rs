@@ -87,10 +87,16 @@ impl Spec {
     /// # Errors
     /// As [`Table::read`], [`Table::split`] and [`Schema::of`]; and if the held-out rows lie off a grid.
     pub fn load(&self) -> Result<Splits> {
-        let read = |file| Table::read(file, self.header, &self.choice);
         let (train, test) = match &self.files {
-            Files::Together { file, test_fraction, seed } => read(file)?.split(*test_fraction, *seed)?,
-            Files::Apart { train, test } => (read(train)?, read(test)?),
+            Files::Together { file, test_fraction, seed } => {
+                Table::read(file, self.header, &self.choice)?.split(*test_fraction, *seed)?
+            }
+            Files::Apart { train, test } => {
+                let train = Table::read(train, self.header, &self.choice)?;
+                // By name: the files may differ in the order of their columns.
+                let choice = Choice { columns: train.columns().to_vec(), ..self.choice.clone() };
+                (train, Table::read(test, self.header, &choice)?)
+            }
         };
         if train.rows() < 2 {
             return Err(train.error("training rows", train.rows(), "at least 2"));

@@ -3,6 +3,7 @@
 //! Every message is one line that names the file, key or index, what was found and what was
 //! expected. The binary prints it and leaves with exit code 2.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// The crate's result.
@@ -60,16 +61,56 @@ pub enum Error {
     /// [`Progress::interrupted`](crate::progress::Progress::interrupted).
     #[error("interrupted")]
     Interrupted,
-    /// A value that must be finite is not.
-    #[error("step {step}: {what} is not finite at gamma {gamma}: the last good checkpoint is kept")]
-    NonFinite {
+    /// A loss or a gradient that must be finite is not.
+    #[error("{0}: the last good checkpoint is kept")]
+    NonFinite(NonFinite),
+    /// Training has made a parameter, its average or a moment that is no finite number.
+    #[error("step {step}: {what} is not finite: no checkpoint of it is written, the one before is kept")]
+    Diverged {
         /// The training step, counted from 1.
         step: u64,
-        /// The loss, or the name of the parameter whose gradient it is.
+        /// The tensor: its part and its name.
         what: String,
-        /// The noise level of the row with the largest loss.
-        gamma: f64,
     },
+}
+
+/// Where training met what is not finite; nothing was changed by that step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NonFinite {
+    /// The training step, counted from 1.
+    pub step: u64,
+    /// The loss, or the name of the parameter whose gradient it is.
+    pub what: String,
+    /// The noise level of the row with the largest loss.
+    pub gamma: f64,
+    /// The learning rate.
+    pub rate: f64,
+    /// The indices of the batch's images, where they are known.
+    pub images: Vec<usize>,
+}
+
+impl fmt::Display for NonFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// So many indices are written out.
+        const SHOWN: usize = 32;
+        let Self { step, what, gamma, rate, images } = self;
+        write!(f, "step {step}: {what} is not finite at gamma {gamma}, learning rate {rate}")?;
+        if images.is_empty() {
+            return Ok(());
+        }
+        let shown: Vec<String> = images.iter().take(SHOWN).map(usize::to_string).collect();
+        write!(f, ", images {}", shown.join(", "))?;
+        if images.len() > SHOWN { write!(f, " and {} more", images.len() - SHOWN) } else { Ok(()) }
+    }
+}
+
+/// A text as a terminal may have it: what controls a terminal is written as Rust escapes it.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 impl Error {
@@ -81,7 +122,8 @@ impl Error {
 
     /// A value outside what is allowed.
     pub fn value(name: impl Into<String>, found: impl ToString, expected: impl Into<String>) -> Self {
-        Self::Value { name: name.into(), found: found.to_string(), expected: expected.into() }
+        let (name, expected) = (printable(&name.into()), printable(&expected.into()));
+        Self::Value { name, found: printable(&found.to_string()), expected }
     }
 
     /// A file whose content is not what its format demands.
@@ -93,9 +135,33 @@ impl Error {
     ) -> Self {
         Self::Format {
             path: path.into(),
-            what: what.into(),
-            found: found.to_string(),
-            expected: expected.into(),
+            what: printable(&what.into()),
+            found: printable(&found.to_string()),
+            expected: printable(&expected.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_file_do_not_reach_the_terminal() {
+        let line = Error::format("a.tar", "entry \u{1b}[31m", "x\r\ny\u{9b}2J", "\u{7}").to_string();
+        assert_eq!(line, r"a.tar: entry \u{1b}[31m: found x\r\ny\u{9b}2J, expected \u{7}");
+        let line = Error::value("na\0me", "caf\u{e9}", "a\tb").to_string();
+        assert_eq!(line, "na\\u{0}me = caf\u{e9}: expected a\\tb");
+    }
+
+    #[test]
+    fn a_step_that_is_not_finite_names_its_batch() {
+        let at =
+            |images: Vec<usize>| NonFinite { step: 7, what: "loss".into(), gamma: -1.5, rate: 0.25, images };
+        let line = at(Vec::new()).to_string();
+        assert_eq!(line, "step 7: loss is not finite at gamma -1.5, learning rate 0.25");
+        assert_eq!(at(vec![4, 0, 9]).to_string(), line.clone() + ", images 4, 0, 9");
+        let long = at((0..40).collect()).to_string();
+        assert!(long.ends_with(", 30, 31 and 8 more"), "{long}");
     }
 }

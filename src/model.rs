@@ -24,7 +24,8 @@ use crate::registry::{Registry, stepping};
 use crate::run::RunFolder;
 use crate::train::Checkpoint;
 use crate::work::learners::{self, States};
-use crate::work::networks::{describe, with_network};
+use crate::work::networks::with_network;
+use crate::work::resume::agree;
 use erased::{Load, Measured, Measurement};
 use std::path::Path;
 
@@ -59,10 +60,10 @@ impl Model {
         let recipe = run.recipe().clone();
         registry.check(&recipe)?;
         let shape = crate::work::data::shape(&recipe)?;
-        let path = run.last_checkpoint();
+        let path = run.last_checkpoint()?;
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;
-        checkpoint.check_network(&describe(&recipe, shape))?;
+        agree(&path, &checkpoint, &recipe, shape)?;
         let diffusion = registry.diffusion(&recipe)?;
         let network =
             with_network(&recipe, shape, Load { checkpoint: &checkpoint, diffusion: diffusion.clone() })?;

@@ -25,8 +25,11 @@ pub struct Estimate {
     /// The standard error of that mean over images, in bits/dim.
     #[serde(deserialize_with = "null_is_nan")]
     pub standard_error: f64,
-    /// The number of images.
+    /// The number of images in the mean.
     pub images: u64,
+    /// The images that have no value and are not in the mean.
+    #[serde(default)]
+    pub failures: u64,
     /// Evaluations of the network per image.
     pub evaluations_per_image: f64,
     /// How long it took.
@@ -73,6 +76,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether every image has a value in every estimate.
+    pub fn is_whole(&self) -> bool {
+        self.estimates.iter().all(|estimate| estimate.failures == 0)
+    }
+
     /// Writes `result.json`, all of it or nothing.
     ///
     /// # Errors
@@ -106,8 +114,11 @@ pub struct StageRecord {
     pub step: u64,
     /// The dequantizer.
     pub dequantizer: String,
-    /// The number of images.
+    /// The number of images in the mean.
     pub images: u64,
+    /// The images that have no value and are not in the mean.
+    #[serde(default)]
+    pub failures: u64,
     /// The ODE's bound in bits/dim.
     #[serde(deserialize_with = "null_is_nan")]
     pub bits_per_dim: f64,
@@ -116,6 +127,11 @@ pub struct StageRecord {
     pub standard_error: f64,
     /// Evaluations of the network per image.
     pub evaluations_per_image: f64,
+}
+
+/// The number of images in a mean, in words: of how many, where some have no value.
+pub(crate) fn images(images: u64, failures: u64) -> String {
+    if failures == 0 { images.to_string() } else { format!("{images} of {}", images + failures) }
 }
 
 impl std::fmt::Display for StageRecord {
@@ -130,7 +146,7 @@ impl std::fmt::Display for StageRecord {
             self.bits_per_dim,
             self.standard_error,
             self.evaluations_per_image,
-            self.images
+            images(self.images, self.failures)
         )
     }
 }
@@ -172,6 +188,7 @@ mod tests {
             bits_per_dim: 1.93,
             standard_error: 0.0125,
             images: 297,
+            failures: 0,
             evaluations_per_image: 98.5,
             seconds: 12.25,
         };
@@ -191,8 +208,15 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(value["data"]["split"], "test");
         let names: Vec<&String> = value["estimates"][0].as_object().unwrap().keys().collect();
-        let promised =
-            ["bits_per_dim", "evaluations_per_image", "images", "name", "seconds", "standard_error"];
+        let promised = [
+            "bits_per_dim",
+            "evaluations_per_image",
+            "failures",
+            "images",
+            "name",
+            "seconds",
+            "standard_error",
+        ];
         assert_eq!(names, promised);
         assert_eq!(value["estimates"][0]["name"], "ode_truncated_normal");
     }

@@ -4,10 +4,19 @@
 
 #[path = "cli/checkpointed_blocks.rs"]
 mod checkpointed_blocks;
+#[path = "cli/diverging.rs"]
+mod diverging;
 #[path = "cli/exchange.rs"]
 mod exchange;
+#[path = "cli/longer.rs"]
+mod longer;
+#[path = "cli/run_folders.rs"]
+mod run_folders;
 #[path = "cli/runs.rs"]
 mod runs;
+#[cfg(unix)]
+#[path = "cli/signals.rs"]
+mod signals;
 #[path = "cli/stages.rs"]
 mod stages;
 
@@ -66,6 +75,22 @@ fn refusal(folder: &Path, arguments: &[&str]) -> String {
     let stderr = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
     assert_eq!((stderr.lines().count(), stderr.ends_with('\n')), (1, true), "{arguments:?}: {stderr}");
+    stderr.trim_end().strip_prefix("error: ").expect("an error").to_owned()
+}
+
+/// The same of a folder that no process has locked so far: the file of its lock is all that is new.
+#[track_caller]
+fn unlocked_refusal(folder: &Path, arguments: &[&str]) -> String {
+    let without = |folder: &Path| {
+        let mut tree = tree(folder);
+        tree.retain(|path, _| !path.ends_with(".lock"));
+        tree
+    };
+    let before = without(folder);
+    let output = idode(folder, arguments);
+    assert!(before == without(folder), "{arguments:?} changed the folder");
+    let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{arguments:?}: {stderr}");
     stderr.trim_end().strip_prefix("error: ").expect("an error").to_owned()
 }
 
@@ -184,6 +209,14 @@ fn run_folders() {
         line,
         "runs/r: run folder: found an earlier run, expected a new folder (--out), or --resume to continue that run"
     );
+    // A recipe without a checkpoint was a run's, and is none.
+    let recipe = format!("{RECIPE}\n[range]\ngamma_min = -7.87604190058022\ngamma_max = 5\n");
+    fs::write(root.join("runs/r/recipe.toml"), recipe).expect("a file");
+    for arguments in [&["train", "r.toml", "--resume"][..], &["train", "r.toml", "--continue", "runs/r"]] {
+        let line = unlocked_refusal(root, arguments);
+        let expected = "found none, expected the last one of the run, which was removed";
+        assert_eq!(line, format!("runs/r/checkpoints: checkpoints: {expected}"));
+    }
 
     fs::create_dir(root.join("photos")).expect("a folder");
     fs::write(root.join("photos/a.jpg"), b"x").expect("a file");
@@ -256,6 +289,14 @@ fn arguments() {
     assert!(line.contains("--count") && line.contains('0'), "{line}");
     let line = refusal(root, &["sample", "run", "--count", "many"]);
     assert!(line.contains("many"), "{line}");
+    for time in ["23", "1h1h", "-1s", ""] {
+        let line = refusal(root, &["train", "r.toml", "--max-time", time]);
+        assert!(line.contains("--max-time"), "{line}");
+    }
+    for other in [&["--resume"][..], &["--out", "x"], &["--dry-run"]] {
+        let line = refusal(root, &[&["train", "r.toml", "--continue", "run"], other].concat());
+        assert!(line.contains("--continue") && line.contains(other[0]), "{line}");
+    }
 }
 
 #[test]
@@ -285,6 +326,8 @@ fn help_and_version_go_to_standard_output() {
         let output = idode(folder.path(), arguments);
         assert!(output.status.success() && output.stderr.is_empty() && !output.stdout.is_empty());
     }
+    let help = String::from_utf8(idode(folder.path(), &["--help"]).stdout).expect("UTF-8");
+    assert!(help.contains("Exit codes:") && help.contains("  130  stopped with a checkpoint"), "{help}");
 }
 
 /// Without the feature "cuda", or without a driver: one line, on every command that computes.

@@ -1,8 +1,13 @@
 //! The result as a table.
 
-use crate::result::Outcome;
+use crate::result::{Outcome, images};
 
 const HEADER: [&str; 6] = ["estimate", "bits/dim", "std. error", "images", "evaluations/image", "seconds"];
+
+/// A number that one image alone, or none, does not have is a dash.
+fn number(value: f64) -> String {
+    if value.is_finite() { format!("{value:.4}") } else { "-".to_owned() }
+}
 
 /// One row an estimate and one for the baseline, in aligned columns.
 pub fn table(outcome: &Outcome) -> String {
@@ -10,15 +15,15 @@ pub fn table(outcome: &Outcome) -> String {
     for estimate in &outcome.estimates {
         rows.push([
             estimate.name.clone(),
-            format!("{:.4}", estimate.bits_per_dim),
-            format!("{:.4}", estimate.standard_error),
-            estimate.images.to_string(),
+            number(estimate.bits_per_dim),
+            number(estimate.standard_error),
+            images(estimate.images, estimate.failures),
             format!("{:.1}", estimate.evaluations_per_image),
             format!("{:.1}", estimate.seconds),
         ]);
     }
     if let Some(baseline) = &outcome.baseline {
-        let [name, value] = [baseline.name.clone(), format!("{:.4}", baseline.bits_per_dim)];
+        let [name, value] = [baseline.name.clone(), number(baseline.bits_per_dim)];
         rows.push([name, value, String::new(), String::new(), String::new(), String::new()]);
     }
     let widths: Vec<usize> =
@@ -56,6 +61,7 @@ mod tests {
             bits_per_dim,
             standard_error: 0.01234,
             images: 297,
+            failures: 0,
             evaluations_per_image: 98.53,
             seconds,
         };
@@ -80,5 +86,13 @@ ode_truncated_normal    1.9000      0.0123     297               98.5     12.0
 independent pixels      2.3640
 ";
         assert_eq!(table(&outcome), expected);
+        let failed =
+            Estimate { images: 1, failures: 2, standard_error: f64::NAN, ..estimate("vlb", 2.0, 3.0) };
+        let table = table(&Outcome { estimates: vec![failed], ..outcome });
+        assert!(
+            table
+                .contains("\nvlb                   2.0000           -  1 of 3               98.5      3.0\n"),
+            "{table}"
+        );
     }
 }

@@ -127,6 +127,7 @@ impl Summary {
             bits_per_dim: self.bits_per_dim,
             standard_error: self.standard_error,
             images: self.images as u64,
+            failures: self.failures as u64,
             evaluations_per_image: self.evaluations_per_image,
             seconds,
         }

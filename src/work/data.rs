@@ -104,15 +104,20 @@ fn place(files: &ArrayFiles, is_train: bool) -> (&Path, Option<&str>) {
 /// Refuses to put a result on other images in the place of an earlier one.
 ///
 /// # Errors
-/// If `result.json` is there, and its fingerprint is another.
+/// If `result.json` is there, and its fingerprint is another or cannot be read.
 pub(super) fn check_same(run: &RunFolder, images: &Fingerprint) -> Result<()> {
     let path = run.result();
-    let Ok(earlier) = Outcome::read(&path) else { return Ok(()) };
-    let Ok(earlier) = serde_json::from_value::<Fingerprint>(earlier.data.fingerprint) else { return Ok(()) };
-    earlier.require_same(images).map_err(|error| {
+    if !path.exists() {
+        return Ok(());
+    }
+    let refused = |found: String| {
         let expected = "the images of that result (move it away to measure others)";
-        Error::format(path, "data.fingerprint", error, expected)
-    })
+        Error::format(&path, "data.fingerprint", found, expected)
+    };
+    let unreadable = || refused("nothing that can be read".to_owned());
+    let earlier = Outcome::read(&path).map_err(|_| unreadable())?;
+    let earlier: Fingerprint = serde_json::from_value(earlier.data.fingerprint).map_err(|_| unreadable())?;
+    earlier.require_same(images).map_err(|error| refused(error.to_string()))
 }
 
 /// What the first `count` held-out images cost without any network, where that is known.

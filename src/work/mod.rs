@@ -8,6 +8,7 @@ mod exchange;
 pub(crate) mod learners;
 pub(crate) mod networks;
 mod objective;
+pub(crate) mod resume;
 mod stage;
 mod training;
 
@@ -26,9 +27,10 @@ use crate::picture;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::{DataRecord, Outcome, StageRecord, VLB, ode_name};
-use crate::run::{MetricsLog, RunFolder};
+use crate::run::{Change, MetricsLog, RunFolder};
 use device::ComputeDevice;
 use networks::{Trainable, WithNetwork};
+use resume::Found;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use training::Training;
@@ -38,8 +40,10 @@ use training::Training;
 pub enum Destination {
     /// In a new folder.
     New(PathBuf),
-    /// In the folder of an earlier run, which continues from its last checkpoint.
+    /// In the folder of an earlier run, which continues from its last checkpoint; one in which no run has begun is new.
     Resume(PathBuf),
+    /// In the folder of an earlier run, finished or not, which is trained for longer than its recipe said.
+    Continue(PathBuf),
 }
 
 /// How training ended.
@@ -58,7 +62,7 @@ impl Destination {
     /// The folder.
     pub fn path(&self) -> &Path {
         match self {
-            Self::New(path) | Self::Resume(path) => path,
+            Self::New(path) | Self::Resume(path) | Self::Continue(path) => path,
         }
     }
 
@@ -67,9 +71,18 @@ impl Destination {
     /// # Errors
     /// As [`RunFolder::vacant`] and [`RunFolder::resume`].
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
+        match self.change() {
+            None => RunFolder::vacant(self.path()),
+            Some(change) => RunFolder::resume(self.path(), recipe, change).map(drop),
+        }
+    }
+
+    /// What may be trained otherwise than an earlier run's recipe says; none if there is no earlier run.
+    fn change(&self) -> Option<Change> {
         match self {
-            Self::New(path) => RunFolder::vacant(path),
-            Self::Resume(path) => RunFolder::resume(path, recipe).map(drop),
+            Self::New(_) => None,
+            Self::Resume(path) => (!RunFolder::is_unbegun(path)).then_some(Change::Nothing),
+            Self::Continue(_) => Some(Change::Longer),
         }
     }
 }
@@ -77,8 +90,8 @@ impl Destination {
 /// Trains a recipe, evaluates the result and draws samples.
 ///
 /// # Errors
-/// A recipe, data or a folder that cannot be used: found before anything is written. A loss or
-/// gradient that is not finite: the last good checkpoint is kept.
+/// A recipe, data or a folder that cannot be used: found before anything is written. A loss,
+/// gradient or parameter that is not finite: the last good checkpoint is kept.
 pub fn train(
     recipe: &Recipe,
     registry: &Registry,
@@ -90,36 +103,57 @@ pub fn train(
     destination.check(&recipe)?;
     device::open(recipe.device)?;
     let images = data::load(&recipe, Split::Train)?;
+    let fingerprint = images.fingerprint()?;
     // What the end of the run needs is looked at before its beginning.
-    data::load(&recipe, Split::Test)?;
+    let held_out = data::load(&recipe, Split::Test)?;
+    data::baseline(&recipe, held_out.images())?;
     networks::with_network(&recipe, images.shape(), Exists)?;
-    let (run, resume) = match destination {
-        Destination::New(root) => (RunFolder::create(root, &recipe)?, false),
-        Destination::Resume(root) => {
-            let run = RunFolder::resume(root, &recipe)?;
-            Training::check(&run, &recipe, images.shape())?;
+    let (run, _lock, from) = match destination.change() {
+        None => {
+            if let Destination::Resume(path) = destination {
+                progress
+                    .message(&format!("{}: nothing had begun there: trains from the start", path.display()));
+            }
+            let (run, lock) = RunFolder::create(destination.path(), &recipe)?;
+            (run, lock, None)
+        }
+        Some(change) => {
+            let lock = RunFolder::open(destination.path())?.lock()?;
+            let run = RunFolder::resume(destination.path(), &recipe, change)?;
+            let from = Found::newest(&run)?;
+            from.check(&recipe, images.shape(), &fingerprint)?;
+            data::check_same(&run, &held_out.fingerprint()?)?;
+            StageRecord::read(&run.stages())?;
             run.write_recipe()?;
-            (run, true)
+            (run, lock, Some(from))
         }
     };
-    let training =
-        Training { recipe: &recipe, registry, run: &run, images: &*images, resume, progress: &mut *progress };
-    if let Some(step) = networks::with_network(&recipe, images.shape(), training)? {
-        return Ok(Trained::Interrupted { step });
+    drop(held_out);
+    let shape = images.shape();
+    let training = Training {
+        recipe: &recipe,
+        registry,
+        run: &run,
+        images: &*images,
+        fingerprint,
+        from,
+        progress: &mut *progress,
+    };
+    let ended = networks::with_network(&recipe, shape, training)?;
+    if ended.early {
+        return Ok(Trained::Interrupted { step: ended.step });
     }
     match finish(&run, registry, progress) {
         Ok(outcome) => Ok(Trained::Finished(outcome)),
-        Err(Error::Interrupted) => {
-            Ok(Trained::Interrupted { step: recipe.stage.iter().map(|s| s.steps).sum() })
-        }
+        Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
         Err(error) => Err(error),
     }
 }
 
 /// What follows training.
 fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    let outcome = evaluate(run, registry, progress)?;
-    sample(run, registry, run.recipe().sample.count, progress)?;
+    let outcome = measure(run, registry, progress)?;
+    draw_samples(run, registry, run.recipe().sample.count, progress)?;
     draw_curve(run, &outcome)?;
     Ok(outcome)
 }
@@ -137,8 +171,13 @@ impl WithNetwork for Exists {
 /// Measures the likelihood of a trained run's held-out images and writes `result.json`.
 ///
 /// # Errors
-/// A run without a checkpoint that can be used.
+/// A run without a checkpoint that can be used, or whose folder another process writes in.
 pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
+    let _lock = run.lock()?;
+    measure(run, registry, progress)
+}
+
+fn measure(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
     let recipe = run.recipe();
     let model = Model::of(run, registry.clone())?;
     let images = data::load(recipe, Split::Test)?;
@@ -198,8 +237,18 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
 /// Draws samples from a trained run, writes `samples.png` and gives its path.
 ///
 /// # Errors
-/// A run without a checkpoint that can be used.
+/// A run without a checkpoint that can be used, or whose folder another process writes in.
 pub fn sample(
+    run: &RunFolder,
+    registry: &Registry,
+    count: u64,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf> {
+    let _lock = run.lock()?;
+    draw_samples(run, registry, count, progress)
+}
+
+fn draw_samples(
     run: &RunFolder,
     registry: &Registry,
     count: u64,

@@ -3,7 +3,7 @@
 use crate::data::{Split, Visit};
 use crate::error::Result;
 use crate::model::Model;
-use crate::progress::{Progress, Silent};
+use crate::progress::{Progress, Unseen};
 use crate::registry::Registry;
 use crate::result::StageRecord;
 use crate::run::RunFolder;
@@ -11,21 +11,24 @@ use crate::run::RunFolder;
 /// Measures the last checkpoint, at the end of stage `index`, on the first held-out images with the recipe's first
 /// dequantizer, and adds it to `stages.json`: so that a stage shows what it did to bits/dim and to evaluations per image.
 ///
-/// Nothing is done for a recipe of one stage, without dequantizers, or for a stage that has its record.
+/// Nothing is done for a recipe of one stage, without dequantizers, or for a stage whose record is of `step`, its last.
 ///
 /// # Errors
-/// A checkpoint or data that cannot be used, or a file that cannot be written.
+/// A checkpoint or data that cannot be used, a file that cannot be written, or the end that `progress` asks for.
 pub(super) fn measure(
     run: &RunFolder,
     registry: &Registry,
     index: usize,
+    step: u64,
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let recipe = run.recipe();
     let mut records = StageRecord::read(&run.stages())?;
-    if recipe.stage.len() < 2 || records.iter().any(|record| record.stage == index) {
+    if recipe.stage.len() < 2 || records.iter().any(|record| (record.stage, record.step) == (index, step)) {
         return Ok(());
     }
+    // A stage that has gone on since it was measured, and what followed it.
+    records.retain(|record| record.stage < index);
     let model = Model::of(run, registry.clone())?;
     let Some((dequantizer, start)) = model.dequantizers()?.into_iter().next() else {
         return Ok(());
@@ -33,13 +36,14 @@ pub(super) fn measure(
     let images = super::data::load(recipe, Split::Test)?;
     let count = images.images().min(recipe.evaluation.stage_images as usize);
     let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
-    let summary = model.ode(&pixels, &*start, &mut Silent)?.summary;
+    let summary = model.ode(&pixels, &*start, &mut Unseen(progress))?.summary;
     let record = StageRecord {
         stage: index,
         objective: recipe.stage[index].objective.name().to_owned(),
         step: model.step(),
         dequantizer,
         images: summary.images as u64,
+        failures: summary.failures as u64,
         bits_per_dim: summary.bits_per_dim,
         standard_error: summary.standard_error,
         evaluations_per_image: summary.evaluations_per_image,

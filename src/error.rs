@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read, written or created.
-    #[error("{path}: cannot {action}: {source}")]
+    #[error("{}: cannot {action}: {source}", Shown(.path.display()))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A value lies outside what is allowed.
-    #[error("{name} = {found}: expected {expected}")]
+    #[error("{} = {}: expected {}", Shown(.name), Shown(.found), Shown(.expected))]
     Value {
         /// The setting, key or argument.
         name: String,
@@ -34,7 +34,7 @@ pub enum Error {
         expected: String,
     },
     /// A name that nothing is registered under.
-    #[error("{kind} \"{found}\" is unknown: expected one of {known}{hint}")]
+    #[error("{kind} \"{}\" is unknown: expected one of {known}{hint}", Shown(.found))]
     UnknownName {
         /// What the name should stand for: "schedule", "solver", ...
         kind: &'static str,
@@ -46,7 +46,7 @@ pub enum Error {
         hint: String,
     },
     /// A file whose content is not what its format demands.
-    #[error("{path}: {what}: found {found}, expected {expected}")]
+    #[error("{}: {}: found {}, expected {}", Shown(.path.display()), Shown(.what), Shown(.found), Shown(.expected))]
     Format {
         /// The file.
         path: PathBuf,
@@ -85,32 +85,44 @@ pub struct NonFinite {
     pub gamma: f64,
     /// The learning rate.
     pub rate: f64,
-    /// The indices of the batch's images, where they are known.
-    pub images: Vec<usize>,
+    /// The indices of the batch's rows, where they are known.
+    pub rows: Vec<usize>,
 }
 
 impl fmt::Display for NonFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// So many indices are written out.
         const SHOWN: usize = 32;
-        let Self { step, what, gamma, rate, images } = self;
+        let Self { step, what, gamma, rate, rows } = self;
         write!(f, "step {step}: {what} is not finite at gamma {gamma}, learning rate {rate}")?;
-        if images.is_empty() {
+        if rows.is_empty() {
             return Ok(());
         }
-        let shown: Vec<String> = images.iter().take(SHOWN).map(usize::to_string).collect();
-        write!(f, ", images {}", shown.join(", "))?;
-        if images.len() > SHOWN { write!(f, " and {} more", images.len() - SHOWN) } else { Ok(()) }
+        let shown: Vec<String> = rows.iter().take(SHOWN).map(usize::to_string).collect();
+        write!(f, ", rows {}", shown.join(", "))?;
+        if rows.len() > SHOWN { write!(f, " and {} more", rows.len() - SHOWN) } else { Ok(()) }
     }
 }
 
-/// A text as a terminal may have it: what controls a terminal is written as Rust escapes it.
-pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+/// A text that may hold bytes of a file, as a terminal may have it: what would be obeyed rather than shown (control
+/// characters, line breaks, changes of the direction of writing) is escaped.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Shown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string().chars() {
+            let obeyed = c.is_control()
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if obeyed { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        Ok(())
     }
-    shown
+}
+
+/// A text as a terminal may have it: see [`Shown`].
+#[cfg(feature = "cli")]
+pub(crate) fn printable(text: &str) -> String {
+    Shown(text).to_string()
 }
 
 impl Error {
@@ -122,8 +134,7 @@ impl Error {
 
     /// A value outside what is allowed.
     pub fn value(name: impl Into<String>, found: impl ToString, expected: impl Into<String>) -> Self {
-        let (name, expected) = (printable(&name.into()), printable(&expected.into()));
-        Self::Value { name, found: printable(&found.to_string()), expected }
+        Self::Value { name: name.into(), found: found.to_string(), expected: expected.into() }
     }
 
     /// A file whose content is not what its format demands.
@@ -135,9 +146,9 @@ impl Error {
     ) -> Self {
         Self::Format {
             path: path.into(),
-            what: printable(&what.into()),
-            found: printable(&found.to_string()),
-            expected: printable(&expected.into()),
+            what: what.into(),
+            found: found.to_string(),
+            expected: expected.into(),
         }
     }
 }
@@ -148,19 +159,18 @@ mod tests {
 
     #[test]
     fn bytes_of_a_file_do_not_reach_the_terminal() {
-        let line = Error::format("a.tar", "entry \u{1b}[31m", "x\r\ny\u{9b}2J", "\u{7}").to_string();
-        assert_eq!(line, r"a.tar: entry \u{1b}[31m: found x\r\ny\u{9b}2J, expected \u{7}");
-        let line = Error::value("na\0me", "caf\u{e9}", "a\tb").to_string();
-        assert_eq!(line, "na\\u{0}me = caf\u{e9}: expected a\\tb");
+        let error = Error::format("a\u{7}b", "\u{1b}]0;x\u{9c}", "two\nlines", "caf\u{e9} \u{202e}\"");
+        let line = "a\\u{7}b: \\u{1b}]0;x\\u{9c}: found two\\nlines, expected caf\u{e9} \\u{202e}\"";
+        assert_eq!(error.to_string(), line);
+        assert_eq!(Error::value("\u{1b}[2J", "\r", "0").to_string(), "\\u{1b}[2J = \\r: expected 0");
     }
 
     #[test]
     fn a_step_that_is_not_finite_names_its_batch() {
-        let at =
-            |images: Vec<usize>| NonFinite { step: 7, what: "loss".into(), gamma: -1.5, rate: 0.25, images };
+        let at = |rows: Vec<usize>| NonFinite { step: 7, what: "loss".into(), gamma: -1.5, rate: 0.25, rows };
         let line = at(Vec::new()).to_string();
         assert_eq!(line, "step 7: loss is not finite at gamma -1.5, learning rate 0.25");
-        assert_eq!(at(vec![4, 0, 9]).to_string(), line.clone() + ", images 4, 0, 9");
+        assert_eq!(at(vec![4, 0, 9]).to_string(), line.clone() + ", rows 4, 0, 9");
         let long = at((0..40).collect()).to_string();
         assert!(long.ends_with(", 30, 31 and 8 more"), "{long}");
     }

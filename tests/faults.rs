@@ -10,7 +10,7 @@ use idode::registry::Registry;
 use idode::result::{Outcome, StageRecord};
 use idode::run::{MetricsLog, RunFolder};
 use idode::train::Checkpoint;
-use idode::work::{self, Chosen, Destination};
+use idode::work::{self, Chosen, Destination, Wanted};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -221,7 +221,8 @@ fn whatever_write_fails_nothing_is_lost() {
     let before = || place.put(&finished);
     let eval = || work::evaluate(&place.run()?, &Registry::default(), &mut Silent).map(drop);
     check(Case { name: "eval", before: &before, work: &eval, again: &eval, left: &left, between: &in_run });
-    let sample = || work::sample(&place.run()?, &Registry::default(), 1, &mut Silent).map(drop);
+    let sample =
+        || work::sample(&place.run()?, &Registry::default(), &Wanted::default(), &mut Silent).map(drop);
     check(Case {
         name: "sample",
         before: &before,
@@ -236,7 +237,7 @@ fn whatever_write_fails_nothing_is_lost() {
         place.put(&finished);
         let _ = fs::remove_file(&file);
     };
-    let export = || work::export(&place.run()?, &file);
+    let export = || work::export(&place.run()?, &Registry::default(), &file);
     // An export whose last answer alone was lost is there.
     let again = || if file.exists() { Ok(()) } else { export() };
     let exported = || {

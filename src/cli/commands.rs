@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::Outcome;
 use crate::run::RunFolder;
-use crate::work::{self, Case, Chosen, Destination, Imported, Trained};
+use crate::work::{self, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,9 +30,11 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
             train(&recipe, &destination, max_time.map(|time| begun + time), device, registry)
         }
         Command::Eval { run, device } => evaluate(&run, device, registry),
-        Command::Sample { run, count, device } => sample(&run, count, device, registry),
+        Command::Sample { run, count, conditions, format, device } => {
+            sample(&run, Wanted { count, conditions, npy: format == "npy" }, device, registry)
+        }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
-        Command::Export { run, checkpoint } => export(&run, &checkpoint),
+        Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
         Command::Bench { case, json, device, .. } => bench(&case, json, device),
         Command::List => print(&list::list(registry)).map(|()| Exit::Done),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
@@ -46,7 +48,7 @@ fn train(
     device: Option<Device>,
     registry: &Registry,
 ) -> Result<Exit> {
-    let recipe = work::resolved(&Recipe::load(path)?.on(device))?;
+    let recipe = work::resolved(&Recipe::load(path)?.on(device), registry)?;
     let folder = destination.path();
     registry.check(&recipe)?;
     destination.check(&recipe)?;
@@ -82,11 +84,10 @@ fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<
     Ok(measured(&outcome))
 }
 
-fn sample(path: &Path, count: Option<u64>, device: Option<Device>, registry: &Registry) -> Result<Exit> {
+fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
-    let count = count.unwrap_or(run.recipe().sample.count);
-    let picture = work::sample(&run, registry, count, &mut Bar::new())?;
-    print(&format!("{}\n", picture.display()))?;
+    let written = work::sample(&run, registry, &wanted, &mut Bar::new())?;
+    print(&format!("{}\n", written.display()))?;
     Ok(Exit::Done)
 }
 
@@ -110,8 +111,8 @@ fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry
     Ok(Exit::Done)
 }
 
-fn export(run: &Path, to: &Path) -> Result<Exit> {
-    work::export(&RunFolder::open(run)?, to)?;
+fn export(run: &Path, to: &Path, registry: &Registry) -> Result<Exit> {
+    work::export(&RunFolder::open(run)?, registry, to)?;
     print(&format!("{}\n", to.display()))?;
     Ok(Exit::Done)
 }

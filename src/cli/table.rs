@@ -2,33 +2,48 @@
 
 use crate::result::{Outcome, images};
 
-const HEADER: [&str; 6] = ["estimate", "bits/dim", "std. error", "images", "evaluations/image", "seconds"];
-
 /// A number that one image alone, or none, does not have is a dash.
 fn number(value: f64) -> String {
     if value.is_finite() { format!("{value:.4}") } else { "-".to_owned() }
 }
 
-/// One row an estimate and one for the baseline, in aligned columns.
+/// One row an estimate and one for the baseline, in aligned columns; of rows that are no images in nats a row, with bits/dim beside them.
 pub fn table(outcome: &Outcome) -> String {
-    let mut rows = vec![HEADER.map(str::to_owned)];
+    let in_nats = outcome.estimates.iter().any(|estimate| estimate.nats_per_row.is_some());
+    let header: &[&str] = match in_nats {
+        true => &["estimate", "nats/row", "std. error", "bits/dim", "rows", "evaluations/row", "seconds"],
+        false => &["estimate", "bits/dim", "std. error", "images", "evaluations/image", "seconds"],
+    };
+    let mut rows = vec![header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>()];
     for estimate in &outcome.estimates {
-        rows.push([
-            estimate.name.clone(),
-            number(estimate.bits_per_dim),
-            number(estimate.standard_error),
+        let bits = number(estimate.bits_per_dim);
+        let mut row = vec![estimate.name.clone()];
+        match (estimate.nats_per_row, estimate.nats_per_row_standard_error) {
+            (Some(nats), error) => {
+                row.extend([number(nats), number(error.unwrap_or(f64::NAN)), bits]);
+            }
+            (None, _) => row.extend([bits, number(estimate.standard_error)]),
+        }
+        row.extend([
             images(estimate.images, estimate.failures),
             format!("{:.1}", estimate.evaluations_per_image),
             format!("{:.1}", estimate.seconds),
         ]);
+        rows.push(row);
     }
     if let Some(baseline) = &outcome.baseline {
-        let [name, value] = [baseline.name.clone(), number(baseline.bits_per_dim)];
-        rows.push([name, value, String::new(), String::new(), String::new(), String::new()]);
+        let bits = number(baseline.bits_per_dim);
+        let mut row = vec![baseline.name.clone()];
+        match baseline.nats_per_row {
+            Some(nats) => row.extend([number(nats), String::new(), bits]),
+            None => row.push(bits),
+        }
+        row.resize(header.len(), String::new());
+        rows.push(row);
     }
     let widths: Vec<usize> =
-        (0..HEADER.len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
-    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (HEADER.len() - 1));
+        (0..header.len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
+    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (header.len() - 1));
     let data = &outcome.data;
     let mut text = format!("{}, {} split, after step {}\n", data.name, data.split, outcome.step);
     for (index, row) in rows.iter().enumerate() {
@@ -60,6 +75,8 @@ mod tests {
             name: name.into(),
             bits_per_dim,
             standard_error: 0.01234,
+            nats_per_row: None,
+            nats_per_row_standard_error: None,
             images: 297,
             failures: 0,
             evaluations_per_image: 98.53,
@@ -73,7 +90,7 @@ mod tests {
             },
             step: 1400,
             seed: 0,
-            baseline: Some(Baseline { name: "independent pixels".into(), bits_per_dim: 2.364 }),
+            baseline: Some(Baseline::bits("independent pixels", 2.364)),
             estimates: vec![estimate("vlb", 1.98768, 3.04), estimate("ode_truncated_normal", 1.9, 12.0)],
             stages: Vec::new(),
         };

@@ -65,6 +65,12 @@ pub enum Divergence {
 
 by_name!(Divergence { Exact; Hutchinson(Hutchinson) });
 
+impl Default for Divergence {
+    fn default() -> Self {
+        Self::Hutchinson(Hutchinson::default())
+    }
+}
+
 /// Settings of Hutchinson's estimator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -109,9 +115,10 @@ pub struct Evaluation {
     pub solver: Named,
     /// How it steps: `"adaptive"`.
     pub stepping: Stepping,
-    /// How the divergence is computed: `"hutchinson"`.
-    pub divergence: Divergence,
-    /// One estimate each: `["truncated_normal", "uniform", "gaussian"]`.
+    /// How the divergence is computed: `"hutchinson"`; for rows of at most 64 numbers `"exact"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<Divergence>,
+    /// One estimate each: `["truncated_normal", "uniform", "gaussian"]`; of rows of numbers, which are measured as they are, `[]`.
     pub dequantizers: Vec<Named>,
 }
 
@@ -165,7 +172,7 @@ impl Default for Evaluation {
             importance_samples: 1,
             solver: Named::new("dormand_prince"),
             stepping: Stepping::Adaptive(Adaptive::default()),
-            divergence: Divergence::Hutchinson(Hutchinson::default()),
+            divergence: None,
             dequantizers: ["truncated_normal", "uniform", "gaussian"].map(Named::new).to_vec(),
         }
     }
@@ -211,7 +218,7 @@ impl Evaluation {
         count("draws", self.draws)?;
         count("importance_samples", self.importance_samples)?;
         self.stepping.check()?;
-        if let Divergence::Hutchinson(hutchinson) = &self.divergence {
+        if let Some(Divergence::Hutchinson(hutchinson)) = &self.divergence {
             count("divergence.probes", hutchinson.probes)?;
         }
         for (i, dequantizer) in self.dequantizers.iter().enumerate() {

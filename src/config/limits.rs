@@ -17,9 +17,9 @@ pub(super) fn at_most(key: &str, value: u64, limit: u64) -> Result<(), Fault> {
     must(value <= limit, key, value, &format!("1 to {limit}"))
 }
 
-/// A number of grey levels.
-pub(super) fn levels(key: &str, value: u32) -> Result<(), Fault> {
-    must((2..=65536).contains(&value), key, value, "2 to 65536")
+/// A number of grey levels, at most as many as the files have.
+pub(super) fn levels(key: &str, value: u32, most: u32) -> Result<(), Fault> {
+    must((2..=most).contains(&value), key, value, &format!("2 to {most}"))
 }
 
 /// A seed, which TOML's integers must hold.

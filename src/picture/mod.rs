@@ -1,10 +1,11 @@
-//! Pictures of a run: a grid of images, bits/dim over training, and line plots.
+//! Pictures of a run: a grid of images, a corner plot of a table, bits/dim over training, and line plots.
 //!
 //! Text is set in an embedded font, so a picture depends on nothing that the system has installed.
 
 mod axis;
 mod canvas;
 mod clip;
+mod corner;
 mod curve;
 mod grid;
 mod plot;
@@ -12,6 +13,7 @@ mod ruler;
 mod ticks;
 
 pub use axis::Axis;
+pub use corner::corner;
 pub use curve::curve;
 pub use grid::grid;
 pub use plot::Plot;

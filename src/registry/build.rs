@@ -1,7 +1,11 @@
 //! From a recipe's names to the things themselves.
 
-use super::{DequantizerInputs, ParameterizationInputs, Registry, ScheduleInputs, TimeInputs, Weight};
+use super::{
+    DequantizerInputs, NetworkInputs, NetworkPlan, ParameterizationInputs, Registry, ScheduleInputs,
+    TimeInputs, Weight,
+};
 use crate::config::{self, Named, Recipe, Stepping};
+use crate::data::RowShape;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::error::{Error, Result};
@@ -60,6 +64,20 @@ impl<Y: OdeState> Registry<Y> {
         Ok(Diffusion::new(schedule, parameterization, range))
     }
 
+    /// The network of a recipe for rows of `shape`.
+    ///
+    /// # Errors
+    /// A name, a setting or a shape that cannot be used.
+    pub fn network(&self, recipe: &Recipe, shape: RowShape) -> Result<NetworkPlan> {
+        let inputs = NetworkInputs {
+            shape,
+            range: recipe.gamma_range()?,
+            levels: recipe.data.levels(),
+            conditions: 1 + recipe.data.conditions(),
+        };
+        self.networks.build(&recipe.network, &inputs, &recipe.source, "network")
+    }
+
     /// The time sampler of a recipe.
     ///
     /// # Errors
@@ -78,7 +96,18 @@ impl<Y: OdeState> Registry<Y> {
         recipe: &Recipe,
         diffusion: &DynDiffusion,
     ) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
-        let (range, grid) = (diffusion.range(), PixelGrid::new(recipe.data.levels())?);
+        let Some(levels) = recipe.data.levels() else {
+            let set = &recipe.evaluation.dequantizers;
+            return match set.first().filter(|_| *set != config::Evaluation::default().dequantizers) {
+                None => Ok(Vec::new()),
+                Some(named) => {
+                    let expected = "[]: rows of numbers are measured as they are";
+                    let found = format!("\"{}\"", named.name);
+                    Err(recipe.source.error("evaluation.dequantizers[0]", found, expected))
+                }
+            };
+        };
+        let (range, grid) = (diffusion.range(), PixelGrid::new(levels)?);
         let (schedule, shape) = (diffusion.schedule().clone(), recipe.data.shape());
         let inputs = DequantizerInputs { range, grid, schedule, shape };
         let names = recipe.evaluation.dequantizers.iter().enumerate();
@@ -135,6 +164,9 @@ impl<Y: OdeState> Registry<Y> {
         self.dequantizers(recipe, &diffusion)?;
         self.evaluation_solver(recipe)?;
         self.sample_solver(recipe)?;
+        if let Some(shape) = recipe.data.row_shape() {
+            self.network(recipe, shape)?;
+        }
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ const CHECKPOINTS: &str = "checkpoints";
 /// Everything else that a run writes, but for its checkpoints.
 const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples.png";
+const ROWS: [&str; 2] = ["samples.csv", "samples.npy"];
 const CURVE: &str = "curve.png";
 const RECORDS: &str = "records.json";
 const STAGES: &str = "stages.json";
@@ -226,7 +227,8 @@ impl RunFolder {
 
 /// Whether a run writes a file of this name into its folder.
 fn is_written(name: &str) -> bool {
-    [RECIPE, UNBEGUN, METRICS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT].contains(&name)
+    let others = [RECIPE, UNBEGUN, METRICS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT];
+    others.contains(&name) || ROWS.contains(&name)
 }
 
 fn lock(root: &Path) -> Result<Lock> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::diffusion::Diffusion;
 use crate::error::{Error, NonFinite, Result};
 use crate::level::{Gamma, GammaRange};
-use crate::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role};
+use crate::nn::{MlpConfig, Parameters, StaticMlp};
 use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
@@ -10,7 +10,7 @@ use crate::time::{TimeSampler, Uniform};
 use dfdx::prelude::*;
 use rand::SeedableRng;
 
-type Net = Mlp<2, 32, f32, Cpu>;
+type Net = StaticMlp<2, 32, f32, Cpu>;
 type Small<O> = Trainer<Net, O, VariancePreserving, Velocity, Uniform, f32, Cpu>;
 
 const X: [f64; 6] = [0.1, -0.4, 0.9, 0.3, -0.7, 0.0];
@@ -44,20 +44,16 @@ fn bytes<O>(trainer: &Small<O>) -> Vec<u8> {
 
 /// Every parameter and moment, finite or not, as bits.
 fn bits<O>(trainer: &Small<O>) -> Vec<u32> {
-    struct Collect(Vec<u32>);
-    impl ParameterVisitor<f32, Cpu> for Collect {
-        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, f32, Cpu>) {
-            self.0.extend(tensor.as_vec().into_iter().map(f32::to_bits));
-        }
-    }
-    let mut found = Collect(Vec::new());
-    trainer.network.clone().parameters("", &mut found);
+    let mut found = Vec::new();
+    trainer.network.clone().parameters("", &mut |_, _, parameter| {
+        found.extend(parameter.numbers().into_iter().map(f32::to_bits));
+    });
     for (_, moments) in trainer.optimizer.moments() {
         for part in [&moments.ema, &moments.first, &moments.second] {
-            found.0.extend(part.as_vec().into_iter().map(f32::to_bits));
+            found.extend(part.as_vec().into_iter().map(f32::to_bits));
         }
     }
-    found.0
+    found
 }
 
 /// What is not finite at which step, if a level of the range is named and nothing was changed.
@@ -83,16 +79,12 @@ fn an_absurd_rate_ends_at_the_next_step() {
 
 #[test]
 fn a_parameter_that_is_no_number_makes_a_loss_that_is_none() {
-    struct Poison;
-    impl ParameterVisitor<f32, Cpu> for Poison {
-        fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, f32, Cpu>) {
-            if name == "output/bias" {
-                tensor.copy_from(&[f32::NAN, 0.0]);
-            }
-        }
-    }
     let mut trainer = trainer(FirstOrder, 1e-3);
-    trainer.network.parameters("", &mut Poison);
+    trainer.network.parameters("", &mut |name, _, parameter| {
+        if name == "output/bias" {
+            parameter.replace(vec![f32::NAN, 0.0]);
+        }
+    });
     assert_eq!(refused(&mut trainer, 7), (7, "loss".to_owned()));
 }
 
@@ -178,16 +170,12 @@ fn every_flipped_bit_of_a_checkpoint_is_found() {
 
 #[test]
 fn what_is_not_finite_is_never_written_nor_read() {
-    struct Poison;
-    impl ParameterVisitor<f32, Cpu> for Poison {
-        fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, f32, Cpu>) {
-            if name == "output/bias" {
-                tensor.copy_from(&[0.0, f32::INFINITY]);
-            }
-        }
-    }
     let mut trainer = trainer(FirstOrder, 1e-3);
-    trainer.network.parameters("", &mut Poison);
+    trainer.network.parameters("", &mut |name, _, parameter| {
+        if name == "output/bias" {
+            parameter.replace(vec![0.0, f32::INFINITY]);
+        }
+    });
     let state = CheckpointState { step: 9, ..CheckpointState::default() };
     let line = encode(&trainer.network, &trainer.optimizer, &state).unwrap_err().to_string();
     assert_eq!(

@@ -1,11 +1,10 @@
 //! The checkpoint that a run goes on from, and whether it is of that run.
 
-use super::networks::describe;
 use crate::config::{Recipe, Stage};
-use crate::data::{Fingerprint, ImageShape};
 use crate::error::{Error, Result};
 use crate::run::{Checkpoints, RunFolder};
 use crate::train::{Checkpoint, CheckpointState};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The content of a checkpoint's file, which is whole.
@@ -54,32 +53,24 @@ impl Found {
     ///
     /// # Errors
     /// The first that differs: as [`agree`], or the data.
-    pub(super) fn check(&self, recipe: &Recipe, shape: ImageShape, data: &Fingerprint) -> Result<()> {
+    pub(super) fn check(&self, recipe: &Recipe, network: &str, data: &Value) -> Result<()> {
         let checkpoint = self.checkpoint()?;
-        agree(&self.path, &checkpoint, recipe, shape)?;
+        agree(&self.path, &checkpoint, recipe, network)?;
         match &checkpoint.state().data {
-            Some(trained) if trained != data => Err(Error::format(
-                &self.path,
-                "training data",
-                shown(data),
-                format!("{}, as it was", shown(trained)),
-            )),
+            Some(trained) if trained != data => {
+                Err(Error::format(&self.path, "training data", data, format!("{trained}, as it was")))
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// Checks that a checkpoint is of the network and of a moment of the training that `recipe` describes.
+/// Checks that a checkpoint is of the network in words, and of a moment of the training that `recipe` describes.
 ///
 /// # Errors
 /// The first of network, seed, stage, step and position among the images that is not.
-pub(crate) fn agree(
-    path: &Path,
-    checkpoint: &Checkpoint<'_>,
-    recipe: &Recipe,
-    shape: ImageShape,
-) -> Result<()> {
-    checkpoint.check_network(&describe(recipe, shape))?;
+pub(crate) fn agree(path: &Path, checkpoint: &Checkpoint<'_>, recipe: &Recipe, network: &str) -> Result<()> {
+    checkpoint.check_network(network)?;
     agree_on_the_moment(path, checkpoint.state(), recipe)
 }
 
@@ -116,21 +107,15 @@ fn agree_on_the_moment(path: &Path, state: &CheckpointState, recipe: &Recipe) ->
     Ok(())
 }
 
-/// A data set in one line.
-fn shown(data: &Fingerprint) -> String {
-    let Fingerprint { images, shape, levels, sha256 } = data;
-    format!("{images} images of {shape}, {levels} levels, sha256 {sha256}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Data, Mlp, Network};
+    use crate::config::{Data, Named};
     use crate::data::Position;
 
     /// Stages of 4 steps of 32 images and of 6 steps of 2 times 5.
     fn recipe() -> Recipe {
-        let mut recipe = Recipe::new(Data::TwoPixel, Network::Mlp(Mlp::default()));
+        let mut recipe = Recipe::new(Data::TwoPixel, Named::new("mlp"));
         let stage = |steps, batch, accumulation| Stage { steps, batch, accumulation, ..Stage::default() };
         recipe.seed = 3;
         recipe.stage = vec![stage(4, 32, 1), stage(6, 5, 2)];

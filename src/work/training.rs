@@ -1,18 +1,19 @@
 //! The training stages of a recipe, from a fresh network or from a checkpoint.
 
-use super::device::ComputeDevice;
 use super::learners::Learners;
-use super::networks::{Trainable, WithNetwork, describe};
+use super::networks::fresh;
 use super::objective::ByName;
 use super::resume::Found;
+use super::source::{Batch, Source};
 use super::stage;
 use crate::config::{self, Clip, OnNonFinite, Recipe};
-use crate::data::{Augmentation, Fingerprint, ImageSource, Position, Shuffle, Visit};
+use crate::data::{Position, Shuffle, Visit};
 use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, NonFinite, Result};
+use crate::nn::DynNetwork;
 use crate::progress::{HighOrderMetrics, Progress, StepMetrics, TermMetrics};
-use crate::registry::Registry;
+use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::run::{Checkpoints, MetricsLog, RunFolder};
 use crate::train::{
     AdamW, AdamWSettings, CheckpointState, QuantileClip, Rate, RateDecay, StepReport, Trainer,
@@ -20,6 +21,8 @@ use crate::train::{
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use std::f64::consts::TAU;
 use std::time::Instant;
 
 /// So many steps in a row that are not finite end a stage that skips them: it is lost.
@@ -37,29 +40,38 @@ pub(super) struct Ended {
 pub(super) struct Training<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) registry: &'a Registry,
+    pub(super) plan: &'a NetworkPlan,
     pub(super) run: &'a RunFolder,
-    pub(super) images: &'a dyn ImageSource,
-    /// What identifies the images.
-    pub(super) fingerprint: Fingerprint,
+    pub(super) rows: &'a Source,
+    /// What identifies the rows.
+    pub(super) fingerprint: Value,
     /// The checkpoint to go on from; without it the run is new.
     pub(super) from: Option<Found>,
     pub(super) progress: &'a mut dyn Progress,
 }
 
-impl WithNetwork for Training<'_> {
-    type Output = Ended;
+/// What training goes on with: a network, its optimizer, where it stands and where checkpoints go.
+type Start<D> = (DynNetwork<f32, D>, AdamW<f32, D>, CheckpointState, Checkpoints);
 
-    fn run<D: ComputeDevice, N: Trainable<D>>(mut self, network: N) -> Result<Ended> {
-        let (mut network, mut optimizer, mut state, mut checkpoints) = self.start(network)?;
+impl Training<'_> {
+    /// Trains, and gives where it ended.
+    pub(super) fn run<D: ComputeDevice>(mut self, device: &D) -> Result<Ended> {
+        let done = self.stages(device);
+        // What comes next needs buffers of other sizes.
+        device.empty_cache();
+        done
+    }
+
+    fn stages<D: ComputeDevice>(&mut self, device: &D) -> Result<Ended> {
+        let (mut network, mut optimizer, mut state, mut checkpoints) = self.start(device)?;
         let mut log = self.log(&mut state)?;
-        let mut order = Shuffle::resume(self.images.images(), state.position)?;
-        let grid = self.images.grid();
+        let mut order = Shuffle::resume(self.rows.rows(), state.position)?;
         let stages: u64 = self.recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
         // An imported run starts its first stage at the file's step.
         let total = state.step + stages - state.stage_step;
         self.progress.begin("training", "steps", state.step, total);
         let diffusion = self.registry.diffusion(self.recipe)?;
-        let fixed = fixed_terms(&diffusion, self.images, self.recipe.seed)?;
+        let fixed = fixed_terms(&diffusion, self.recipe, self.rows)?;
         let mut learners = Learners::new(self.recipe, self.registry, &diffusion, &state.dequantizers)?;
         for (index, stage) in self.recipe.stage.iter().enumerate().skip(state.stage) {
             let mut times = self.registry.time_sampler(self.recipe, &diffusion)?;
@@ -86,12 +98,9 @@ impl WithNetwork for Training<'_> {
             let mut skipped_in_a_row = 0;
             while state.stage_step < stage.steps {
                 let visits = order.next_batch((stage.batch * stage.accumulation) as usize);
-                let mut levels = self.images.batch(&visits)?;
-                let plain = (!learners.is_empty()).then(|| levels.clone());
-                let conditioning = self.augment(&visits, &mut levels)?;
+                let Batch { x, conditioning, levels } = self.rows.batch(self.recipe, &visits)?;
                 let (step, stream) = (state.stage_step + 1, state.step + 1);
-                let taken =
-                    trainer.conditioned_step(step, stream, &grid.centres(&levels), conditioning.as_deref());
+                let taken = trainer.conditioned_step(step, stream, &x, conditioning.as_deref());
                 let report = match of_batch(taken, &visits) {
                     Err(Error::NonFinite(at))
                         if stage.on_non_finite == OnNonFinite::Skip
@@ -106,7 +115,7 @@ impl WithNetwork for Training<'_> {
                 };
                 if let Some(report) = &report {
                     skipped_in_a_row = 0;
-                    if let Some(plain) = plain {
+                    if let Some(plain) = levels.filter(|_| !learners.is_empty()) {
                         // As many images as one accumulation step has, which is what the memory is known to hold.
                         let share = &plain[..plain.len() / stage.accumulation as usize];
                         let score = |gamma, z: &[f64]| network_score(&trainer.network, &diffusion, gamma, z);
@@ -119,7 +128,7 @@ impl WithNetwork for Training<'_> {
                 state.optimizer_step = trainer.optimizer.steps();
                 state.time_sampler = trainer.times.state();
                 state.seconds = before + started.elapsed().as_secs_f64();
-                let dims = self.images.shape().dims() as f64;
+                let dims = self.rows.shape().dims() as f64;
                 let metrics = StepMetrics {
                     stage: index,
                     step: state.step,
@@ -165,35 +174,11 @@ impl WithNetwork for Training<'_> {
         self.progress.end();
         Ok(Ended { step: state.step, early: false })
     }
-}
-
-/// A step's report, or its error with the images of its batch.
-fn of_batch(taken: Result<StepReport>, visits: &[Visit]) -> Result<StepReport> {
-    taken.map_err(|error| match error {
-        Error::NonFinite(at) => {
-            Error::NonFinite(NonFinite { images: visits.iter().map(|visit| visit.index).collect(), ..at })
-        }
-        other => other,
-    })
-}
-
-impl Training<'_> {
-    /// Augments a batch in place; gives the conditioning numbers, if there is anything to condition on.
-    fn augment(&self, visits: &[Visit], levels: &mut [u16]) -> Result<Option<Vec<f64>>> {
-        let augmentation = self.recipe.data.augmentation();
-        if augmentation == Augmentation::default() {
-            return Ok(None);
-        }
-        let numbers = augmentation.apply_batch(self.recipe.seed, visits, self.images.shape(), levels)?;
-        Ok(Some(numbers.into_iter().map(f64::from).collect()))
-    }
 
     /// The network, the optimizer and the state to go on from, and where checkpoints go. A new run has its first checkpoint,
     /// and is one, when this is done.
-    fn start<D: ComputeDevice, N: Trainable<D>>(
-        &mut self,
-        mut network: N,
-    ) -> Result<(N, AdamW<f32, D>, CheckpointState, Checkpoints)> {
+    fn start<D: ComputeDevice>(&mut self, device: &D) -> Result<Start<D>> {
+        let mut network = fresh(self.plan, self.recipe.seed, device)?;
         let (folder, keep) = (self.run.checkpoints(), self.recipe.log.keep);
         if let Some(from) = self.from.take() {
             let checkpoint = from.checkpoint()?;
@@ -209,10 +194,11 @@ impl Training<'_> {
             return Ok((network, optimizer, state, Checkpoints::new(folder, keep, last)));
         }
         let state = CheckpointState {
-            network: describe(self.recipe, self.images.shape()),
+            network: self.plan.description().to_owned(),
             seed: self.recipe.seed,
             position: Position { seed: self.recipe.seed, visited: 0 },
             data: Some(self.fingerprint.clone()),
+            schema: self.rows.schema().cloned(),
             ..CheckpointState::default()
         };
         let optimizer = AdamW::new(&network);
@@ -238,6 +224,16 @@ impl Training<'_> {
     }
 }
 
+/// A step's report, or its error with the rows of its batch.
+fn of_batch(taken: Result<StepReport>, visits: &[Visit]) -> Result<StepReport> {
+    taken.map_err(|error| match error {
+        Error::NonFinite(at) => {
+            Error::NonFinite(NonFinite { rows: visits.iter().map(|visit| visit.index).collect(), ..at })
+        }
+        other => other,
+    })
+}
+
 /// A high-order stage's part of a step's metrics.
 fn high_order(report: &StepReport, dims: f64) -> Option<HighOrderMetrics> {
     let terms = report.terms.iter().map(|term| TermMetrics {
@@ -251,18 +247,30 @@ fn high_order(report: &StepReport, dims: f64) -> Option<HighOrderMetrics> {
 }
 
 /// The VLB's reconstruction and prior terms in nats per dimension, which no network changes: their mean over the first
-/// images, so that a step's metrics estimate the whole VLB.
-fn fixed_terms(diffusion: &DynDiffusion, images: &dyn ImageSource, seed: u64) -> Result<f64> {
-    const IMAGES: usize = 64;
-    let visits: Vec<Visit> = (0..images.images().min(IMAGES)).map(Visit::from).collect();
-    let dequantizer = Gaussian::new(images.grid(), diffusion.level(diffusion.range().min()));
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(u64::MAX - 1);
-    let pixels = images.batch(&visits)?;
-    let terms = pixels.chunks_exact(images.shape().dims()).map(|row| {
-        diffusion.prior_kl(&images.grid().centres(row)) - dequantizer.draw(row, &mut rng).log_decoder
-    });
-    Ok(terms.sum::<f64>() / pixels.len() as f64)
+/// rows, so that a step's metrics estimate the whole VLB. Of rows that are no images, in the user's units.
+fn fixed_terms(diffusion: &DynDiffusion, recipe: &Recipe, rows: &Source) -> Result<f64> {
+    const ROWS: usize = 64;
+    let visits: Vec<Visit> = (0..rows.rows().min(ROWS)).map(Visit::from).collect();
+    let (start, dims) = (diffusion.range().min(), rows.shape().dims());
+    let (terms, numbers) = match rows {
+        Source::Images(images) => {
+            let dequantizer = Gaussian::new(images.grid(), diffusion.level(start));
+            let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+            rng.set_stream(u64::MAX - 1);
+            let pixels = images.batch(&visits)?;
+            let terms = pixels.chunks_exact(dims).map(|row| {
+                diffusion.prior_kl(&images.grid().centres(row)) - dequantizer.draw(row, &mut rng).log_decoder
+            });
+            (terms.sum::<f64>(), pixels.len())
+        }
+        Source::Table(table) => {
+            let x = rows.batch(recipe, &visits)?.x;
+            let reconstruction = 0.5 * dims as f64 * (1.0 + TAU.ln() + start.0);
+            let terms = x.chunks_exact(dims).map(|row| diffusion.prior_kl(row) + reconstruction);
+            (terms.map(|nats| nats - table.schema.log_units()).sum::<f64>(), x.len())
+        }
+    };
+    Ok(terms / numbers as f64)
 }
 
 /// A stage's settings as the trainer takes them.

@@ -48,7 +48,7 @@ fn steps_that_are_not_finite_are_skipped_and_counted() {
     let skipped: Vec<&String> = lines.iter().filter(|line| line.contains(": skipped, ")).collect();
     assert_eq!(skipped.len(), 11, "{lines:?}");
     for (index, line) in skipped.iter().enumerate() {
-        let named = [" is not finite at gamma ", ", learning rate 1", ", images "]
+        let named = [" is not finite at gamma ", ", learning rate 1", ", rows "]
             .iter()
             .all(|part| line.contains(part));
         assert!(named && line.starts_with(&format!("step {}: ", index + 2)), "{line}");

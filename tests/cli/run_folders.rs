@@ -103,7 +103,7 @@ fn a_damaged_result_guards_its_data() {
     let folder = copy();
     let root = folder.path();
     let expected = "run/result.json: data.fingerprint: found nothing that can be read, \
-                    expected the images of that result (move it away to measure others)";
+                    expected the rows of that result (move it away to measure others)";
     for damage in ["", "{", "{}", "\0\0"] {
         fs::write(root.join("run/result.json"), damage).expect("a file");
         for arguments in [&RESUME[..], &["eval", "run"]] {
@@ -142,10 +142,10 @@ fn other_training_data_are_refused() {
     for (seed, count) in [(1, 10), (0, 20), (0, 2)] {
         fs::write(root.join("train.npy"), rows(seed, count)).expect("a file");
         let line = refusal(root, &RESUME);
-        let found = format!("training data: found {count} images of 1x2x1, 256 levels, sha256 ");
+        let found = format!("training data: found {{\"images\":{count},\"levels\":256,\"sha256\":\"");
         assert!(line.starts_with(&format!("run/checkpoints/last.safetensors: {found}")), "{line}");
-        assert!(line.contains(", expected 10 images of 1x2x1, 256 levels, sha256 "), "{line}");
-        assert!(line.ends_with(", as it was"), "{line}");
+        assert!(line.contains(", expected {\"images\":10,\"levels\":256,\"sha256\":\""), "{line}");
+        assert!(line.ends_with("}, as it was"), "{line}");
     }
     // The held-out images are looked at before the training that would end in a refusal.
     fs::write(root.join("train.npy"), rows(0, 10)).expect("a file");
@@ -209,7 +209,7 @@ fn images_without_a_value_are_counted() {
         assert_eq!((estimate.failures, estimate.images), (failed, 6 - failed), "{}", estimate.name);
         assert_eq!(estimate.bits_per_dim.is_nan(), failed == 6);
     }
-    assert_eq!(table.lines().filter(|line| line.contains("-          -  0 of 6")).count(), 3, "{table}");
+    assert_eq!(table.lines().filter(|line| line.contains("-           -  0 of 6")).count(), 3, "{table}");
     // Some have one: the mean is theirs.
     let partly = (2..200).map(measured).find(|(_, _, outcome)| {
         outcome.estimates.iter().any(|estimate| estimate.failures > 0 && estimate.images > 0)

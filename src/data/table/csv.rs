@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], header: Option<bool>, choice: &Cho
     {
         let line = lines.of(record.position().map_or(0, |position| position.byte() as usize));
         let cells: Vec<&str> =
-            record.iter().map(|cell| std::str::from_utf8(cell).unwrap_or_default()).collect();
+            record.iter().map(|cell| unquoted(std::str::from_utf8(cell).unwrap_or_default())).collect();
         let (width, builder) = match &mut table {
             Some(table) => table,
             None => {
@@ -73,6 +73,11 @@ pub(super) fn read(path: &Path, bytes: &[u8], header: Option<bool>, choice: &Cho
         Some((_, builder)) => builder.finish(),
         None => Err(Error::format(path, "content", "an empty file", "a table")),
     }
+}
+
+/// A cell whose quotes were not read as such, for a space before them.
+fn unquoted(cell: &str) -> &str {
+    cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"')).map_or(cell, str::trim)
 }
 
 /// Whether a cell of the first line makes it a header.

@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(regular_step([0.0, 1.0]), Some(1.0));
         // The least distance is 2, and 5 is no multiple of it.
         assert_eq!(regular_step([1.0, 3.0, 8.0]), Some(1.0));
-        assert_eq!(regular_step([0.25, 1.0, -3.5]), Some(0.25));
+        assert_eq!(regular_step([0.25, 1.0, -3.5]), Some(0.75));
+        assert_eq!(regular_step([0.25, 1.0, -3.25]), Some(0.25));
         let thirds: Vec<f64> = (0..50).map(|k| f64::from(k) / 3.0).collect();
         assert!((regular_step(thirds).unwrap() - 1.0 / 3.0).abs() < 1e-5);
         let single: Vec<f64> = (0..2000).map(|k| f64::from(k as f32 * 0.01)).collect();
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(of(vec![1.0]), None);
         // A chance pair in a small table is no repetition.
         assert_eq!(of([uniform(3, 18), vec![0.5, 0.5]].concat()), None);
-        let ages: Vec<f64> = uniform(4, 500).iter().map(|u| (60.0 * u).floor()).collect();
+        let ages: Vec<f64> = uniform(4, 1000).iter().map(|u| (60.0 * u).floor()).collect();
         let warning = of(ages).unwrap();
         assert!(warning.distinct <= 60 && warning.step == Some(1.0), "{warning:?}");
         let inflated = [uniform(5, 90), vec![-0.0; 5], vec![0.0; 5]].concat();

@@ -79,7 +79,7 @@ fn agree_on_the_moment(path: &Path, state: &CheckpointState, recipe: &Recipe) ->
     let is = |what: &str, found: &dyn std::fmt::Display, expected: String| {
         Err(Error::format(path, what, found, expected + ", by the recipe of the run"))
     };
-    for (what, found) in [("seed", seed), ("seed of the images' order", &position.seed)] {
+    for (what, found) in [("seed", seed), ("seed of the rows' order", &position.seed)] {
         if *found != recipe.seed {
             return is(what, found, recipe.seed.to_string());
         }
@@ -102,7 +102,7 @@ fn agree_on_the_moment(path: &Path, state: &CheckpointState, recipe: &Recipe) ->
     let visited =
         count(|stage, steps| [steps, stage.batch, stage.accumulation].map(u128::from).iter().product());
     if u128::from(position.visited) != visited {
-        return is("images seen", &position.visited, visited.to_string());
+        return is("rows seen", &position.visited, visited.to_string());
     }
     Ok(())
 }
@@ -142,13 +142,13 @@ mod tests {
         assert!(agree_on_the_moment(path, &state(), &recipe()).is_ok());
         let cases: [(&str, fn(&mut CheckpointState)); 8] = [
             ("seed: found 4, expected 3", |state| state.seed = 4),
-            ("seed of the images' order: found 9, expected 3", |state| state.position.seed = 9),
+            ("seed of the rows' order: found 9, expected 3", |state| state.position.seed = 9),
             ("stage: found 999, expected below 2", |state| state.stage = 999),
             ("step of its stage: found 7, expected at most 6", |state| state.stage_step = 7),
             ("step: found 18446744073709551614, expected 105", |state| state.step = u64::MAX - 1),
             ("step: found 105, expected 18446744073709551620", |state| state.start = u64::MAX),
             ("step: found 105, expected 106", |state| state.stage_step = 2),
-            ("images seen: found 0, expected 138", |state| state.position.visited = 0),
+            ("rows seen: found 0, expected 138", |state| state.position.visited = 0),
         ];
         for (expected, change) in cases {
             let mut changed = state();

@@ -220,13 +220,13 @@ pub fn sample(
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
     let _lock = run.lock()?;
-    draw_samples(run, registry, count, progress)
+    draw_samples(run, registry, wanted, progress)
 }
 
 fn draw_samples(
     run: &RunFolder,
     registry: &Registry,
-    count: u64,
+    wanted: &Wanted,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
     let model = Model::of(run, registry.clone())?;

@@ -39,10 +39,19 @@ impl Checkpoints {
             None => staged.commit()?,
         }
         self.last = Some(step);
-        let (before, after): (Vec<_>, Vec<_>) =
-            by_step(&self.folder)?.into_iter().partition(|(of, _)| *of < step);
-        let too_old = before.into_iter().skip(self.keep.saturating_sub(1));
-        too_old.chain(after).try_for_each(|(_, path)| files::remove(&path))
+        let after = by_step(&self.folder)?.into_iter().filter(|(of, _)| *of >= step);
+        after.map(|(_, path)| files::remove(&path)).collect::<Result<()>>()?;
+        self.remove_old()
+    }
+
+    /// Removes what is too old: also what a run should have removed that was ended before.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn remove_old(&self) -> Result<()> {
+        let newest = self.last.iter().count();
+        let old = by_step(&self.folder)?.into_iter().skip(self.keep.max(1) - newest);
+        old.map(|(_, path)| files::remove(&path)).collect()
     }
 }
 

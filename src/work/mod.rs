@@ -153,8 +153,8 @@ pub fn train(
 /// What follows training.
 fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
     let outcome = measured(run, registry, progress)?;
-    draw_samples(run, registry, &Wanted::default(), progress)?;
     draw_curve(run, &outcome)?;
+    draw_samples(run, registry, &Wanted::default(), progress)?;
     Ok(outcome)
 }
 

@@ -191,7 +191,9 @@ impl Training<'_> {
                 self.progress.message(&format!("{damaged}; goes on from {path}, step {step}"));
             }
             let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
-            return Ok((network, optimizer, state, Checkpoints::new(folder, keep, last)));
+            let checkpoints = Checkpoints::new(folder, keep, last);
+            checkpoints.remove_old()?;
+            return Ok((network, optimizer, state, checkpoints));
         }
         let state = CheckpointState {
             network: self.plan.description().to_owned(),

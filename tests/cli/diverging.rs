@@ -43,8 +43,11 @@ fn steps_that_are_not_finite_are_skipped_and_counted() {
     let folder = folder_with(&skipping(12));
     let root = folder.path();
     let (code, lines) = ended(root, &TRAIN);
-    // The first step is taken, the others have no finite loss; the images that are measured have no value then.
-    assert_eq!(code, Some(3), "{lines:?}");
+    // The first step is taken, the others have no finite loss; the images that are measured have no value then, and
+    // samples cannot be drawn.
+    assert_eq!(code, Some(2), "{lines:?}");
+    assert!(lines.last().is_some_and(|line| line.starts_with("error: samples = 4 of 4 that ")), "{lines:?}");
+    assert!(root.join("run/result.json").exists() && root.join("run/curve.png").exists());
     let skipped: Vec<&String> = lines.iter().filter(|line| line.contains(": skipped, ")).collect();
     assert_eq!(skipped.len(), 11, "{lines:?}");
     for (index, line) in skipped.iter().enumerate() {
@@ -62,7 +65,7 @@ fn steps_that_are_not_finite_are_skipped_and_counted() {
     let whole = fs::read(checkpoint(root)).expect("a checkpoint");
     let earlier = root.join("run/checkpoints/step_000000000008.safetensors");
     fs::rename(earlier, checkpoint(root)).expect("a file");
-    assert_eq!(ended(root, &RESUME).0, Some(3));
+    assert_eq!(ended(root, &RESUME).0, Some(2));
     assert!(fs::read(checkpoint(root)).expect("a checkpoint") == whole);
 
     // A run that no longer has any finite step is lost.

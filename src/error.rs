@@ -61,16 +61,47 @@ pub enum Error {
     /// [`Progress::interrupted`](crate::progress::Progress::interrupted).
     #[error("interrupted")]
     Interrupted,
-    /// A value that must be finite is not.
-    #[error("step {step}: {what} is not finite at gamma {gamma}: the last good checkpoint is kept")]
-    NonFinite {
+    /// A loss or a gradient that must be finite is not.
+    #[error("{0}: the last good checkpoint is kept")]
+    NonFinite(NonFinite),
+    /// Training has made a parameter, its average or a moment that is no finite number.
+    #[error("step {step}: {what} is not finite: no checkpoint of it is written, the one before is kept")]
+    Diverged {
         /// The training step, counted from 1.
         step: u64,
-        /// The loss, or the name of the parameter whose gradient it is.
+        /// The tensor: its part and its name.
         what: String,
-        /// The noise level of the row with the largest loss.
-        gamma: f64,
     },
+}
+
+/// Where training met what is not finite; nothing was changed by that step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NonFinite {
+    /// The training step, counted from 1.
+    pub step: u64,
+    /// The loss, or the name of the parameter whose gradient it is.
+    pub what: String,
+    /// The noise level of the row with the largest loss.
+    pub gamma: f64,
+    /// The learning rate.
+    pub rate: f64,
+    /// The indices of the batch's rows, where they are known.
+    pub rows: Vec<usize>,
+}
+
+impl fmt::Display for NonFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// So many indices are written out.
+        const SHOWN: usize = 32;
+        let Self { step, what, gamma, rate, rows } = self;
+        write!(f, "step {step}: {what} is not finite at gamma {gamma}, learning rate {rate}")?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let shown: Vec<String> = rows.iter().take(SHOWN).map(usize::to_string).collect();
+        write!(f, ", rows {}", shown.join(", "))?;
+        if rows.len() > SHOWN { write!(f, " and {} more", rows.len() - SHOWN) } else { Ok(()) }
+    }
 }
 
 /// A text that may hold bytes of a file, as a terminal may have it: what would be obeyed rather than shown (control
@@ -86,6 +117,12 @@ impl<T: fmt::Display> fmt::Display for Shown<T> {
         }
         Ok(())
     }
+}
+
+/// A text as a terminal may have it: see [`Shown`].
+#[cfg(feature = "cli")]
+pub(crate) fn printable(text: &str) -> String {
+    Shown(text).to_string()
 }
 
 impl Error {
@@ -126,5 +163,15 @@ mod tests {
         let line = "a\\u{7}b: \\u{1b}]0;x\\u{9c}: found two\\nlines, expected caf\u{e9} \\u{202e}\"";
         assert_eq!(error.to_string(), line);
         assert_eq!(Error::value("\u{1b}[2J", "\r", "0").to_string(), "\\u{1b}[2J = \\r: expected 0");
+    }
+
+    #[test]
+    fn a_step_that_is_not_finite_names_its_batch() {
+        let at = |rows: Vec<usize>| NonFinite { step: 7, what: "loss".into(), gamma: -1.5, rate: 0.25, rows };
+        let line = at(Vec::new()).to_string();
+        assert_eq!(line, "step 7: loss is not finite at gamma -1.5, learning rate 0.25");
+        assert_eq!(at(vec![4, 0, 9]).to_string(), line.clone() + ", rows 4, 0, 9");
+        let long = at((0..40).collect()).to_string();
+        assert!(long.ends_with(", 30, 31 and 8 more"), "{long}");
     }
 }

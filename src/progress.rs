@@ -23,9 +23,16 @@ pub struct StepMetrics {
     pub gradient_norm: f64,
     /// Seconds of training so far, over all sessions.
     pub seconds: f64,
+    /// Steps so far that were passed over because a loss or gradient was not finite, this one too if its loss is NaN.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: u64,
     /// The first-order loss of the step's rows and its high-order terms, where the stage has any.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub high_order: Option<HighOrderMetrics>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a high-order stage adds to a step's metrics; in nats per dimension.
@@ -102,4 +109,24 @@ impl Progress for Silent {
     fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
     fn end(&mut self) {}
     fn message(&mut self, _text: &str) {}
+}
+
+/// Shows nothing of some work, and hears when its end is asked for.
+pub struct Unseen<'a>(pub &'a dyn Progress);
+
+impl std::fmt::Debug for Unseen<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unseen")
+    }
+}
+
+impl Progress for Unseen<'_> {
+    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
+    fn step(&mut self, _metrics: &StepMetrics) {}
+    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
+    fn end(&mut self) {}
+    fn message(&mut self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
 }

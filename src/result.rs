@@ -36,8 +36,11 @@ pub struct Estimate {
     /// The standard error of that mean over rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nats_per_row_standard_error: Option<f64>,
-    /// The number of images, or rows.
+    /// The number of images, or rows, in the mean.
     pub images: u64,
+    /// The images that have no value and are not in the mean.
+    #[serde(default)]
+    pub failures: u64,
     /// Evaluations of the network per image.
     pub evaluations_per_image: f64,
     /// How long it took.
@@ -110,6 +113,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether every image has a value in every estimate.
+    pub fn is_whole(&self) -> bool {
+        self.estimates.iter().all(|estimate| estimate.failures == 0)
+    }
+
     /// Writes `result.json`, all of it or nothing.
     ///
     /// # Errors
@@ -143,8 +151,11 @@ pub struct StageRecord {
     pub step: u64,
     /// The dequantizer; empty for rows that are no images.
     pub dequantizer: String,
-    /// The number of images.
+    /// The number of images in the mean.
     pub images: u64,
+    /// The images that have no value and are not in the mean.
+    #[serde(default)]
+    pub failures: u64,
     /// The ODE's bound in bits/dim.
     #[serde(deserialize_with = "null_is_nan")]
     pub bits_per_dim: f64,
@@ -153,6 +164,11 @@ pub struct StageRecord {
     pub standard_error: f64,
     /// Evaluations of the network per image.
     pub evaluations_per_image: f64,
+}
+
+/// The number of images in a mean, in words: of how many, where some have no value.
+pub(crate) fn images(images: u64, failures: u64) -> String {
+    if failures == 0 { images.to_string() } else { format!("{images} of {}", images + failures) }
 }
 
 impl std::fmt::Display for StageRecord {
@@ -167,7 +183,7 @@ impl std::fmt::Display for StageRecord {
             self.bits_per_dim,
             self.standard_error,
             self.evaluations_per_image,
-            self.images
+            images(self.images, self.failures)
         )
     }
 }
@@ -211,6 +227,7 @@ mod tests {
             nats_per_row: None,
             nats_per_row_standard_error: None,
             images: 297,
+            failures: 0,
             evaluations_per_image: 98.5,
             seconds: 12.25,
         };
@@ -230,8 +247,15 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(value["data"]["split"], "test");
         let names: Vec<&String> = value["estimates"][0].as_object().unwrap().keys().collect();
-        let promised =
-            ["bits_per_dim", "evaluations_per_image", "images", "name", "seconds", "standard_error"];
+        let promised = [
+            "bits_per_dim",
+            "evaluations_per_image",
+            "failures",
+            "images",
+            "name",
+            "seconds",
+            "standard_error",
+        ];
         assert_eq!(names, promised);
         assert_eq!(value["estimates"][0]["name"], "ode_truncated_normal");
     }

@@ -42,8 +42,8 @@ fn every_law_rejects_its_mutant() {
         (
             "resumed",
             "a run that goes on anew",
-            "case \"$*\" in *--resume)\nrm -r \"$4/checkpoints\"\nmkdir \"$4/checkpoints\"\n\
-             sed -i 's/^seed = 0/seed = 1/' \"$2\" \"$4/recipe.toml\"\n\"$IDODE\" \"$@\"\n\
+            "case \"$*\" in *--resume)\nrm -r \"$4\"\nsed -i 's/^seed = 0/seed = 1/' \"$2\"\n\
+             \"$IDODE\" train \"$2\" --out \"$4\"\n\
              sed -i 's/^seed = 1/seed = 0/' \"$2\";;\n*) exec \"$IDODE\" \"$@\";; esac",
             "another checkpoint from byte ",
         ),

@@ -3,6 +3,7 @@
 use idode::config::Recipe;
 use idode::progress::{Progress, StepMetrics};
 use idode::registry::Registry;
+use idode::result::StageRecord;
 use idode::work::{Destination, Trained, train};
 use std::path::Path;
 
@@ -16,10 +17,11 @@ const TWO_PIXEL: &str = "
     accumulation = 2
     warmup = 2
     decay = 'cosine'
+    clip = 0.5
     [[stage]]
     steps = 3
     batch = 24
-    clip = 0.5
+    clip = { quantile = 0.6, window = 2 }
     [log]
     every = 2
     checkpoint_every = 3
@@ -81,6 +83,27 @@ impl Progress for StopIn {
     }
 }
 
+/// Asks to stop after one step, once training has gone on after it.
+struct StopAfter {
+    step: u64,
+    asked: std::cell::Cell<u64>,
+}
+
+impl Progress for StopAfter {
+    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
+    fn step(&mut self, metrics: &StepMetrics) {
+        self.asked.set(if metrics.step == self.step { 1 } else { 0 });
+    }
+    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
+    fn end(&mut self) {}
+    fn message(&mut self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        let asked = self.asked.get();
+        self.asked.set(if asked == 0 { 0 } else { asked + 1 });
+        asked > 1
+    }
+}
+
 /// Everything that a run leaves and that may not differ: the checkpoint, the estimates and the samples.
 #[derive(PartialEq)]
 struct Traces {
@@ -139,6 +162,25 @@ fn a_run_that_was_stopped_after_training_is_measured_later() {
     }
     let ended = train(&recipe, &Registry::default(), &destination, &mut StopIn("", false));
     assert!(matches!(ended.expect("a run"), Trained::Finished(_)));
+    let samples = std::fs::read(root.join("samples.png")).expect("samples");
+    assert!(samples == run(TWO_PIXEL, &[]).samples);
+}
+
+#[test]
+fn a_stage_that_is_being_measured_hears_the_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("run");
+    let recipe = Recipe::parse("recipe.toml", TWO_PIXEL).expect("a recipe");
+    let new = Destination::New(root.clone());
+    let mut progress = StopAfter { step: 4, asked: 0.into() };
+    let ended = train(&recipe, &Registry::default(), &new, &mut progress).expect("a run");
+    assert_eq!(ended, Trained::Interrupted { step: 4 });
+    let stages = || StageRecord::read(&root.join("stages.json")).expect("records").len();
+    assert_eq!(stages(), 0);
+    let resume = Destination::Resume(root.clone());
+    let ended = train(&recipe, &Registry::default(), &resume, &mut StopIn("", false)).expect("a run");
+    assert!(matches!(ended, Trained::Finished(_)));
+    assert_eq!(stages(), 2);
     let samples = std::fs::read(root.join("samples.png")).expect("samples");
     assert!(samples == run(TWO_PIXEL, &[]).samples);
 }

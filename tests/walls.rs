@@ -137,6 +137,39 @@ fn files_are_short_and_unsafe_code_has_one_room() {
     }
 }
 
+/// What is written goes through one room, so that a test can make any of it fail: see `files::faults`.
+#[test]
+fn files_are_written_in_one_room() {
+    const WRITES: [&str; 9] = [
+        "fs::write(",
+        "fs::create_dir",
+        "fs::rename(",
+        "fs::remove_",
+        "fs::copy(",
+        "fs::hard_link(",
+        "File::create",
+        "OpenOptions",
+        ".set_len(",
+    ];
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&src, &mut files);
+    let mut rooms = 0;
+    for file in files {
+        let module = module_of(file.strip_prefix(&src).expect("below src"));
+        let text = fs::read_to_string(&file).expect("UTF-8");
+        let code = text.split("\nmod tests {").next().unwrap_or(&text);
+        let found = code.lines().find(|line| WRITES.iter().any(|write| line.contains(write)));
+        let is_test = module[0] == "testkit" || module.iter().any(|part| part == "tests");
+        match found {
+            Some(_) if module[0] == "files" => rooms += 1,
+            Some(line) => assert!(is_test, "{}: {line}", file.display()),
+            None => {}
+        }
+    }
+    assert!(rooms > 0, "the room that writes");
+}
+
 /// Every path in code from one room to another, or to dfdx.
 fn mentions() -> Vec<Mention> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

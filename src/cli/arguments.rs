@@ -1,17 +1,18 @@
 //! What can be typed.
 
 use super::new_plugin::Kind;
-use super::{BAD_INPUT, complain, print};
+use super::{Exit, complain, duration, print};
 use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Train diffusion ODEs by maximum likelihood and measure them in bits/dim.
 #[derive(Debug, Parser)]
-#[command(name = "idode", version)]
+#[command(name = "idode", version, after_help = Exit::HELP)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -29,8 +30,14 @@ pub(super) enum Command {
         /// Continue the run in that folder from its last checkpoint.
         #[arg(long)]
         resume: bool,
+        /// Train a run, finished or not, for longer: the recipe has more steps in its last stage, or stages after it.
+        #[arg(long = "continue", value_name = "RUN", conflicts_with_all = ["out", "resume"])]
+        longer: Option<PathBuf>,
+        /// Stop with a checkpoint after this time, such as 23h, 90m or 1h30m, to go on with --resume (exit code 130).
+        #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+        max_time: Option<Duration>,
         /// Build the network and say what training would cost; read no data and write nothing.
-        #[arg(long, conflicts_with_all = ["out", "resume"])]
+        #[arg(long, conflicts_with_all = ["out", "resume", "longer", "max_time"])]
         dry_run: bool,
         /// Where to compute: cpu or cuda:N [default: as the recipe says].
         #[arg(long, value_name = "DEVICE")]
@@ -147,12 +154,12 @@ impl Answer {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     complain(&error.to_string());
-                    ExitCode::from(BAD_INPUT)
+                    Exit::BadInput.into()
                 }
             },
             Self::Complaint(text) => {
                 complain(&text);
-                ExitCode::from(BAD_INPUT)
+                Exit::BadInput.into()
             }
         }
     }

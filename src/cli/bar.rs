@@ -1,6 +1,7 @@
 //! Progress on a terminal as a bar, elsewhere as a line now and then.
 
 use super::interrupt;
+use crate::error::printable;
 use crate::progress::{Progress, StepMetrics};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -16,6 +17,7 @@ pub struct Bar {
     phase: String,
     terminal: bool,
     last_line: Instant,
+    until: Option<Instant>,
     said: bool,
 }
 
@@ -28,8 +30,24 @@ impl Default for Bar {
 impl Bar {
     /// Nothing is shown until a phase begins.
     pub fn new() -> Self {
+        Self::until(None)
+    }
+
+    /// The same, which asks the work to end at an instant.
+    pub fn until(until: Option<Instant>) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { bar: None, phase: String::new(), terminal, last_line: Instant::now(), said: false }
+        Self { bar: None, phase: String::new(), terminal, last_line: Instant::now(), until, said: false }
+    }
+
+    /// What asks for the end, if anything does.
+    fn reason(&self) -> Option<&'static str> {
+        if interrupt::requested() {
+            Some("finishing what is begun, to be continued later; Ctrl-C again ends at once")
+        } else if self.until.is_some_and(|until| until <= Instant::now()) {
+            Some("the time is over: finishing what is begun, to be continued later")
+        } else {
+            None
+        }
     }
 
     fn update(&mut self, done: u64, text: String) {
@@ -48,16 +66,16 @@ impl Bar {
                 bar.message()
             ));
         }
-        if interrupt::requested() && !self.said {
+        if let Some(reason) = self.reason().filter(|_| !self.said) {
             self.said = true;
-            self.message("finishing what is begun, to be continued later; Ctrl-C again ends at once");
+            self.message(reason);
         }
     }
 }
 
 fn line(text: &str) {
     // Nobody is left to tell if standard error is gone.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
 impl Progress for Bar {
@@ -94,13 +112,13 @@ impl Progress for Bar {
 
     fn message(&mut self, text: &str) {
         match &self.bar {
-            Some(bar) if self.terminal => bar.println(text),
+            Some(bar) if self.terminal => bar.println(printable(text)),
             _ => line(text),
         }
     }
 
     fn interrupted(&self) -> bool {
-        interrupt::requested()
+        self.reason().is_some()
     }
 }
 

@@ -1,21 +1,34 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, interrupt, list, new_plugin, print, table};
+use super::{Bar, Exit, interrupt, list, new_plugin, print, table};
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::registry::Registry;
+use crate::result::Outcome;
 use crate::run::RunFolder;
 use crate::work::{self, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::time::Instant;
 
-pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode> {
+pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
+    let begun = Instant::now();
     work_here(if let Command::Bench { threads, .. } = command { threads } else { None })?;
     match command {
         Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
-        Command::Train { recipe, out, resume, device, .. } => train(&recipe, out, resume, device, registry),
+        Command::Train { recipe, out, resume, longer, max_time, device, .. } => {
+            let folder = longer
+                .clone()
+                .or(out)
+                .unwrap_or_else(|| Path::new("runs").join(recipe.file_stem().unwrap_or(recipe.as_os_str())));
+            let destination = match (longer.is_some(), resume) {
+                (true, _) => Destination::Continue(folder),
+                (false, true) => Destination::Resume(folder),
+                (false, false) => Destination::New(folder),
+            };
+            train(&recipe, &destination, max_time.map(|time| begun + time), device, registry)
+        }
         Command::Eval { run, device } => evaluate(&run, device, registry),
         Command::Sample { run, count, conditions, format, device } => {
             sample(&run, Wanted { count, conditions, npy: format == "npy" }, device, registry)
@@ -23,62 +36,62 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
         Command::Bench { case, json, device, .. } => bench(&case, json, device),
-        Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
+        Command::List => print(&list::list(registry)).map(|()| Exit::Done),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
 }
 
 fn train(
     path: &Path,
-    out: Option<PathBuf>,
-    resume: bool,
+    destination: &Destination,
+    until: Option<Instant>,
     device: Option<Device>,
     registry: &Registry,
-) -> Result<ExitCode> {
+) -> Result<Exit> {
     let recipe = work::resolved(&Recipe::load(path)?.on(device), registry)?;
-    let folder = match out {
-        Some(out) => out,
-        None => Path::new("runs").join(path.file_stem().unwrap_or(path.as_os_str())),
-    };
-    let destination =
-        if resume { Destination::Resume(folder.clone()) } else { Destination::New(folder.clone()) };
+    let folder = destination.path();
     registry.check(&recipe)?;
     destination.check(&recipe)?;
     interrupt::install()?;
-    let mut bar = Bar::new();
-    match work::train(&recipe, registry, &destination, &mut bar)? {
+    let mut bar = Bar::until(until);
+    match work::train(&recipe, registry, destination, &mut bar)? {
         Trained::Finished(outcome) => {
             print(&format!("{}\n{}\n", table(&outcome), folder.display()))?;
-            Ok(ExitCode::SUCCESS)
+            Ok(measured(&outcome))
         }
         Trained::Interrupted { step } => {
             bar.message(&format!(
                 "stopped after step {step}, with a checkpoint; continue with: {} train {} --out {} --resume{}",
                 shell(&program()),
                 shell(path),
-                shell(&folder),
+                shell(folder),
                 device.map_or_else(String::new, |device| format!(" --device {device}"))
             ));
-            Ok(ExitCode::from(interrupt::EXIT_CODE))
+            Ok(Exit::Interrupted)
         }
     }
 }
 
-fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+/// Whether every image has a value.
+fn measured(outcome: &Outcome) -> Exit {
+    if outcome.is_whole() { Exit::Done } else { Exit::NoValue }
+}
+
+fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
     let outcome = work::evaluate(&run, registry, &mut Bar::new())?;
     print(&format!("{}\n{}\n", table(&outcome), run.result().display()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(measured(&outcome))
 }
 
-fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
     let written = work::sample(&run, registry, &wanted, &mut Bar::new())?;
     print(&format!("{}\n", written.display()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry) -> Result<ExitCode> {
+fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry) -> Result<Exit> {
     let chosen = if raw { Chosen::Raw } else { Chosen::Average };
     let found = work::import(from, &Recipe::load(recipe)?, registry, out, chosen)?;
     let average = match (raw, found.has_average) {
@@ -95,18 +108,18 @@ fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry
         "{network}\n{parameters} parameters of step {step}\n{average}\n{moments}\n{}\n",
         out.display()
     ))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-fn export(run: &Path, to: &Path, registry: &Registry) -> Result<ExitCode> {
+fn export(run: &Path, to: &Path, registry: &Registry) -> Result<Exit> {
     work::export(&RunFolder::open(run)?, registry, to)?;
     print(&format!("{}\n", to.display()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-fn dry_run(path: &Path, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+fn dry_run(path: &Path, device: Option<Device>, registry: &Registry) -> Result<Exit> {
     print(&work::dry_run(&Recipe::load(path)?.on(device), registry)?.to_string())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// Makes this thread one of `threads`, by default as many as the machine has, that share the work: one that stands by
@@ -122,7 +135,7 @@ fn work_here(threads: Option<u16>) -> Result<()> {
     }
 }
 
-fn bench(case: &str, json: bool, device: Device) -> Result<ExitCode> {
+fn bench(case: &str, json: bool, device: Device) -> Result<Exit> {
     let case = Case::named(case)?;
     let figures = work::bench(case, device)?;
     if json {
@@ -132,13 +145,13 @@ fn bench(case: &str, json: bool, device: Device) -> Result<ExitCode> {
     } else {
         print(&figures.to_string())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<ExitCode> {
+fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<Exit> {
     let folder = new_plugin::create(Path::new(""), kind, name)?;
     print(&format!("{}: write the formula into src/lib.rs, then: cargo test\n", folder.display()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// The name of this binary, which a plugin has of its own.

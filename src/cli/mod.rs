@@ -10,6 +10,8 @@
 mod arguments;
 mod bar;
 mod commands;
+mod duration;
+mod exit;
 pub mod interrupt;
 mod list;
 mod new_plugin;
@@ -18,16 +20,12 @@ mod table;
 pub use bar::Bar;
 pub use table::table;
 
-use crate::error::Error;
+use crate::error::{Error, printable};
 use crate::registry::Registry;
 use arguments::Arguments;
+use exit::Exit;
 use std::io::Write;
 use std::process::ExitCode;
-
-/// The exit code of an input that cannot be used.
-const BAD_INPUT: u8 = 2;
-/// The exit code of a run that failed by its own numbers.
-const FAILED: u8 = 1;
 
 /// Runs the command line of this process with the names of `registry`.
 pub fn run(registry: Registry) -> ExitCode {
@@ -36,10 +34,10 @@ pub fn run(registry: Registry) -> ExitCode {
         Err(answer) => return answer.give(),
     };
     match commands::execute(command, &registry) {
-        Ok(code) => code,
+        Ok(exit) => exit.into(),
         Err(error) => {
             complain(&error.to_string());
-            ExitCode::from(if matches!(error, Error::NonFinite { .. }) { FAILED } else { BAD_INPUT })
+            Exit::of(&error).into()
         }
     }
 }
@@ -47,11 +45,13 @@ pub fn run(registry: Registry) -> ExitCode {
 /// Writes one line to standard error. Nobody is left to tell if that fails.
 fn complain(message: &str) {
     let line = message.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty());
-    let _ = writeln!(std::io::stderr(), "error: {}", line.collect::<Vec<_>>().join(" "));
+    let line = printable(&line.collect::<Vec<_>>().join(" "));
+    let _ = writeln!(std::io::stderr(), "error: {line}");
 }
 
 /// Writes text to standard output. A reader that has gone away (`| head`) is no error.
 fn print(text: &str) -> crate::error::Result<()> {
+    let text = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

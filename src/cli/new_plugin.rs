@@ -1,6 +1,7 @@
 //! `idode new-plugin`: a crate of a plugin that compiles, with one formula to fill in.
 
 use crate::error::{Error, Result};
+use crate::files;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -113,9 +114,9 @@ const RESERVED: &str = "abstract alloc as async await become box break build con
 /// then nothing is left of it.
 pub(super) fn create(parent: &Path, kind: Kind, name: &str) -> Result<PathBuf> {
     let parts = kind.parts();
-    let files =
+    let templates =
         || COMMON.into_iter().chain([("src/lib.rs", parts.library), ("tests/conformance.rs", parts.test)]);
-    let words = Words::of(name, files().map(|(_, template)| template))?;
+    let words = Words::of(name, templates().map(|(_, template)| template))?;
     let folder = parent.join(name);
     if fs::symlink_metadata(&folder).is_ok() {
         return Err(Error::format(
@@ -125,17 +126,17 @@ pub(super) fn create(parent: &Path, kind: Kind, name: &str) -> Result<PathBuf> {
             "a new name",
         ));
     }
-    fs::create_dir(&folder).map_err(Error::io(&folder, "create"))?;
-    let written = files().try_for_each(|(file, template)| {
+    files::create_new_folder(&folder)?;
+    let written = templates().try_for_each(|(file, template)| {
         let path = folder.join(file);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(Error::io(parent, "create"))?;
+            files::create_folder(parent)?;
         }
-        fs::write(&path, words.fill(template, &parts)).map_err(Error::io(&path, "write"))
+        files::write_atomically(&path, words.fill(template, &parts).as_bytes())
     });
     if let Err(error) = written {
         // The folder is this call's own. The first error is the one to report.
-        let _ = fs::remove_dir_all(&folder);
+        let _ = files::remove_folder(&folder);
         return Err(error);
     }
     Ok(folder)

@@ -1,6 +1,11 @@
 //! The result as a table.
 
-use crate::result::Outcome;
+use crate::result::{Outcome, images};
+
+/// A number that one image alone, or none, does not have is a dash.
+fn number(value: f64) -> String {
+    if value.is_finite() { format!("{value:.4}") } else { "-".to_owned() }
+}
 
 /// One row an estimate and one for the baseline, in aligned columns; of rows that are no images in nats a row, with bits/dim beside them.
 pub fn table(outcome: &Outcome) -> String {
@@ -11,27 +16,26 @@ pub fn table(outcome: &Outcome) -> String {
     };
     let mut rows = vec![header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>()];
     for estimate in &outcome.estimates {
-        let bits = format!("{:.4}", estimate.bits_per_dim);
+        let bits = number(estimate.bits_per_dim);
         let mut row = vec![estimate.name.clone()];
         match (estimate.nats_per_row, estimate.nats_per_row_standard_error) {
             (Some(nats), error) => {
-                let error = error.unwrap_or(f64::NAN);
-                row.extend([format!("{nats:.4}"), format!("{error:.4}"), bits]);
+                row.extend([number(nats), number(error.unwrap_or(f64::NAN)), bits]);
             }
-            (None, _) => row.extend([bits, format!("{:.4}", estimate.standard_error)]),
+            (None, _) => row.extend([bits, number(estimate.standard_error)]),
         }
         row.extend([
-            estimate.images.to_string(),
+            images(estimate.images, estimate.failures),
             format!("{:.1}", estimate.evaluations_per_image),
             format!("{:.1}", estimate.seconds),
         ]);
         rows.push(row);
     }
     if let Some(baseline) = &outcome.baseline {
-        let bits = format!("{:.4}", baseline.bits_per_dim);
+        let bits = number(baseline.bits_per_dim);
         let mut row = vec![baseline.name.clone()];
         match baseline.nats_per_row {
-            Some(nats) => row.extend([format!("{nats:.4}"), String::new(), bits]),
+            Some(nats) => row.extend([number(nats), String::new(), bits]),
             None => row.push(bits),
         }
         row.resize(header.len(), String::new());
@@ -74,6 +78,7 @@ mod tests {
             nats_per_row: None,
             nats_per_row_standard_error: None,
             images: 297,
+            failures: 0,
             evaluations_per_image: 98.53,
             seconds,
         };
@@ -98,5 +103,13 @@ ode_truncated_normal    1.9000      0.0123     297               98.5     12.0
 independent pixels      2.3640
 ";
         assert_eq!(table(&outcome), expected);
+        let failed =
+            Estimate { images: 1, failures: 2, standard_error: f64::NAN, ..estimate("vlb", 2.0, 3.0) };
+        let table = table(&Outcome { estimates: vec![failed], ..outcome });
+        assert!(
+            table
+                .contains("\nvlb                   2.0000           -  1 of 3               98.5      3.0\n"),
+            "{table}"
+        );
     }
 }

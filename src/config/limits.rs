@@ -12,6 +12,11 @@ pub(super) fn count(key: &str, value: u64) -> Result<(), Fault> {
     must((1..=1_000_000_000).contains(&value), key, value, "1 to 1000000000")
 }
 
+/// A number that is not above a limit of its own.
+pub(super) fn at_most(key: &str, value: u64, limit: u64) -> Result<(), Fault> {
+    must(value <= limit, key, value, &format!("1 to {limit}"))
+}
+
 /// A number of grey levels, at most as many as the files have.
 pub(super) fn levels(key: &str, value: u32, most: u32) -> Result<(), Fault> {
     must((2..=most).contains(&value), key, value, &format!("2 to {most}"))

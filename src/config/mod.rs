@@ -43,7 +43,7 @@ pub use named::Named;
 pub use network::{Attention, Mlp, Unet};
 pub use objective::{Objective, SecondOrder, ThirdOrder};
 pub use source::Source;
-pub use stage::{Cosine, Decay, Stage};
+pub use stage::{Clip, Cosine, Decay, OnNonFinite, Quantile, Stage};
 pub use table::{Column, Table};
 
 use crate::error::{Error, Result};
@@ -98,15 +98,17 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
-    /// Steps from one line of metrics to the next: 10.
+    /// Steps from one line of metrics to the next: 10. Every checkpoint has its line.
     pub every: u64,
-    /// Steps from one checkpoint to the next: 500. There is one at the end in any case.
+    /// Steps from one checkpoint to the next: 500. There is one at the beginning and at the end of each stage in any case.
     pub checkpoint_every: u64,
+    /// The newest so many checkpoints stay: 3.
+    pub keep: u64,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { every: 10, checkpoint_every: 500 }
+        Self { every: 10, checkpoint_every: 500, keep: 3 }
     }
 }
 
@@ -222,6 +224,7 @@ impl Recipe {
         }
         limits::count("log.every", self.log.every)?;
         limits::count("log.checkpoint_every", self.log.checkpoint_every)?;
+        limits::count("log.keep", self.log.keep)?;
         self.evaluation.check().map_err(|fault| fault.under("evaluation"))?;
         self.sample.check().map_err(|fault| fault.under("sample"))
     }

@@ -2,9 +2,11 @@
 
 use super::by_name::by_name;
 use super::fault::Fault;
-use super::limits::{count, fraction, not_negative, positive};
+use super::limits::{at_most, count, fraction, not_negative, positive};
 use super::objective::Objective;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A stage: an objective, its optimizer and its length. Stages run in order, each from where the
 /// one before ended.
@@ -35,9 +37,80 @@ pub struct Stage {
     pub weight_decay: f64,
     /// The decay of the exponential moving average of the parameters: 0.9999.
     pub ema: f64,
-    /// The largest global norm of a gradient; without it gradients are not clipped.
+    /// The largest global norm of a gradient, or `{ quantile = 0.99, window = 1000 }`: the quantile of the norms of so many
+    /// last steps; without it gradients are not clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub clip: Option<f64>,
+    pub clip: Option<Clip>,
+    /// What follows a loss or a gradient that is not finite: `"stop"`, or `"skip"`, which passes the step over without an
+    /// update (it counts as one of the stage) and says so.
+    pub on_non_finite: OnNonFinite,
+}
+
+/// What follows a loss or a gradient that is not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNonFinite {
+    /// The end of training.
+    #[default]
+    Stop,
+    /// The next step.
+    Skip,
+}
+
+/// What limits the norm of a gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clip {
+    /// A number.
+    Norm(f64),
+    /// A table: a quantile of the norms so far.
+    Quantile(Quantile),
+}
+
+/// Settings of clipping by a running quantile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quantile {
+    /// The part of the norms that is not clipped: 0.99.
+    pub quantile: f64,
+    /// The last so many steps: 1000.
+    pub window: u64,
+}
+
+impl Default for Quantile {
+    fn default() -> Self {
+        Self { quantile: 0.99, window: 1000 }
+    }
+}
+
+impl Serialize for Clip {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Norm(norm) => norm.serialize(serializer),
+            Self::Quantile(quantile) => quantile.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Clip {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Clip;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number, or a table with a quantile and a window")
+            }
+            fn visit_f64<E: de::Error>(self, norm: f64) -> Result<Clip, E> {
+                Ok(Clip::Norm(norm))
+            }
+            fn visit_i64<E: de::Error>(self, norm: i64) -> Result<Clip, E> {
+                Ok(Clip::Norm(norm as f64))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Clip, A::Error> {
+                Quantile::deserialize(MapAccessDeserializer::new(map)).map(Clip::Quantile)
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 /// What the learning rate does after the warm-up.
@@ -76,6 +149,7 @@ impl Default for Stage {
             weight_decay: 0.01,
             ema: 0.9999,
             clip: None,
+            on_non_finite: OnNonFinite::default(),
         }
     }
 }
@@ -101,6 +175,16 @@ impl Stage {
         positive("epsilon", self.epsilon)?;
         not_negative("weight_decay", self.weight_decay)?;
         fraction("ema", self.ema)?;
-        self.clip.map_or(Ok(()), |clip| positive("clip", clip))
+        match self.clip {
+            None => Ok(()),
+            Some(Clip::Norm(norm)) => positive("clip", norm),
+            Some(Clip::Quantile(Quantile { quantile, window })) => {
+                positive("clip.quantile", quantile)?;
+                fraction("clip.quantile", quantile)?;
+                count("clip.window", window)?;
+                // Every norm of the window is in every checkpoint.
+                at_most("clip.window", window, 100_000)
+            }
+        }
     }
 }

@@ -41,6 +41,10 @@ fn resolved_recipe_comes_back_equal() {
         clip = 1.0
         [[stage]]
         decay = 'constant'
+        clip = 2
+        on_non_finite = 'skip'
+        [[stage]]
+        clip = { quantile = 0.9 }
         [evaluation]
         stepping = { name = 'fixed', steps = 7 }
         divergence = 'exact'
@@ -54,6 +58,10 @@ fn resolved_recipe_comes_back_equal() {
     assert_eq!(again.to_toml().unwrap(), written);
     assert_eq!(recipe.range.gamma_max, Some(5.0));
     assert_eq!(recipe.stage[0].decay, Decay::Cosine(Cosine { final_rate: 0.1 }));
+    let quantile = Clip::Quantile(Quantile { quantile: 0.9, window: 1000 });
+    let clips: Vec<_> = recipe.stage.iter().filter_map(|stage| stage.clip).collect();
+    assert_eq!(clips, [Clip::Norm(1.0), Clip::Norm(2.0), quantile]);
+    assert_eq!(recipe.stage[1].on_non_finite, OnNonFinite::Skip);
 }
 
 proptest! {
@@ -109,6 +117,20 @@ fn values_out_of_range_are_named() {
         ("[[stage]]\nbeta1 = 1", "line 4, stage[0].beta1: found 1"),
         ("[[stage]]\nema = -0.1", "line 4, stage[0].ema: found -0.1"),
         ("[[stage]]\nclip = 0", "line 4, stage[0].clip: found 0"),
+        (
+            "[[stage]]\nclip.quantile = 1",
+            "line 4, stage[0].clip.quantile: found 1, expected at least 0 and below 1",
+        ),
+        (
+            "[[stage]]\nclip.quantile = 0.0",
+            "line 4, stage[0].clip.quantile: found 0, expected a finite number above 0",
+        ),
+        ("[[stage]]\nclip = { window = 0 }", "line 4, stage[0].clip.window: found 0, expected 1 to "),
+        (
+            "[[stage]]\nclip.window = 100001",
+            "line 4, stage[0].clip.window: found 100001, expected 1 to 100000",
+        ),
+        ("[log]\nkeep = 0", "line 4, log.keep: found 0"),
         ("[[stage]]\nweight_decay = -1", "line 4, stage[0].weight_decay: found -1"),
         ("[log]\nevery = 0", "line 4, log.every: found 0"),
         ("[evaluation]\nbatch = 0", "line 4, evaluation.batch: found 0"),
@@ -154,6 +176,18 @@ fn unusable_keys_are_named() {
         (
             "[[stage]]\nobjective = 'first'",
             "line 4, stage[0].objective: found the unknown name \"first\", expected \"first_order\"",
+        ),
+        (
+            "[[stage]]\nclip = 'big'",
+            "line 4, stage[0].clip: found string \"big\", expected a number, or a table with a quantile and a window",
+        ),
+        (
+            "[[stage]]\nclip = { quantil = 0.5 }",
+            "line 4, stage[0].clip.quantil: found an unknown key, expected \"quantile\"",
+        ),
+        (
+            "[[stage]]\non_non_finite = 'skipp'",
+            "line 4, stage[0].on_non_finite: found the unknown name \"skipp\", expected \"skip\"",
         ),
         (
             "[evaluation.divergence]\nname = 'exact'\nprobes = 3",

@@ -135,6 +135,7 @@ impl Summary {
             nats_per_row: None,
             nats_per_row_standard_error: None,
             images: self.images as u64,
+            failures: self.failures as u64,
             evaluations_per_image: self.evaluations_per_image,
             seconds,
         }

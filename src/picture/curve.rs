@@ -100,6 +100,7 @@ mod tests {
             learning_rate: 1e-3,
             gradient_norm: 0.1,
             seconds: 0.5,
+            skipped: 0,
             high_order: None,
         };
         (0_u64..).zip(values).map(of).collect()

@@ -1,38 +1,50 @@
 //! `metrics.jsonl`: a line per logged training step, continued after a resume.
 
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{Appended, write_atomically};
 use crate::progress::StepMetrics;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The open file, to which lines are appended.
 #[derive(Debug)]
 pub struct MetricsLog {
     path: PathBuf,
-    file: File,
+    file: Appended,
+    last: Option<StepMetrics>,
 }
 
 impl MetricsLog {
-    /// Opens the file for a run that continues after `step` (0 for a new one): lines of later
-    /// steps, which will be trained again, are dropped, and so is a line that a crash cut short.
+    /// Opens the file for a run that continues after `step` (0 for a new one). Lines up to that step are kept byte for
+    /// byte; those of later steps, which will be trained again, are dropped, and so is whatever a crash left after them.
     ///
     /// # Errors
-    /// If the file cannot be read or written.
+    /// If the file cannot be read or written, or an earlier line holds something else.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
+        let mut last = None;
         if path.exists() {
-            let kept: Vec<StepMetrics> =
-                Self::read(path)?.into_iter().filter(|metrics| metrics.step <= step).collect();
-            let mut text = String::new();
-            for metrics in &kept {
-                text.push_str(&line(path, metrics)?);
+            let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+            let mut kept = 0;
+            for (index, line) in whole_lines(&bytes).enumerate() {
+                let is_last = last.as_ref().is_some_and(|last: &StepMetrics| last.step == step);
+                match parse(path, index, line) {
+                    // What follows the last line that counts may be anything.
+                    _ if is_last => break,
+                    Ok(metrics) if metrics.step > step => break,
+                    Ok(metrics) => last = Some(metrics),
+                    Err(error) => return Err(error),
+                }
+                kept += line.len() + 1;
             }
-            write_atomically(path, text.as_bytes())?;
+            if kept < bytes.len() {
+                write_atomically(path, &bytes[..kept])?;
+            }
         }
-        let file =
-            OpenOptions::new().create(true).append(true).open(path).map_err(Error::io(path, "write"))?;
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: path.to_owned(), file: Appended::open(path)?, last })
+    }
+
+    /// The last line that was kept when the file was opened.
+    pub fn last(&self) -> Option<&StepMetrics> {
+        self.last.as_ref()
     }
 
     /// Appends a line.
@@ -40,8 +52,17 @@ impl MetricsLog {
     /// # Errors
     /// If the file cannot be written.
     pub fn append(&mut self, metrics: &StepMetrics) -> Result<()> {
-        let line = line(&self.path, metrics)?;
-        self.file.write_all(line.as_bytes()).map_err(Error::io(&self.path, "write"))
+        let line = serde_json::to_string(metrics)
+            .map_err(|error| Error::format(&self.path, "content", error, "values that JSON can hold"))?;
+        self.file.add((line + "\n").as_bytes())
+    }
+
+    /// Forces every line to the disk.
+    ///
+    /// # Errors
+    /// If the system cannot.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file.sync()
     }
 
     /// Reads every line but a last one that a crash cut short.
@@ -49,21 +70,17 @@ impl MetricsLog {
     /// # Errors
     /// If the file cannot be read, or an earlier line holds something else.
     pub fn read(path: &Path) -> Result<Vec<StepMetrics>> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        let lines = whole.lines().enumerate();
-        lines
-            .map(|(index, line)| {
-                serde_json::from_str(line).map_err(|error| {
-                    Error::format(path, format!("line {}", index + 1), error, "the metrics of a step")
-                })
-            })
-            .collect()
+        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        whole_lines(&bytes).enumerate().map(|(index, line)| parse(path, index, line)).collect()
     }
 }
 
-fn line(path: &Path, metrics: &StepMetrics) -> Result<String> {
-    serde_json::to_string(metrics)
-        .map(|line| line + "\n")
-        .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))
+/// The lines that end, without their ends.
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|&byte| byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"))
+}
+
+fn parse(path: &Path, index: usize, line: &[u8]) -> Result<StepMetrics> {
+    serde_json::from_slice(line)
+        .map_err(|error| Error::format(path, format!("line {}", index + 1), error, "the metrics of a step"))
 }

@@ -1,13 +1,19 @@
 //! The folder of a run: its recipe and everything that the run writes.
+//!
+//! `recipe.toml` is put in place when everything that a run begins with is there, its first checkpoint too: a folder that
+//! has it is a run, and one of a run without a checkpoint has lost it. Before that the folder is a new one.
 
+mod checkpoints;
 mod difference;
 mod metrics;
 
+pub use checkpoints::Checkpoints;
+pub use difference::Change;
 pub use metrics::MetricsLog;
 
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{self, Lock, write_atomically};
 use difference::first_difference;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,45 +25,77 @@ pub struct RunFolder {
     recipe: Recipe,
 }
 
+const RECIPE: &str = "recipe.toml";
+/// The recipe of a run that has not begun.
+const UNBEGUN: &str = "recipe.toml.unbegun";
+const CHECKPOINTS: &str = "checkpoints";
+/// Everything else that a run writes, but for its checkpoints.
+const METRICS: &str = "metrics.jsonl";
+const SAMPLES: &str = "samples.png";
+const ROWS: [&str; 2] = ["samples.csv", "samples.npy"];
+const CURVE: &str = "curve.png";
+const RECORDS: &str = "records.json";
+const STAGES: &str = "stages.json";
+const IMPORTED: &str = "imported.msgpack";
+const RESULT: &str = "result.json";
+
 impl RunFolder {
-    /// Checks that a run can start in `root`: nothing is there, or an empty folder. Touches nothing.
+    /// Checks that a run can start in `root`: nothing is there, or a folder that holds nothing but what a run left that
+    /// was ended before it began. Touches nothing.
     ///
     /// # Errors
-    /// If anything is there.
+    /// If anything else is there.
     pub fn vacant(root: &Path) -> Result<()> {
-        match fs::read_dir(root) {
-            Ok(mut entries) => match entries.next() {
-                None => Ok(()),
-                Some(_) if root.join("recipe.toml").exists() => Err(Error::format(
-                    root,
-                    "run folder",
-                    "an earlier run",
-                    "a new folder (--out), or --resume to continue that run",
-                )),
-                Some(_) => Err(Error::format(root, "run folder", "other files", "a new or an empty folder")),
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io(root, "use as run folder")(error)),
+        let entries = match fs::read_dir(root) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(Error::io(root, "use as run folder"))?,
+        };
+        if root.join(RECIPE).exists() {
+            let expected = "a new folder (--out), or --resume to continue that run";
+            return Err(Error::format(root, "run folder", "an earlier run", expected));
         }
+        let was_begun = root.join(UNBEGUN).exists();
+        for entry in entries {
+            let name = entry.map_err(Error::io(root, "use as run folder"))?.file_name();
+            let is_left = name == Lock::NAME
+                || name == UNBEGUN
+                || was_begun && name == CHECKPOINTS
+                || name.to_str().and_then(files::made_of).is_some_and(is_written);
+            if !is_left {
+                let expected = "a new or an empty folder";
+                return Err(Error::format(root, "run folder", "other files", expected));
+            }
+        }
+        Ok(())
     }
 
-    /// Creates the folder of a new run and writes the recipe, which must be resolved, into it.
+    /// Whether `root` is a folder in which no run has begun, and one can.
+    pub fn is_unbegun(root: &Path) -> bool {
+        root.is_dir() && Self::vacant(root).is_ok()
+    }
+
+    /// Creates and locks the folder of a new run with the recipe, which must be resolved; the run is there once it has
+    /// [begun](Self::begin).
     ///
     /// # Errors
-    /// As [`vacant`](Self::vacant), and if the folder cannot be created or written.
-    pub fn create(root: &Path, recipe: &Recipe) -> Result<Self> {
+    /// As [`vacant`](Self::vacant), and if the folder cannot be created or written, or another process writes in it.
+    pub fn create(root: &Path, recipe: &Recipe) -> Result<(Self, Lock)> {
         Self::vacant(root)?;
-        let is_new = !root.exists();
-        fs::create_dir_all(root).map_err(Error::io(root, "create"))?;
-        let run = Self { root: root.to_owned(), recipe: recipe.clone() };
-        if let Err(error) = run.write_recipe() {
-            if is_new {
-                // What was created here is taken back; if that fails too, the first error says why.
-                let _ = fs::remove_dir(root);
-            }
-            return Err(error);
-        }
-        Ok(run)
+        let text = recipe.to_toml()?;
+        files::create_folder(root)?;
+        let lock = lock(root)?;
+        // Another process may have been faster.
+        Self::vacant(root)?;
+        write_atomically(&root.join(UNBEGUN), text.as_bytes())?;
+        Ok((Self { root: root.to_owned(), recipe: recipe.clone() }, lock))
+    }
+
+    /// Makes the folder a run: everything that it begins with has been written.
+    ///
+    /// # Errors
+    /// If the recipe cannot be put in its place.
+    pub fn begin(&self) -> Result<()> {
+        files::rename(&self.root.join(UNBEGUN), &self.root.join(RECIPE))
     }
 
     /// Opens the folder of a run.
@@ -65,7 +103,7 @@ impl RunFolder {
     /// # Errors
     /// If it holds no recipe, or one that cannot be used.
     pub fn open(root: &Path) -> Result<Self> {
-        let path = root.join("recipe.toml");
+        let path = root.join(RECIPE);
         if !path.is_file() {
             let found = if root.exists() { "no recipe.toml" } else { "nothing" };
             return Err(Error::format(root, "run folder", found, "a folder that idode train has written"));
@@ -73,19 +111,25 @@ impl RunFolder {
         Ok(Self { root: root.to_owned(), recipe: Recipe::load(&path)? })
     }
 
+    /// Takes the right to write in the folder, and removes what processes left in it that were ended while they wrote.
+    ///
+    /// # Errors
+    /// If another process writes in it.
+    pub fn lock(&self) -> Result<Lock> {
+        lock(&self.root)
+    }
+
     /// Opens the folder of a run to continue it with `recipe`, which must be resolved. What the
-    /// run logs, measures and samples may have changed; what it trains may not. Touches nothing.
+    /// run logs, measures and samples may have changed, and what `change` allows. Touches nothing.
     ///
     /// # Errors
     /// As [`open`](Self::open), and at the first key that differs.
-    pub fn resume(root: &Path, recipe: &Recipe) -> Result<Self> {
+    pub fn resume(root: &Path, recipe: &Recipe, change: Change) -> Result<Self> {
         let mut run = Self::open(root)?;
-        if let Some(difference) = first_difference(&run.recipe, recipe)? {
-            return Err(recipe.source.error(
-                &difference.key,
-                difference.new,
-                format!("{}, as the run in {} has it", difference.old, root.display()),
-            ));
+        if let Some(difference) = first_difference(&run.recipe, recipe, change)? {
+            let expected =
+                format!("{}, as the run in {} has it{}", difference.old, root.display(), difference.allowed);
+            return Err(recipe.source.error(&difference.key, difference.new, expected));
         }
         run.recipe = recipe.clone();
         Ok(run)
@@ -101,7 +145,7 @@ impl RunFolder {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_recipe(&self) -> Result<()> {
-        write_atomically(&self.root.join("recipe.toml"), self.recipe.to_toml()?.as_bytes())
+        write_atomically(&self.root.join(RECIPE), self.recipe.to_toml()?.as_bytes())
     }
 
     /// The folder itself.
@@ -116,48 +160,82 @@ impl RunFolder {
 
     /// `metrics.jsonl`: a line per logged training step.
     pub fn metrics(&self) -> PathBuf {
-        self.root.join("metrics.jsonl")
+        self.root.join(METRICS)
     }
 
     /// The folder of the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
-        self.root.join("checkpoints")
+        self.root.join(CHECKPOINTS)
     }
 
-    /// The last checkpoint.
-    pub fn last_checkpoint(&self) -> PathBuf {
-        self.checkpoints().join("last.safetensors")
+    /// Every checkpoint, the newest first.
+    ///
+    /// # Errors
+    /// If there is none, or the folder cannot be read.
+    pub fn checkpoints_newest_first(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.checkpoints();
+        let found = checkpoints::newest_first(&folder)?;
+        match found.is_empty() {
+            true => Err(Error::format(
+                folder,
+                "checkpoints",
+                "none",
+                "the last one of the run, which was removed",
+            )),
+            false => Ok(found),
+        }
+    }
+
+    /// The newest checkpoint: `last.safetensors`, or where a crash has left none, the one of the largest step.
+    ///
+    /// # Errors
+    /// As [`checkpoints_newest_first`](Self::checkpoints_newest_first).
+    pub fn last_checkpoint(&self) -> Result<PathBuf> {
+        Ok(self.checkpoints_newest_first()?.swap_remove(0))
     }
 
     /// `samples.png`.
     pub fn samples(&self) -> PathBuf {
-        self.root.join("samples.png")
+        self.root.join(SAMPLES)
     }
 
     /// `curve.png`: bits/dim over training.
     pub fn curve(&self) -> PathBuf {
-        self.root.join("curve.png")
+        self.root.join(CURVE)
     }
 
     /// `records.json`: what each estimate found for each image.
     pub fn records(&self) -> PathBuf {
-        self.root.join("records.json")
+        self.root.join(RECORDS)
     }
 
     /// `stages.json`: the model after each stage of a recipe with several.
     pub fn stages(&self) -> PathBuf {
-        self.root.join("stages.json")
+        self.root.join(STAGES)
     }
 
     /// `imported.msgpack`: what an imported checkpoint held beside its parameters and moments.
     pub fn imported(&self) -> PathBuf {
-        self.root.join("imported.msgpack")
+        self.root.join(IMPORTED)
     }
 
     /// `result.json`.
     pub fn result(&self) -> PathBuf {
-        self.root.join("result.json")
+        self.root.join(RESULT)
     }
+}
+
+/// Whether a run writes a file of this name into its folder.
+fn is_written(name: &str) -> bool {
+    let others = [RECIPE, UNBEGUN, METRICS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT];
+    others.contains(&name) || ROWS.contains(&name)
+}
+
+fn lock(root: &Path) -> Result<Lock> {
+    let lock = Lock::take(root)?;
+    files::remove_abandoned(root, is_written);
+    files::remove_abandoned(&root.join(CHECKPOINTS), |name| name == Checkpoints::LAST);
+    Ok(lock)
 }
 
 #[cfg(test)]

@@ -1,28 +1,31 @@
 //! Checkpoints: everything that training needs to go on, in one safetensors file.
 //!
 //! Tensors `parameters/NAME`, `ema/NAME`, `moment1/NAME` and `moment2/NAME` for each parameter, and under the metadata key
-//! `idode` the [`CheckpointState`] as JSON (one key, so that equal runs write equal bytes).
+//! `idode` the [`CheckpointState`] as JSON (one key, so that equal runs write equal bytes), beside the SHA-256 of that state
+//! and of every tensor: a bit that has flipped anywhere is found when the file is read.
 
 use super::AdamW;
 use crate::data::Position;
 use crate::data::table::Schema;
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
 use crate::nn::Parameters;
 use crate::tensor::{Kernels, Moments, Real};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Where training stands, beside the tensors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointState {
     /// What the network is: its kind, image shape, width and blocks.
     pub network: String,
     /// Optimizer steps over all stages.
     pub step: u64,
+    /// The step that the run began at: 0, or that of an imported checkpoint.
+    pub start: u64,
     /// The stage, counted from 0.
     pub stage: usize,
     /// Optimizer steps within the stage.
@@ -33,6 +36,14 @@ pub struct CheckpointState {
     pub seed: u64,
     /// Where training stands in the shuffled order of the images.
     pub position: Position,
+    /// The fingerprint of the rows that it is trained on; none before the first step of an imported checkpoint.
+    pub data: Option<serde_json::Value>,
+    /// Steps that were passed over because a loss or gradient was not finite.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: u64,
+    /// The norms of the stage's last gradients, where a quantile of them clips: see [`QuantileClip`](super::QuantileClip).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub norms: Vec<f64>,
     /// Seconds of training so far.
     #[serde(skip)]
     pub seconds: f64,
@@ -46,13 +57,47 @@ pub struct CheckpointState {
     pub schema: Option<Schema>,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// The metadata key of the state.
 const KEY: &str = "idode";
+
+/// What is under that key.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    sha256: String,
+    #[serde(flatten)]
+    state: CheckpointState,
+}
+
+impl Stored {
+    /// A state with the hash that belongs to it and to `tensors`, which are in the order of their names.
+    fn new<'t>(
+        state: &CheckpointState,
+        tensors: impl Iterator<Item = (&'t str, TensorView<'t>)>,
+    ) -> serde_json::Result<Self> {
+        let mut hash = Sha256::new();
+        let text = serde_json::to_string(state)?;
+        // Lengths go before what they are of, so that no two contents run into the same bytes.
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+        for (name, view) in tensors {
+            let head = format!("{name} {:?} {:?} {}", view.dtype(), view.shape(), view.data().len());
+            hash.update((head.len() as u64).to_le_bytes());
+            hash.update(head);
+            hash.update(view.data());
+        }
+        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { sha256, state: state.clone() })
+    }
+}
 
 /// Serializes a network and its optimizer.
 ///
 /// # Errors
-/// If safetensors cannot hold the tensors.
+/// [`Error::Diverged`] if a number is not finite, and if safetensors cannot hold the tensors.
 pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
     network: &N,
     optimizer: &AdamW<E, D>,
@@ -71,9 +116,13 @@ pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
             ("moment2", moments.second.as_vec()),
         ];
         for (part, values) in parts {
+            if values.iter().any(|value| !value.to64().is_finite()) {
+                return Err(Error::Diverged { step: state.step, what: format!("{part}/{name}") });
+            }
             entries.push((format!("{part}/{name}"), shape.clone(), E::to_bytes(&values)));
         }
     }
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
     // A checkpoint that cannot be whole must not replace the last one that is.
     let unfit = |error: &dyn std::fmt::Display| {
         Error::value("checkpoint", one_line(&error.to_string()), "tensors that safetensors can hold")
@@ -83,22 +132,9 @@ pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
         Ok((name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    let state = serde_json::to_string(state).map_err(|error| unfit(&error))?;
-    let metadata = HashMap::from([(KEY.to_owned(), state)]);
+    let stored = Stored::new(state, views.iter().cloned()).and_then(|stored| serde_json::to_string(&stored));
+    let metadata = HashMap::from([(KEY.to_owned(), stored.map_err(|error| unfit(&error))?)]);
     safetensors::serialize(views, Some(metadata)).map_err(|error| unfit(&error))
-}
-
-/// Writes a checkpoint: all of it or nothing.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn save<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
-    path: &Path,
-    network: &N,
-    optimizer: &AdamW<E, D>,
-    state: &CheckpointState,
-) -> Result<()> {
-    write_atomically(path, &encode(network, optimizer, state)?)
 }
 
 /// A checkpoint in memory.
@@ -110,7 +146,7 @@ pub struct Checkpoint<'a> {
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Reads the header of a checkpoint from the content of the file `path`.
+    /// Reads a checkpoint from the content of the file `path`, and checks that it is what was written.
     ///
     /// # Errors
     /// If it is truncated, damaged, or another kind of file.
@@ -123,9 +159,18 @@ impl<'a> Checkpoint<'a> {
         let state = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).ok_or_else(|| {
             Error::format(path, "metadata", "no key \"idode\"", "a checkpoint that idode train has written")
         })?;
-        let state = serde_json::from_str(state).map_err(|error| {
+        let unreadable = |error: serde_json::Error| {
             Error::format(path, "metadata key \"idode\"", error, "the state of a checkpoint")
-        })?;
+        };
+        let Stored { sha256, state } = serde_json::from_str(state).map_err(unreadable)?;
+        let mut tensors = file.tensors();
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        let tensors = tensors.iter().map(|(name, view)| (name.as_str(), view.clone()));
+        let found = Stored::new(&state, tensors).map_err(unreadable)?.sha256;
+        if found != sha256 {
+            let expected = format!("{sha256}, as it was written");
+            return Err(Error::format(path, "sha256 of the checkpoint", found, expected));
+        }
         Ok(Self { path, file, state })
     }
 
@@ -148,7 +193,7 @@ impl<'a> Checkpoint<'a> {
     /// Writes the tensors of one part (`parameters` or `ema`) over a network's parameters.
     ///
     /// # Errors
-    /// If a tensor is missing, or of another shape or type; the network is then unchanged.
+    /// If a tensor is missing, of another shape or type, or holds what is not finite; the network is then unchanged.
     pub fn load<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
         &self,
         part: &str,
@@ -201,7 +246,14 @@ impl<'a> Checkpoint<'a> {
             let found = format!("{:?} of shape {:?}", view.dtype(), view.shape());
             return Err(Error::format(self.path, what, found, format!("{:?} of shape {shape:?}", E::STORED)));
         }
-        Ok(E::from_bytes(view.data()))
+        let values = E::from_bytes(view.data());
+        match values.iter().position(|value| !value.to64().is_finite()) {
+            Some(at) => {
+                let found = format!("{} at {at}", values[at].to64());
+                Err(Error::format(self.path, what, found, "finite numbers"))
+            }
+            None => Ok(values),
+        }
     }
 }
 

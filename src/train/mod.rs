@@ -1,6 +1,7 @@
 //! Training: gradients by name, AdamW with a moving average, and the loop over steps.
 
 mod checkpoint;
+mod clip;
 mod gradients;
 mod optimizer;
 mod rate;
@@ -9,7 +10,8 @@ mod score;
 mod tests;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, CheckpointState, encode, save};
+pub use checkpoint::{Checkpoint, CheckpointState, encode};
+pub use clip::QuantileClip;
 pub use gradients::GradientSet;
 pub use optimizer::{AdamW, AdamWSettings};
 pub use rate::{Rate, RateDecay};

@@ -1,7 +1,6 @@
 use super::*;
-use crate::data::Position;
 use crate::diffusion::Diffusion;
-use crate::error::{Error, Result};
+use crate::error::{Error, NonFinite, Result};
 use crate::level::{Gamma, GammaRange};
 use crate::nn::{MlpConfig, Parameters, StaticMlp};
 use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
@@ -39,30 +38,32 @@ fn trainer<O: Objective<f32, Cpu, Net>>(objective: O, peak: f64) -> Small<O> {
 
 /// Every parameter, average and moment.
 fn bytes<O>(trainer: &Small<O>) -> Vec<u8> {
-    let state = CheckpointState {
-        network: String::new(),
-        step: 0,
-        stage: 0,
-        stage_step: 0,
-        optimizer_step: trainer.optimizer.steps(),
-        seed: 0,
-        position: Position::default(),
-        seconds: 0.0,
-        time_sampler: None,
-        dequantizers: Default::default(),
-        schema: None,
-    };
+    let state = CheckpointState { optimizer_step: trainer.optimizer.steps(), ..CheckpointState::default() };
     encode(&trainer.network, &trainer.optimizer, &state).unwrap()
+}
+
+/// Every parameter and moment, finite or not, as bits.
+fn bits<O>(trainer: &Small<O>) -> Vec<u32> {
+    let mut found = Vec::new();
+    trainer.network.clone().parameters("", &mut |_, _, parameter| {
+        found.extend(parameter.numbers().into_iter().map(f32::to_bits));
+    });
+    for (_, moments) in trainer.optimizer.moments() {
+        for part in [&moments.ema, &moments.first, &moments.second] {
+            found.extend(part.as_vec().into_iter().map(f32::to_bits));
+        }
+    }
+    found
 }
 
 /// What is not finite at which step, if a level of the range is named and nothing was changed.
 #[track_caller]
 fn refused<O: Objective<f32, Cpu, Net>>(trainer: &mut Small<O>, step: u64) -> (u64, String) {
-    let before = bytes(trainer);
+    let before = bits(trainer);
     match trainer.step(step, step, &X) {
-        Err(Error::NonFinite { step, what, gamma }) => {
+        Err(Error::NonFinite(NonFinite { step, what, gamma, .. })) => {
             assert!(trainer.diffusion.range().contains(Gamma(gamma)), "{gamma}");
-            assert!(bytes(trainer) == before, "something was changed");
+            assert!(bits(trainer) == before, "something was changed");
             (step, what)
         }
         other => panic!("{other:?}"),
@@ -130,4 +131,80 @@ fn a_sampler_that_learns_is_told_each_loss_at_the_density_it_was_drawn_with() {
     let mean = told.iter().sum::<f64>() / told.len() as f64;
     assert_eq!(told.len(), 3);
     assert!((mean * width / loss - 1.0).abs() < 1e-12, "{told:?} {loss}");
+}
+
+/// A checkpoint of a network that has taken a step.
+fn written() -> Vec<u8> {
+    let mut trainer = trainer(FirstOrder, 1e-3);
+    trainer.step(1, 1, &X).unwrap();
+    bytes(&trainer)
+}
+
+#[test]
+fn every_flipped_bit_of_a_checkpoint_is_found() {
+    let path = std::path::Path::new("c.safetensors");
+    let whole = written();
+    let parsed = Checkpoint::parse(path, &whole).unwrap();
+    assert_eq!(parsed.state().optimizer_step, 1);
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    // Every bit of the first numbers, and a bit of every 997th byte beyond.
+    let bits =
+        (8 * header..8 * header + 96).chain((header..whole.len()).step_by(997).map(|at| 8 * at + at % 8));
+    let mut damaged = whole.clone();
+    for bit in bits {
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let line = Checkpoint::parse(path, &damaged).unwrap_err().to_string();
+        assert!(line.starts_with("c.safetensors: sha256 of the checkpoint: found "), "{line}");
+        damaged[bit / 8] ^= 1 << (bit % 8);
+    }
+    // In the header a flip may also make another file of it, or change what nobody reads (a space, an escape).
+    for bit in (0..8 * header).step_by(31) {
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(read) = Checkpoint::parse(path, &damaged) {
+            assert_eq!(read.state(), parsed.state(), "bit {bit}");
+        }
+        damaged[bit / 8] ^= 1 << (bit % 8);
+    }
+    assert!(damaged == whole);
+}
+
+#[test]
+fn what_is_not_finite_is_never_written_nor_read() {
+    let mut trainer = trainer(FirstOrder, 1e-3);
+    trainer.network.parameters("", &mut |name, _, parameter| {
+        if name == "output/bias" {
+            parameter.replace(vec![0.0, f32::INFINITY]);
+        }
+    });
+    let state = CheckpointState { step: 9, ..CheckpointState::default() };
+    let line = encode(&trainer.network, &trainer.optimizer, &state).unwrap_err().to_string();
+    assert_eq!(
+        line,
+        "step 9: parameters/output/bias is not finite: no checkpoint of it is written, the one before is kept"
+    );
+}
+
+#[test]
+fn a_running_quantile_clips_what_stands_out() {
+    let steps = |clip: Option<QuantileClip>| {
+        let mut trainer = trainer(FirstOrder, 1e-2);
+        trainer.quantile_clip = clip;
+        (1..=6).for_each(|step| drop(trainer.step(step, step, &X).unwrap()));
+        (bytes(&trainer), trainer.quantile_clip.map(|clip| clip.norms().len()))
+    };
+    let (plain, _) = steps(None);
+    // A quantile that no norm exceeds changes nothing; the smallest of the norms clips all others.
+    assert!(steps(Some(QuantileClip::new(0.99, 100, &[]))) == (plain.clone(), Some(6)));
+    let (clipped, kept) = steps(Some(QuantileClip::new(0.01, 4, &[])));
+    assert!(clipped != plain && kept == Some(4));
+}
+
+#[test]
+fn what_a_checkpoint_says_of_itself_is_printed_without_its_escapes() {
+    let trainer = trainer(FirstOrder, 1e-3);
+    let state = CheckpointState { network: "\u{1b}[2Jmlp\r\u{7}".to_owned(), ..CheckpointState::default() };
+    let bytes = encode(&trainer.network, &trainer.optimizer, &state).unwrap();
+    let checkpoint = Checkpoint::parse(std::path::Path::new("c"), &bytes).unwrap();
+    let line = checkpoint.check_network("mlp").unwrap_err().to_string();
+    assert_eq!(line, r"c: network: found \u{1b}[2Jmlp\r\u{7}, expected mlp");
 }

@@ -1,8 +1,8 @@
 //! The loop's body: one optimizer step.
 
-use super::{AdamW, AdamWSettings, GradientSet, Rate};
+use super::{AdamW, AdamWSettings, GradientSet, QuantileClip, Rate};
 use crate::diffusion::Diffusion;
-use crate::error::{Error, Result};
+use crate::error::{Error, NonFinite, Result};
 use crate::level::Gamma;
 use crate::nn::{Parameters, Pass};
 use crate::objective::{Losses, Matching, Objective, Passes, Term};
@@ -99,6 +99,9 @@ pub struct Trainer<N, O, S, P, T, E: Real, D: Kernels<E>> {
     pub optimizer: AdamW<E, D>,
     /// How it trains.
     pub settings: TrainerSettings,
+    /// What limits the gradient's norm instead of the optimizer's constant, if anything: a stage's own, since another
+    /// objective has other norms.
+    pub quantile_clip: Option<QuantileClip>,
 }
 
 impl<N, O, S, P, T, E, D> Trainer<N, O, S, P, T, E, D>
@@ -120,7 +123,7 @@ where
         settings: TrainerSettings,
     ) -> Self {
         let optimizer = AdamW::new(&network);
-        Self { network, objective, diffusion, times, optimizer, settings }
+        Self { network, objective, diffusion, times, optimizer, settings, quantile_clip: None }
     }
 
     /// The next stage: another objective and other settings, from where this one ended. The optimizer's moments start again, the
@@ -132,7 +135,7 @@ where
     ) -> Trainer<N, O2, S, P, T, E, D> {
         self.optimizer.restart();
         let Self { network, diffusion, times, optimizer, .. } = self;
-        Trainer { network, objective, diffusion, times, optimizer, settings }
+        Trainer { network, objective, diffusion, times, optimizer, settings, quantile_clip: None }
     }
 
     /// Optimizer step `step` (counted from 1 within the stage) on the rows of `x`, data in `[-1, 1]` row by
@@ -192,7 +195,7 @@ where
                 None => total = Some(part.gradients),
             }
             if losses.iter().any(|loss| !loss.is_finite()) {
-                return Err(self.not_finite(stream, "loss", &gammas, &losses));
+                return Err(self.not_finite(step, stream, "loss", &gammas, &losses));
             }
         }
         let Some(gradients) = total else {
@@ -201,11 +204,15 @@ where
         let norm = match gradients.norm() {
             Ok(norm) => norm,
             Err(name) => {
-                return Err(self.not_finite(stream, &format!("gradient of {name}"), &gammas, &losses));
+                return Err(self.not_finite(step, stream, &format!("gradient of {name}"), &gammas, &losses));
             }
         };
         let rate = self.settings.rate.at(step);
-        self.optimizer.update(&mut self.network, &gradients, norm, rate, &self.settings.optimizer);
+        let mut optimizer = self.settings.optimizer;
+        if let Some(clip) = &mut self.quantile_clip {
+            optimizer.clip = Some(clip.limit(norm));
+        }
+        self.optimizer.update(&mut self.network, &gradients, norm, rate, &optimizer);
         // The density that each level was drawn from: an observation may change it.
         let pdf: Vec<f64> = gammas.iter().map(|&gamma| self.times.pdf(gamma)).collect();
         for ((&gamma, loss), pdf) in gammas.iter().zip(&losses).zip(pdf) {
@@ -250,10 +257,16 @@ where
         Ok(Part { losses, first_order, terms, gradients })
     }
 
-    /// Names the step, what is not finite, and the level of the row with the largest loss.
-    fn not_finite(&self, step: u64, what: &str, gammas: &[Gamma], losses: &[f64]) -> Error {
+    /// Names the step, what is not finite, the level of the row with the largest loss, and the rate.
+    fn not_finite(&self, step: u64, stream: u64, what: &str, gammas: &[Gamma], losses: &[f64]) -> Error {
         let size = |loss: f64| if loss.is_finite() { loss } else { f64::INFINITY };
         let worst = gammas.iter().zip(losses).max_by(|a, b| size(*a.1).total_cmp(&size(*b.1)));
-        Error::NonFinite { step, what: what.to_owned(), gamma: worst.map_or(f64::NAN, |(gamma, _)| gamma.0) }
+        Error::NonFinite(NonFinite {
+            step: stream,
+            what: what.to_owned(),
+            gamma: worst.map_or(f64::NAN, |(gamma, _)| gamma.0),
+            rate: self.settings.rate.at(step),
+            rows: Vec::new(),
+        })
     }
 }

@@ -270,25 +270,29 @@ fn labelled(images: StreamedSet, data: &Data, split: Split) -> Result<Box<dyn Im
 /// Refuses to put a result on other rows in the place of an earlier one.
 ///
 /// # Errors
-/// If `result.json` is there, and its fingerprint is another.
+/// If `result.json` is there, and its fingerprint is another or cannot be read.
 pub(super) fn check_same(run: &RunFolder, rows: &Source) -> Result<()> {
     let path = run.result();
-    let Ok(earlier) = Outcome::read(&path) else { return Ok(()) };
-    let earlier = earlier.data.fingerprint;
-    let same = match rows {
-        Source::Images(images) => match serde_json::from_value::<Fingerprint>(earlier) {
-            Ok(earlier) => earlier.require_same(&images.fingerprint()?),
-            Err(_) => Ok(()),
-        },
-        Source::Table(table) => match serde_json::from_value::<table::Fingerprint>(earlier) {
-            Ok(earlier) => earlier.require_same(&table.fingerprint()),
-            Err(_) => Ok(()),
-        },
-    };
-    same.map_err(|error| {
+    if !path.exists() {
+        return Ok(());
+    }
+    let refused = |found: String| {
         let expected = "the rows of that result (move it away to measure others)";
-        Error::format(path, "data.fingerprint", error, expected)
-    })
+        Error::format(&path, "data.fingerprint", found, expected)
+    };
+    let unreadable = || refused("nothing that can be read".to_owned());
+    let earlier = Outcome::read(&path).map_err(|_| unreadable())?.data.fingerprint;
+    let same = match rows {
+        Source::Images(images) => {
+            let earlier: Fingerprint = serde_json::from_value(earlier).map_err(|_| unreadable())?;
+            earlier.require_same(&images.fingerprint()?)
+        }
+        Source::Table(table) => {
+            let earlier: table::Fingerprint = serde_json::from_value(earlier).map_err(|_| unreadable())?;
+            earlier.require_same(&table.fingerprint())
+        }
+    };
+    same.map_err(|error| refused(error.to_string()))
 }
 
 /// What the first `count` held-out rows cost without any network, where that is known.

@@ -1,18 +1,19 @@
 //! Runs from checkpoints of the published code, and back.
 
 use super::networks::fresh;
+use super::resume::agree;
 use crate::config::Recipe;
 use crate::data::Position;
 use crate::error::{Error, Result};
+use crate::files::{self, Lock};
 use crate::flax::{Moments, TrainState, Tree, collect, load};
 use crate::nn::{DynNetwork, count};
 use crate::registry::{NetworkPlan, Registry};
-use crate::run::RunFolder;
+use crate::run::{Checkpoints, RunFolder};
 use crate::tensor;
-use crate::train::{AdamW, Checkpoint, CheckpointState, save};
+use crate::train::{AdamW, Checkpoint, CheckpointState, encode};
 use dfdx::prelude::Cpu;
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Which parameters of a file are measured and sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct Imported {
     pub has_moments: bool,
 }
 
-/// Makes the run folder `out` of a Flax checkpoint or a safetensors file of the published code.
+/// Makes the run folder `out` of a Flax checkpoint or a safetensors file of the published code: all of it or nothing.
 ///
 /// The run can be measured and sampled, and trained further: the recipe's stages are what follows the file's step.
 ///
@@ -103,23 +104,28 @@ impl Import<'_> {
         let state = CheckpointState {
             network: self.plan.description().to_owned(),
             step,
-            stage: 0,
-            stage_step: 0,
+            start: step,
             optimizer_step: optimizer.steps(),
             seed: self.recipe.seed,
             position: Position { seed: self.recipe.seed, visited: 0 },
-            seconds: 0.0,
-            time_sampler: None,
-            dequantizers: BTreeMap::new(),
             schema: super::source::table(self.recipe)?.map(|splits| splits.schema),
+            ..CheckpointState::default()
         };
-        let run = RunFolder::create(self.out, self.recipe)?;
-        let folder = run.checkpoints();
-        std::fs::create_dir_all(&folder).map_err(Error::io(&folder, "create"))?;
+        let bytes = encode(&network, &optimizer, &state).map_err(|error| match error {
+            Error::Diverged { what, .. } => {
+                Error::format(self.path, what, "a number that is not finite", "finite numbers")
+            }
+            other => other,
+        })?;
+        let staging = Staging::beside(self.out)?;
+        let (run, lock) = RunFolder::create(&staging.0, self.recipe)?;
         if let Some(layout) = layout {
             layout.save(run.imported())?;
         }
-        save(&run.last_checkpoint(), &network, &optimizer, &state)?;
+        Checkpoints::new(run.checkpoints(), self.recipe.log.keep, None).save(step, &bytes)?;
+        run.begin()?;
+        drop(lock);
+        staging.become_run(self.out)?;
         Ok(Imported {
             step,
             parameters: count(&network),
@@ -127,6 +133,46 @@ impl Import<'_> {
             has_moments: moments.is_some(),
             network: state.network,
         })
+    }
+}
+
+/// A folder beside the one that it is to become, removed unless it does.
+struct Staging(PathBuf);
+
+impl Staging {
+    /// Of this process; what others left, which were ended before their import was whole, is removed.
+    fn beside(out: &Path) -> Result<Self> {
+        let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        files::create_folder(parent)?;
+        let name = out.file_name().unwrap_or_default();
+        for entry in std::fs::read_dir(parent).map_err(Error::io(parent, "read"))? {
+            let path = entry.map_err(Error::io(parent, "read"))?.path();
+            let left = path.file_name().and_then(|left| left.to_str()).and_then(files::made_of);
+            // Whoever is still at work in it has its lock.
+            if left.is_some_and(|left| left == name) && path.is_dir() && Lock::take(&path).is_ok() {
+                files::remove_folder(&path)?;
+            }
+        }
+        Ok(Self(files::temporary(out)))
+    }
+
+    /// Becomes the folder `out`, where nothing is or what a run left that never began.
+    fn become_run(self, out: &Path) -> Result<()> {
+        let lock = out.exists().then(|| Lock::take(out)).transpose()?;
+        RunFolder::vacant(out)?;
+        if lock.is_some() {
+            files::remove_folder(out)?;
+        }
+        files::rename(&self.0, out)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.0.exists() {
+            // The first error is the one to report; what cannot be removed now is removed by the next import.
+            let _ = files::remove_folder(&self.0);
+        }
     }
 }
 
@@ -140,15 +186,19 @@ pub fn export(run: &RunFolder, registry: &Registry, path: &Path) -> Result<()> {
         return Err(Error::format(path, "checkpoint", "a file", "a new one"));
     }
     let shape = super::data::shape(run.recipe())?;
-    let last = run.last_checkpoint();
+    let last = run.last_checkpoint()?;
     let bytes = std::fs::read(&last).map_err(Error::io(&last, "read"))?;
     let checkpoint = Checkpoint::parse(&last, &bytes)?;
     let plan = registry.network(run.recipe(), shape)?;
-    checkpoint.check_network(plan.description())?;
+    agree(&last, &checkpoint, run.recipe(), plan.description())?;
     let layout = run.imported();
     let layout = if layout.exists() { Some(Tree::load(&layout)?) } else { None };
     let network = fresh(&plan, run.recipe().seed, &Cpu::default())?;
-    Export { checkpoint: &checkpoint, layout, path }.run(network)?.save(path)
+    let tree = Export { checkpoint: &checkpoint, layout, path }.run(network)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().and_then(|name| name.to_str());
+    files::remove_abandoned(folder, |left| Some(left) == name);
+    tree.save(path)
 }
 
 struct Export<'a> {

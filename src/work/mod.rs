@@ -9,6 +9,7 @@ pub(crate) mod learners;
 mod measure;
 pub(crate) mod networks;
 mod objective;
+pub(crate) mod resume;
 mod samples;
 pub(crate) mod source;
 mod stage;
@@ -27,8 +28,9 @@ use crate::picture;
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::{DataRecord, Outcome, StageRecord};
-use crate::run::{MetricsLog, RunFolder};
+use crate::run::{Change, MetricsLog, RunFolder};
 use device::{on_device, open};
+use resume::Found;
 use source::Source;
 use std::path::{Path, PathBuf};
 use training::Training;
@@ -38,8 +40,10 @@ use training::Training;
 pub enum Destination {
     /// In a new folder.
     New(PathBuf),
-    /// In the folder of an earlier run, which continues from its last checkpoint.
+    /// In the folder of an earlier run, which continues from its last checkpoint; one in which no run has begun is new.
     Resume(PathBuf),
+    /// In the folder of an earlier run, finished or not, which is trained for longer than its recipe said.
+    Continue(PathBuf),
 }
 
 /// How training ended.
@@ -58,7 +62,7 @@ impl Destination {
     /// The folder.
     pub fn path(&self) -> &Path {
         match self {
-            Self::New(path) | Self::Resume(path) => path,
+            Self::New(path) | Self::Resume(path) | Self::Continue(path) => path,
         }
     }
 
@@ -67,9 +71,18 @@ impl Destination {
     /// # Errors
     /// As [`RunFolder::vacant`] and [`RunFolder::resume`].
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
+        match self.change() {
+            None => RunFolder::vacant(self.path()),
+            Some(change) => RunFolder::resume(self.path(), recipe, change).map(drop),
+        }
+    }
+
+    /// What may be trained otherwise than an earlier run's recipe says; none if there is no earlier run.
+    fn change(&self) -> Option<Change> {
         match self {
-            Self::New(path) => RunFolder::vacant(path),
-            Self::Resume(path) => RunFolder::resume(path, recipe).map(drop),
+            Self::New(_) => None,
+            Self::Resume(path) => (!RunFolder::is_unbegun(path)).then_some(Change::Nothing),
+            Self::Continue(_) => Some(Change::Longer),
         }
     }
 }
@@ -77,8 +90,8 @@ impl Destination {
 /// Trains a recipe, evaluates the result and draws samples.
 ///
 /// # Errors
-/// A recipe, data or a folder that cannot be used: found before anything is written. A loss or
-/// gradient that is not finite: the last good checkpoint is kept.
+/// A recipe, data or a folder that cannot be used: found before anything is written. A loss,
+/// gradient or parameter that is not finite: the last good checkpoint is kept.
 pub fn train(
     recipe: &Recipe,
     registry: &Registry,
@@ -90,52 +103,71 @@ pub fn train(
     destination.check(&recipe)?;
     let device = open(recipe.device)?;
     // What the end of the run needs is looked at before its beginning.
-    let (rows, _, warnings) = data::load_both(&recipe)?;
+    let (rows, held_out, warnings) = data::load_both(&recipe)?;
     warnings.iter().for_each(|warning| progress.message(warning));
+    data::baseline(&recipe, held_out.rows())?;
     let plan = registry.network(&recipe, rows.shape())?;
-    let (run, resume) = match destination {
-        Destination::New(root) => (RunFolder::create(root, &recipe)?, false),
-        Destination::Resume(root) => {
-            let run = RunFolder::resume(root, &recipe)?;
-            Training::check(&run, plan.description())?;
+    let fingerprint = rows.fingerprint()?;
+    let (run, _lock, from) = match destination.change() {
+        None => {
+            if let Destination::Resume(path) = destination {
+                let said = format!("{}: nothing had begun there: trains from the start", path.display());
+                progress.message(&said);
+            }
+            let (run, lock) = RunFolder::create(destination.path(), &recipe)?;
+            (run, lock, None)
+        }
+        Some(change) => {
+            let lock = RunFolder::open(destination.path())?.lock()?;
+            let run = RunFolder::resume(destination.path(), &recipe, change)?;
+            let from = Found::newest(&run)?;
+            from.check(&recipe, plan.description(), &fingerprint)?;
+            data::check_same(&run, &held_out)?;
+            StageRecord::read(&run.stages())?;
             run.write_recipe()?;
-            (run, true)
+            (run, lock, Some(from))
         }
     };
+    drop(held_out);
     let training = Training {
         recipe: &recipe,
         registry,
         plan: &plan,
         run: &run,
         rows: &rows,
-        resume,
+        fingerprint,
+        from,
         progress: &mut *progress,
     };
-    if let Some(step) = on_device!(device, device => training.run(&device))? {
-        return Ok(Trained::Interrupted { step });
+    let ended = on_device!(device, device => training.run(&device))?;
+    if ended.early {
+        return Ok(Trained::Interrupted { step: ended.step });
     }
     match finish(&run, registry, progress) {
         Ok(outcome) => Ok(Trained::Finished(outcome)),
-        Err(Error::Interrupted) => {
-            Ok(Trained::Interrupted { step: recipe.stage.iter().map(|s| s.steps).sum() })
-        }
+        Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
         Err(error) => Err(error),
     }
 }
 
 /// What follows training.
 fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    let outcome = evaluate(run, registry, progress)?;
-    sample(run, registry, &Wanted::default(), progress)?;
+    let outcome = measured(run, registry, progress)?;
     draw_curve(run, &outcome)?;
+    draw_samples(run, registry, &Wanted::default(), progress)?;
     Ok(outcome)
 }
 
 /// Measures the likelihood of a trained run's held-out images and writes `result.json`.
 ///
 /// # Errors
-/// A run without a checkpoint that can be used.
+/// A run without a checkpoint that can be used, or whose folder another process writes in.
 pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
+    let _lock = run.lock()?;
+    measured(run, registry, progress)
+}
+
+fn measured(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
     let recipe = run.recipe();
     let model = Model::of(run, registry.clone())?;
     let held_out = data::held_out(recipe)?;
@@ -179,8 +211,19 @@ pub struct Wanted {
 /// Draws samples from a trained run; writes `samples.png`, and of a table the rows themselves, and gives the path of what it wrote last.
 ///
 /// # Errors
-/// A run without a checkpoint that can be used, or conditions that the model does not have.
+/// A run without a checkpoint that can be used, or whose folder another process writes in; conditions that the model does
+/// not have.
 pub fn sample(
+    run: &RunFolder,
+    registry: &Registry,
+    wanted: &Wanted,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf> {
+    let _lock = run.lock()?;
+    draw_samples(run, registry, wanted, progress)
+}
+
+fn draw_samples(
     run: &RunFolder,
     registry: &Registry,
     wanted: &Wanted,

@@ -4,7 +4,7 @@ use super::source::{Source, labels};
 use crate::data::Visit;
 use crate::error::Result;
 use crate::model::Model;
-use crate::progress::{Progress, Silent};
+use crate::progress::{Progress, Unseen};
 use crate::registry::Registry;
 use crate::result::StageRecord;
 use crate::run::RunFolder;
@@ -12,21 +12,24 @@ use crate::run::RunFolder;
 /// Measures the last checkpoint, at the end of stage `index`, on the first held-out images with the recipe's first
 /// dequantizer, and adds it to `stages.json`: so that a stage shows what it did to bits/dim and to evaluations per image.
 ///
-/// Nothing is done for a recipe of one stage, without dequantizers, or for a stage that has its record.
+/// Nothing is done for a recipe of one stage, without dequantizers, or for a stage whose record is of `step`, its last.
 ///
 /// # Errors
-/// A checkpoint or data that cannot be used, or a file that cannot be written.
+/// A checkpoint or data that cannot be used, a file that cannot be written, or the end that `progress` asks for.
 pub(super) fn measure(
     run: &RunFolder,
     registry: &Registry,
     index: usize,
+    step: u64,
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let recipe = run.recipe();
     let mut records = StageRecord::read(&run.stages())?;
-    if recipe.stage.len() < 2 || records.iter().any(|record| record.stage == index) {
+    if recipe.stage.len() < 2 || records.iter().any(|record| (record.stage, record.step) == (index, step)) {
         return Ok(());
     }
+    // A stage that has gone on since it was measured, and what followed it.
+    records.retain(|record| record.stage < index);
     let model = Model::of(run, registry.clone())?;
     let held_out = super::data::held_out(recipe)?;
     let count = held_out.rows().min(recipe.evaluation.stage_images as usize);
@@ -37,10 +40,10 @@ pub(super) fn measure(
             };
             let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
             let labels = labels(recipe, &**images).map_or(&[][..], |labels| &labels[..count]);
-            (dequantizer, model.ode(&pixels, labels, &*start, &mut Silent)?.summary)
+            (dequantizer, model.ode(&pixels, labels, &*start, &mut Unseen(progress))?.summary)
         }
         Source::Table(table) => {
-            (String::new(), model.density(&table.rows.truncated(count), &mut Silent)?.summary)
+            (String::new(), model.density(&table.rows.truncated(count), &mut Unseen(progress))?.summary)
         }
     };
     let record = StageRecord {
@@ -49,6 +52,7 @@ pub(super) fn measure(
         step: model.step(),
         dequantizer,
         images: summary.images as u64,
+        failures: summary.failures as u64,
         bits_per_dim: summary.bits_per_dim,
         standard_error: summary.standard_error,
         evaluations_per_image: summary.evaluations_per_image,

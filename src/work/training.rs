@@ -1,54 +1,70 @@
 //! The training stages of a recipe, from a fresh network or from a checkpoint.
 
-use super::learners::{Learners, States};
+use super::learners::Learners;
 use super::networks::fresh;
 use super::objective::ByName;
+use super::resume::Found;
 use super::source::{Batch, Source};
 use super::stage;
-use crate::config::{self, Recipe};
+use crate::config::{self, Clip, OnNonFinite, Recipe};
 use crate::data::{Position, Shuffle, Visit};
 use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
-use crate::error::{Error, Result};
+use crate::error::{Error, NonFinite, Result};
 use crate::nn::DynNetwork;
 use crate::progress::{HighOrderMetrics, Progress, StepMetrics, TermMetrics};
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
-use crate::run::{MetricsLog, RunFolder};
+use crate::run::{Checkpoints, MetricsLog, RunFolder};
 use crate::train::{
-    AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, StepReport, Trainer, TrainerSettings,
-    network_score, save,
+    AdamW, AdamWSettings, CheckpointState, QuantileClip, Rate, RateDecay, StepReport, Trainer,
+    TrainerSettings, encode, network_score,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 use std::f64::consts::TAU;
-use std::fs;
 use std::time::Instant;
 
-/// Trains; gives the step at which it was interrupted, if it was.
+/// So many steps in a row that are not finite end a stage that skips them: it is lost.
+const SKIPPED_IN_A_ROW: u64 = 100;
+
+/// Where training ended.
+pub(super) struct Ended {
+    /// The step of the last checkpoint.
+    pub(super) step: u64,
+    /// Whether the end was asked for before it was there.
+    pub(super) early: bool,
+}
+
+/// Trains, and gives where it ended.
 pub(super) struct Training<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) registry: &'a Registry,
     pub(super) plan: &'a NetworkPlan,
     pub(super) run: &'a RunFolder,
     pub(super) rows: &'a Source,
-    pub(super) resume: bool,
+    /// What identifies the rows.
+    pub(super) fingerprint: Value,
+    /// The checkpoint to go on from; without it the run is new.
+    pub(super) from: Option<Found>,
     pub(super) progress: &'a mut dyn Progress,
 }
 
+/// What training goes on with: a network, its optimizer, where it stands and where checkpoints go.
+type Start<D> = (DynNetwork<f32, D>, AdamW<f32, D>, CheckpointState, Checkpoints);
+
 impl Training<'_> {
-    /// Trains; gives the step at which it was interrupted, if it was.
-    pub(super) fn run<D: ComputeDevice>(mut self, device: &D) -> Result<Option<u64>> {
+    /// Trains, and gives where it ended.
+    pub(super) fn run<D: ComputeDevice>(mut self, device: &D) -> Result<Ended> {
         let done = self.stages(device);
         // What comes next needs buffers of other sizes.
         device.empty_cache();
         done
     }
 
-    fn stages<D: ComputeDevice>(&mut self, device: &D) -> Result<Option<u64>> {
-        let (mut network, mut optimizer, mut state) = self.start(device)?;
-        let seconds = fs::read(self.run.metrics()).map_or(0.0, |_| self.seconds(state.step));
-        state.seconds = seconds;
-        let mut log = MetricsLog::open(&self.run.metrics(), state.step)?;
+    fn stages<D: ComputeDevice>(&mut self, device: &D) -> Result<Ended> {
+        let (mut network, mut optimizer, mut state, mut checkpoints) = self.start(device)?;
+        let mut log = self.log(&mut state)?;
         let mut order = Shuffle::resume(self.rows.rows(), state.position)?;
         let stages: u64 = self.recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
         // An imported run starts its first stage at the file's step.
@@ -64,24 +80,47 @@ impl Training<'_> {
             }
             if index > state.stage {
                 (state.stage, state.stage_step) = (index, 0);
+                state.norms.clear();
                 optimizer.restart();
             }
             let settings = settings(self.recipe, stage);
             let mut trainer =
                 Trainer::new(network, ByName(stage.objective), diffusion.clone(), times, settings);
             trainer.optimizer = optimizer;
+            trainer.quantile_clip = match stage.clip {
+                Some(Clip::Quantile(clip)) => {
+                    Some(QuantileClip::new(clip.quantile, clip.window as usize, &state.norms))
+                }
+                _ => None,
+            };
             let started = Instant::now();
             let before = state.seconds;
+            let mut skipped_in_a_row = 0;
             while state.stage_step < stage.steps {
                 let visits = order.next_batch((stage.batch * stage.accumulation) as usize);
                 let Batch { x, conditioning, levels } = self.rows.batch(self.recipe, &visits)?;
                 let (step, stream) = (state.stage_step + 1, state.step + 1);
-                let report = trainer.conditioned_step(step, stream, &x, conditioning.as_deref())?;
-                if let Some(plain) = levels.filter(|_| !learners.is_empty()) {
-                    // As many images as one accumulation step has, which is what the memory is known to hold.
-                    let share = &plain[..plain.len() / stage.accumulation as usize];
-                    let score = |gamma, z: &[f64]| network_score(&trainer.network, &diffusion, gamma, z);
-                    learners.learn(stream, share, report.rate, score)?;
+                let taken = trainer.conditioned_step(step, stream, &x, conditioning.as_deref());
+                let report = match of_batch(taken, &visits) {
+                    Err(Error::NonFinite(at))
+                        if stage.on_non_finite == OnNonFinite::Skip
+                            && skipped_in_a_row < SKIPPED_IN_A_ROW =>
+                    {
+                        skipped_in_a_row += 1;
+                        state.skipped += 1;
+                        self.progress.message(&format!("{at}: skipped, {} so far", state.skipped));
+                        None
+                    }
+                    taken => Some(taken?),
+                };
+                if let Some(report) = &report {
+                    skipped_in_a_row = 0;
+                    if let Some(plain) = levels.filter(|_| !learners.is_empty()) {
+                        // As many images as one accumulation step has, which is what the memory is known to hold.
+                        let share = &plain[..plain.len() / stage.accumulation as usize];
+                        let score = |gamma, z: &[f64]| network_score(&trainer.network, &diffusion, gamma, z);
+                        learners.learn(stream, share, report.rate, score)?;
+                    }
                 }
                 state.step += 1;
                 state.stage_step += 1;
@@ -93,87 +132,108 @@ impl Training<'_> {
                 let metrics = StepMetrics {
                     stage: index,
                     step: state.step,
-                    loss: report.loss / dims,
-                    bits_per_dim: (report.first_order / dims + fixed) / std::f64::consts::LN_2,
-                    learning_rate: report.rate,
-                    gradient_norm: report.gradient_norm,
+                    loss: report.as_ref().map_or(f64::NAN, |report| report.loss / dims),
+                    bits_per_dim: report.as_ref().map_or(f64::NAN, |report| {
+                        (report.first_order / dims + fixed) / std::f64::consts::LN_2
+                    }),
+                    learning_rate: settings.rate.at(step),
+                    gradient_norm: report.as_ref().map_or(f64::NAN, |report| report.gradient_norm),
                     seconds: state.seconds,
-                    high_order: high_order(&report, dims),
+                    skipped: state.skipped,
+                    high_order: report.as_ref().and_then(|report| high_order(report, dims)),
                 };
                 self.progress.step(&metrics);
                 let stop = self.progress.interrupted();
                 let done = state.stage_step == stage.steps;
-                if state.step.is_multiple_of(self.recipe.log.every) || done || stop {
+                let saved = state.step.is_multiple_of(self.recipe.log.checkpoint_every) || done || stop;
+                if state.step.is_multiple_of(self.recipe.log.every) || saved || report.is_none() {
                     log.append(&metrics)?;
                 }
-                if state.step.is_multiple_of(self.recipe.log.checkpoint_every) || done || stop {
+                if saved {
                     state.dequantizers = learners.states();
-                    save(&self.run.last_checkpoint(), &trainer.network, &trainer.optimizer, &state)?;
+                    state.norms = trainer.quantile_clip.as_ref().map_or_else(Vec::new, QuantileClip::norms);
+                    let bytes = encode(&trainer.network, &trainer.optimizer, &state)?;
+                    // A checkpoint's line is on the disk before it.
+                    log.sync()?;
+                    checkpoints.save(state.step, &bytes)?;
                 }
                 if stop && state.step < total {
                     self.progress.end();
-                    return Ok(Some(state.step));
+                    return Ok(Ended { step: state.step, early: true });
                 }
             }
             (network, optimizer) = (trainer.network, trainer.optimizer);
-            stage::measure(self.run, self.registry, index, self.progress)?;
+            match stage::measure(self.run, self.registry, index, state.step, self.progress) {
+                Err(Error::Interrupted) => {
+                    self.progress.end();
+                    return Ok(Ended { step: state.step, early: true });
+                }
+                measured => measured?,
+            }
         }
         self.progress.end();
-        Ok(None)
+        Ok(Ended { step: state.step, early: false })
     }
 
-    /// Checks the checkpoint that a resumed run goes on from. Touches nothing.
-    ///
-    /// # Errors
-    /// If it is damaged, or of another network.
-    pub(super) fn check(run: &RunFolder, network: &str) -> Result<()> {
-        let path = run.last_checkpoint();
-        if !path.exists() {
-            return Ok(());
-        }
-        let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        Checkpoint::parse(&path, &bytes)?.check_network(network)
-    }
-
-    /// The network, the optimizer and the state to go on from.
-    fn start<D: ComputeDevice>(
-        &mut self,
-        device: &D,
-    ) -> Result<(DynNetwork<f32, D>, AdamW<f32, D>, CheckpointState)> {
+    /// The network, the optimizer and the state to go on from, and where checkpoints go. A new run has its first checkpoint,
+    /// and is one, when this is done.
+    fn start<D: ComputeDevice>(&mut self, device: &D) -> Result<Start<D>> {
         let mut network = fresh(self.plan, self.recipe.seed, device)?;
-        let description = self.plan.description().to_owned();
-        let path = self.run.last_checkpoint();
-        if self.resume && path.exists() {
-            let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-            let checkpoint = Checkpoint::parse(&path, &bytes)?;
-            checkpoint.check_network(&description)?;
+        let (folder, keep) = (self.run.checkpoints(), self.recipe.log.keep);
+        if let Some(from) = self.from.take() {
+            let checkpoint = from.checkpoint()?;
             checkpoint.load("parameters", &mut network)?;
             let optimizer = checkpoint.optimizer(&network)?;
-            return Ok((network, optimizer, checkpoint.state().clone()));
+            let state =
+                CheckpointState { data: Some(self.fingerprint.clone()), ..checkpoint.state().clone() };
+            for damaged in &from.damaged {
+                let (path, step) = (from.path.display(), state.step);
+                self.progress.message(&format!("{damaged}; goes on from {path}, step {step}"));
+            }
+            let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
+            let checkpoints = Checkpoints::new(folder, keep, last);
+            checkpoints.remove_old()?;
+            return Ok((network, optimizer, state, checkpoints));
         }
-        fs::create_dir_all(self.run.checkpoints()).map_err(Error::io(self.run.checkpoints(), "create"))?;
         let state = CheckpointState {
-            network: description,
-            step: 0,
-            stage: 0,
-            stage_step: 0,
-            optimizer_step: 0,
+            network: self.plan.description().to_owned(),
             seed: self.recipe.seed,
             position: Position { seed: self.recipe.seed, visited: 0 },
-            seconds: 0.0,
-            time_sampler: None,
-            dequantizers: States::new(),
+            data: Some(self.fingerprint.clone()),
             schema: self.rows.schema().cloned(),
+            ..CheckpointState::default()
         };
         let optimizer = AdamW::new(&network);
-        Ok((network, optimizer, state))
+        let mut checkpoints = Checkpoints::new(folder, keep, None);
+        checkpoints.save(0, &encode(&network, &optimizer, &state)?)?;
+        self.run.begin()?;
+        Ok((network, optimizer, state, checkpoints))
     }
 
-    /// Seconds of training up to `step`, as the metrics have it.
-    fn seconds(&self, step: u64) -> f64 {
-        let metrics = MetricsLog::read(&self.run.metrics()).unwrap_or_default();
-        metrics.iter().rev().find(|metrics| metrics.step <= step).map_or(0.0, |metrics| metrics.seconds)
+    /// The metrics so far, which also know the seconds of training.
+    fn log(&mut self, state: &mut CheckpointState) -> Result<MetricsLog> {
+        let log = MetricsLog::open(&self.run.metrics(), state.step)?;
+        let last = log.last().map_or(state.start, |metrics| metrics.step);
+        if last < state.step {
+            let (path, step) = (self.run.metrics(), state.step);
+            self.progress.message(&format!(
+                "{}: ends at step {last}, before the checkpoint's step {step}: the lines between them are lost",
+                path.display()
+            ));
+        }
+        state.seconds = log.last().map_or(0.0, |metrics| metrics.seconds);
+        Ok(log)
     }
+}
+
+/// A step's report, or its error with the rows of its batch.
+fn of_batch(taken: Result<StepReport>, visits: &[Visit]) -> Result<StepReport> {
+    taken.map_err(|error| match error {
+        Error::NonFinite(at) => {
+            Error::NonFinite(NonFinite { rows: visits.iter().map(|visit| visit.index).collect(), ..at })
+        }
+        other => other,
+    })
 }
 
 /// A high-order stage's part of a step's metrics.
@@ -235,7 +295,10 @@ fn settings(recipe: &Recipe, stage: &config::Stage) -> TrainerSettings {
             epsilon: stage.epsilon,
             weight_decay: stage.weight_decay,
             ema: stage.ema,
-            clip: stage.clip,
+            clip: match stage.clip {
+                Some(Clip::Norm(norm)) => Some(norm),
+                _ => None,
+            },
         },
     }
 }

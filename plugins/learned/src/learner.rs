@@ -4,13 +4,11 @@ use crate::Learned;
 use crate::network::{PatchNet, pairs};
 use crate::noise::BinNoise;
 use dfdx::prelude::{Backward, Cpu, HasShape, SumTo, Trace};
-use idode::data::Position;
 use idode::error::{Error, Result};
 use idode::tensor::Kernels;
 use idode::train::{AdamW, AdamWSettings, Checkpoint, CheckpointState, GradientSet, encode};
 use rand::distributions::Open01;
 use rand::{Rng, RngCore};
-use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 use std::path::Path;
 
@@ -108,15 +106,9 @@ impl Learner {
         let state = CheckpointState {
             network: self.dequantizer.describe(),
             step: steps,
-            stage: 0,
             stage_step: steps,
             optimizer_step: steps,
-            seed: 0,
-            position: Position::default(),
-            seconds: 0.0,
-            time_sampler: None,
-            dequantizers: BTreeMap::new(),
-            schema: None,
+            ..CheckpointState::default()
         };
         encode(&self.dequantizer.network, &self.optimizer, &state)
     }

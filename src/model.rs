@@ -11,16 +11,15 @@
 
 mod erased;
 
-use crate::config::{self, Recipe};
+use crate::config::Recipe;
 use crate::data::ImageShape;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
-use crate::divergence::{Exact, Hutchinson, Probe};
 use crate::error::{Error, Result};
 use crate::likelihood::{OdeEstimate, VlbEstimate};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
-use crate::registry::{Registry, stepping};
+use crate::registry::{Registry, divergence, stepping};
 use crate::run::RunFolder;
 use crate::train::Checkpoint;
 use crate::work::learners::{self, States};
@@ -169,16 +168,7 @@ impl Model {
         Ok(Measurement {
             solver: self.registry.evaluation_solver(&self.recipe)?,
             stepping: stepping(&evaluation.stepping)?,
-            divergence: match &evaluation.divergence {
-                config::Divergence::Exact => Box::new(Exact),
-                config::Divergence::Hutchinson(settings) => {
-                    let probe = match settings.probe {
-                        config::Probe::Rademacher => Probe::Rademacher,
-                        config::Probe::Gaussian => Probe::Gaussian,
-                    };
-                    Box::new(Hutchinson::new(probe, settings.probes as usize)?)
-                }
-            },
+            divergence: divergence(&evaluation.divergence, self.shape)?,
             batch: evaluation.batch as usize,
             seed: evaluation.seed,
             draws: evaluation.draws as usize,

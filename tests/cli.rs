@@ -4,6 +4,8 @@
 
 #[path = "cli/checkpointed_blocks.rs"]
 mod checkpointed_blocks;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/exchange.rs"]
 mod exchange;
 #[path = "cli/runs.rs"]
@@ -241,7 +243,7 @@ fn arguments() {
     let root = folder.path();
     assert!(
         refusal(root, &[]).starts_with(
-            "no command: expected train, eval, sample, import, export, bench, list or new-plugin"
+            "no command: expected train, eval, sample, compare, import, export, bench, list or new-plugin"
         )
     );
     let line = refusal(root, &["trian"]);

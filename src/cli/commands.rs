@@ -1,7 +1,8 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, interrupt, list, new_plugin, print, table};
+use super::{Bar, comparison_table, interrupt, list, new_plugin, print, table};
+use crate::comparison::Reference;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -18,6 +19,9 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Train { recipe, out, resume, device, .. } => train(&recipe, out, resume, device, registry),
         Command::Eval { run, device } => evaluate(&run, device, registry),
         Command::Sample { run, count, device } => sample(&run, count, device, registry),
+        Command::Compare { runs, estimate, reference, json, out } => {
+            compare(&runs, estimate.as_deref(), &reference, json, &out)
+        }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint),
         Command::Bench { case, json, device, .. } => bench(&case, json, device),
@@ -77,6 +81,27 @@ fn sample(path: &Path, count: Option<u64>, device: Option<Device>, registry: &Re
     Ok(ExitCode::SUCCESS)
 }
 
+fn compare(
+    runs: &[PathBuf],
+    estimate: Option<&str>,
+    references: &[String],
+    json: bool,
+    picture: &Path,
+) -> Result<ExitCode> {
+    let references = references.iter().map(|name| Reference::named(name)).collect::<Result<Vec<_>>>()?;
+    let found = work::compare(runs, estimate, &references)?;
+    let drawn = match work::scatter(&found)? {
+        Some(png) => {
+            png.write(picture)?;
+            format!("\n{}\n", picture.display())
+        }
+        None => String::new(),
+    };
+    let text = if json { json_line(&found)? } else { comparison_table(&found) + &drawn };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry) -> Result<ExitCode> {
     let chosen = if raw { Chosen::Raw } else { Chosen::Average };
     let found = work::import(from, &Recipe::load(recipe)?, registry, out, chosen)?;
@@ -124,14 +149,15 @@ fn work_here(threads: Option<u16>) -> Result<()> {
 fn bench(case: &str, json: bool, device: Device) -> Result<ExitCode> {
     let case = Case::named(case)?;
     let figures = work::bench(case, device)?;
-    if json {
-        let text = serde_json::to_string(&figures)
-            .map_err(|error| Error::format("figures", "content", error, "values that JSON can hold"))?;
-        print(&format!("{text}\n"))?;
-    } else {
-        print(&figures.to_string())?;
-    }
+    print(&if json { json_line(&figures)? } else { figures.to_string() })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A value as one line of JSON.
+fn json_line(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Error::format("figures", "content", error, "values that JSON can hold"))?;
+    Ok(text + "\n")
 }
 
 fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<ExitCode> {

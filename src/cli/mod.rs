@@ -10,12 +10,14 @@
 mod arguments;
 mod bar;
 mod commands;
+mod comparison;
 pub mod interrupt;
 mod list;
 mod new_plugin;
 mod table;
 
 pub use bar::Bar;
+pub use comparison::comparison_table;
 pub use table::table;
 
 use crate::error::Error;

@@ -21,25 +21,33 @@ pub fn table(outcome: &Outcome) -> String {
         let [name, value] = [baseline.name.clone(), format!("{:.4}", baseline.bits_per_dim)];
         rows.push([name, value, String::new(), String::new(), String::new(), String::new()]);
     }
-    let widths: Vec<usize> =
-        (0..HEADER.len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
-    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (HEADER.len() - 1));
     let data = &outcome.data;
-    let mut text = format!("{}, {} split, after step {}\n", data.name, data.split, outcome.step);
+    let title = format!("{}, {} split, after step {}\n", data.name, data.split, outcome.step);
+    let mut text = title + &aligned(&rows, &[0]);
+    for stage in &outcome.stages {
+        text.push_str(&format!("{stage}\n"));
+    }
+    text
+}
+
+/// Rows in columns of one width, with a rule under the first row; the columns `left` stand at their left.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]], left: &[usize]) -> String {
+    let widths: Vec<usize> =
+        (0..N).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
+    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (N - 1));
+    let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (cell, width) in row.iter().zip(&widths).skip(1) {
-            line.push_str(&format!("  {cell:>width$}"));
-        }
-        text.push_str(line.trim_end());
+        let cell = |(i, (cell, width)): (usize, (&String, &usize))| match left.contains(&i) {
+            true => format!("{cell:<width$}"),
+            false => format!("{cell:>width$}"),
+        };
+        let line: Vec<String> = row.iter().zip(&widths).enumerate().map(cell).collect();
+        text.push_str(line.join("  ").trim_end());
         text.push('\n');
         if index == 0 {
             text.push_str(&rule);
             text.push('\n');
         }
-    }
-    for stage in &outcome.stages {
-        text.push_str(&format!("{stage}\n"));
     }
     text
 }

@@ -34,7 +34,7 @@ mod stage;
 pub use data::{Data, Range};
 pub use device::Device;
 pub use evaluation::{
-    Adaptive, Controller, Divergence, Evaluation, Fixed, Hutchinson, Probe, Sample, Stepping,
+    Adaptive, Blocks, Controller, Divergence, Evaluation, Fixed, HutchPlusPlus, Hutchinson, Probe, Sample, Stepping,
 };
 pub use files::{ArrayFiles, Cifar10, Folder, ImageNet32};
 pub use named::Named;

@@ -1,4 +1,4 @@
-//! Pictures of a run: a grid of images, bits/dim over training, and line plots.
+//! Pictures of a run: a grid of images, bits/dim over training, line plots, and two runs against each other.
 //!
 //! Text is set in an embedded font, so a picture depends on nothing that the system has installed.
 
@@ -9,12 +9,14 @@ mod curve;
 mod grid;
 mod plot;
 mod ruler;
+mod scatter;
 mod ticks;
 
 pub use axis::Axis;
 pub use curve::curve;
 pub use grid::grid;
 pub use plot::Plot;
+pub use scatter::scatter;
 
 use crate::error::{Error, Result};
 use crate::files::write_atomically;

@@ -2,8 +2,10 @@
 
 use super::{DequantizerInputs, ParameterizationInputs, Registry, ScheduleInputs, TimeInputs, Weight};
 use crate::config::{self, Named, Recipe, Stepping};
+use crate::data::ImageShape;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::{Diffusion, DynDiffusion};
+use crate::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Probe};
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use crate::solver::controller::{Integral, ProportionalIntegral};
@@ -35,6 +37,30 @@ pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
             max_steps: whole("max_steps", adaptive.max_steps)?,
             ..solver::Adaptive::default()
         }),
+    })
+}
+
+/// How a recipe's evaluation computes the divergence, for images of `shape`.
+///
+/// # Errors
+/// A number that the estimator does not take.
+pub fn divergence(recipe: &config::Divergence, shape: ImageShape) -> Result<Box<dyn Divergence>> {
+    Ok(match recipe {
+        config::Divergence::Exact => Box::new(Exact),
+        config::Divergence::Hutchinson(config::Hutchinson { probe, probes }) => {
+            let probe = match probe {
+                config::Probe::Rademacher => Probe::Rademacher,
+                config::Probe::Gaussian => Probe::Gaussian,
+            };
+            Box::new(Hutchinson::new(probe, *probes as usize)?)
+        }
+        config::Divergence::HutchPlusPlus(config::HutchPlusPlus { products }) => {
+            Box::new(HutchPlusPlus::new(*products as usize)?)
+        }
+        config::Divergence::Blocks(config::Blocks { stride }) => {
+            let sides = [shape.height, shape.width, shape.channels];
+            Box::new(Blocks::of_images(sides, *stride as usize)?)
+        }
     })
 }
 

@@ -29,7 +29,7 @@ mod build;
 mod built_in;
 mod roster;
 
-pub use build::stepping;
+pub use build::{divergence, stepping};
 pub use roster::{Context, Entry, NoSettings, Roster};
 
 use crate::data::ImageShape;

@@ -1,6 +1,7 @@
-//! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
+//! Work by recipe: what the commands `train`, `eval`, `sample` and `compare` do, without a command line.
 
 mod bench;
+mod compare;
 pub(crate) mod data;
 pub(crate) mod device;
 mod dry_run;
@@ -12,6 +13,7 @@ mod stage;
 mod training;
 
 pub use bench::{Case, Figures, bench};
+pub use compare::{compare, scatter};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};

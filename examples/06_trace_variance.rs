@@ -85,7 +85,8 @@ where
     N: Jvp<f32, Cpu> + Parameters<f32, Cpu>,
 {
     let times = Stratified(Importance::for_weight(diffusion.range(), diffusion.weight_density())?);
-    let rate = Rate { peak: plan.rate, warmup: 20, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: plan.steps };
+    let rate =
+        Rate { peak: plan.rate, warmup: 20, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: plan.steps };
     let optimizer = AdamWSettings { ema: 0.99, ..AdamWSettings::default() };
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
@@ -136,7 +137,10 @@ where
     let z: Vec<Vec<f64>> =
         images.test.chunks_exact(dims).take(plan.images).map(|row| start.draw(row, &mut rng).z).collect();
     let one = variance(&network, &diffusion, &z, (100, plan.grid), Hutchinson::default())?;
-    println!("{:>8}  {:>18}  {:>18} {:>6}  {:>18} {:>6}", "products", "Hutchinson", "Hutch++", "ratio", "blocks", "ratio");
+    println!(
+        "{:>8}  {:>18}  {:>18} {:>6}  {:>18} {:>6}",
+        "products", "Hutchinson", "Hutch++", "ratio", "blocks", "ratio"
+    );
     for &stride in plan.strides {
         let blocks = Blocks::of_images(images.sides, stride)?;
         let products = blocks.blocks();
@@ -163,15 +167,21 @@ fn main() -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let images = small()?;
     let range = GammaRange::for_levels(images.grid.levels());
-    let config =
-        UNetConfig { blocks: 2, fourier: vec![2, 3], fading: Some([range.min().0, range.max().0]), ..UNetConfig::default() };
+    let config = UNetConfig {
+        blocks: 2,
+        fourier: vec![2, 3],
+        fading: Some([range.min().0, range.max().0]),
+        ..UNetConfig::default()
+    };
     let network = UNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
-    let plan = Plan { steps: 800, batch: 128, rate: 4e-3, images: 8, repeats: 50, grid: 25, strides: &[2, 3, 4] };
+    let plan =
+        Plan { steps: 800, batch: 128, rate: 4e-3, images: 8, repeats: 50, grid: 25, strides: &[2, 3, 4] };
     measure(network, &images, range, &plan)?;
 
     let images = large()?;
     let range = GammaRange::for_levels(images.grid.levels());
-    let config = UNetConfig { blocks: 1, fading: Some([range.min().0, range.max().0]), ..UNetConfig::default() };
+    let config =
+        UNetConfig { blocks: 1, fading: Some([range.min().0, range.max().0]), ..UNetConfig::default() };
     let network = UNet::<32, 32, 3, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let plan = Plan { steps: 300, batch: 16, rate: 2e-3, images: 3, repeats: 20, grid: 12, strides: &[2] };
     measure(network, &images, range, &plan)

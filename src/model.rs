@@ -21,10 +21,11 @@ use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
 use crate::registry::{Registry, divergence, stepping};
 use crate::run::RunFolder;
+use crate::sample::SampleRecord;
 use crate::train::Checkpoint;
 use crate::work::learners::{self, States};
 use crate::work::networks::{describe, with_network};
-use erased::{Load, Measured, Measurement};
+use erased::{Load, Measured, Measurement, Sampling};
 use std::path::Path;
 
 /// A trained network with everything needed to measure and to sample it.
@@ -148,11 +149,31 @@ impl Model {
     /// # Errors
     /// If a sample cannot be finished by the recipe's solver.
     pub fn sample(&self, count: usize, progress: &mut dyn Progress) -> Result<Vec<u16>> {
+        self.network.sample(count, self.grid()?, self.sampling()?, progress)
+    }
+
+    /// Draws `count` images, each with `log p(x)` of the state `x` that its levels are decoded from, as
+    /// [`log_prob`](Self::log_prob) has it, of the same solve; and with what the way back to the prior misses.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub fn sample_with_log_prob(
+        &self,
+        count: usize,
+        progress: &mut dyn Progress,
+    ) -> Result<(Vec<u16>, Vec<SampleRecord>)> {
+        let divergence = divergence(&self.recipe.evaluation.divergence, self.shape)?;
+        let (samples, back) =
+            self.network.sample_with_log_density(count, self.sampling()?, divergence, progress)?;
+        let log_alpha = self.diffusion.level(self.diffusion.range().min()).log_alpha();
+        let volume = self.shape.dims() as f64 * log_alpha;
+        Ok((samples.pixels(self.grid()?), samples.records(&back, volume)))
+    }
+
+    fn sampling(&self) -> Result<Sampling> {
+        let Recipe { sample, evaluation, .. } = &self.recipe;
         let solver = self.registry.sample_solver(&self.recipe)?;
-        let steps = stepping(&self.recipe.sample.stepping)?;
-        let batch = self.recipe.evaluation.batch as usize;
-        let seed = self.recipe.sample.seed;
-        self.network.sample(count, self.grid()?, (solver, steps, batch, seed), progress)
+        Ok((solver, stepping(&sample.stepping)?, evaluation.batch as usize, sample.seed))
     }
 
     /// The dequantizers of the recipe's evaluation, each with its name, and as the run has trained it.

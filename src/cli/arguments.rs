@@ -51,6 +51,9 @@ pub(super) enum Command {
         /// The number of images [default: as the recipe says].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         count: Option<u64>,
+        /// Write samples.csv too: the log-density of each sample, from the same solve, and how far its way back misses.
+        #[arg(long)]
+        log_prob: bool,
         /// Where to compute: cpu or cuda:N [default: as the recipe says].
         #[arg(long, value_name = "DEVICE")]
         device: Option<Device>,

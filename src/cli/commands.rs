@@ -18,7 +18,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
         Command::Train { recipe, out, resume, device, .. } => train(&recipe, out, resume, device, registry),
         Command::Eval { run, device } => evaluate(&run, device, registry),
-        Command::Sample { run, count, device } => sample(&run, count, device, registry),
+        Command::Sample { run, count, log_prob, device } => sample(&run, count, log_prob, device, registry),
         Command::Compare { runs, estimate, reference, json, out } => {
             compare(&runs, estimate.as_deref(), &reference, json, &out)
         }
@@ -73,11 +73,33 @@ fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn sample(path: &Path, count: Option<u64>, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
+fn sample(
+    path: &Path,
+    count: Option<u64>,
+    log_prob: bool,
+    device: Option<Device>,
+    registry: &Registry,
+) -> Result<ExitCode> {
     let run = RunFolder::open(path)?.on(device);
     let count = count.unwrap_or(run.recipe().sample.count);
-    let picture = work::sample(&run, registry, count, &mut Bar::new())?;
-    print(&format!("{}\n", picture.display()))?;
+    let text = if log_prob {
+        let (picture, table, back) = work::sample_with_log_prob(&run, registry, count, &mut Bar::new())?;
+        let failed = match back.failures {
+            0 => String::new(),
+            failures => format!("; of {failures} it failed"),
+        };
+        format!(
+            "the way back of {} samples misses their prior draws by at most {:.1e} and their log-density by {:.1e} nats{failed}\n{}\n{}\n",
+            back.samples,
+            back.state,
+            back.log_density_nats,
+            picture.display(),
+            table.display()
+        )
+    } else {
+        format!("{}\n", work::sample(&run, registry, count, &mut Bar::new())?.display())
+    };
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

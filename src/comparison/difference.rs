@@ -80,7 +80,8 @@ impl Comparison {
     /// # Errors
     /// No run, nothing to compare one with, or an estimate that is not there; and as [`Difference::of`] and [`ToReference::of`].
     pub fn of(runs: &[Vec<Measured>], estimate: Option<&str>, references: &[Reference]) -> Result<Self> {
-        let Some((first, later)) = runs.split_first().filter(|(_, later)| !(later.is_empty() && references.is_empty()))
+        let Some((first, later)) =
+            runs.split_first().filter(|(_, later)| !(later.is_empty() && references.is_empty()))
         else {
             return Err(Error::value("runs", runs.len(), "two or more, or one and a published figure"));
         };

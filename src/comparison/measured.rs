@@ -61,8 +61,9 @@ impl Measured {
         })?;
         let of = |name: String| {
             let found = all.remove(&name).unwrap_or(Value::Null);
-            let images = images(found)
-                .map_err(|found| Error::format(records, &name, found, "a record for each image, by its index"))?;
+            let images = images(found).map_err(|found| {
+                Error::format(records, &name, found, "a record for each image, by its index")
+            })?;
             let k = if name == VLB { 1 } else { importance_samples };
             let bound = Bound { estimate: name, importance_samples: k };
             Ok(Self { run: run.to_owned(), data: outcome.data.clone(), bound, images })

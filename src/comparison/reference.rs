@@ -123,7 +123,10 @@ mod tests {
         }
         assert_eq!(Reference::named("i-DODE-cifar10").unwrap().bits_per_dim, 2.56);
         let error = Reference::named("cifar").unwrap_err().to_string();
-        assert!(error.starts_with("reference \"cifar\" is unknown: expected one of i-dode-cifar10, "), "{error}");
+        assert!(
+            error.starts_with("reference \"cifar\" is unknown: expected one of i-dode-cifar10, "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -38,10 +38,7 @@ fn unlike_runs_are_refused() {
     let a = measured("a", &[1.0, 2.0]);
     let cases: [(fn(&mut Measured), &str); 8] = [
         (|b| b.data.split = "train".into(), "split of b = train: expected test, as a has"),
-        (
-            |b| b.data.fingerprint["sha256"] = "cd".into(),
-            "data's sha256 of b = cd: expected ab, as a has",
-        ),
+        (|b| b.data.fingerprint["sha256"] = "cd".into(), "data's sha256 of b = cd: expected ab, as a has"),
         (
             |b| {
                 b.data.name = "folder".into();
@@ -53,10 +50,7 @@ fn unlike_runs_are_refused() {
             |b| b.data.fingerprint["unit"] = "nats".into(),
             "data's unit of b = nats: expected nothing, as a has",
         ),
-        (
-            |b| b.bound.estimate = "ode_uniform".into(),
-            "bound of b = ode_uniform: expected vlb, as a has",
-        ),
+        (|b| b.bound.estimate = "ode_uniform".into(), "bound of b = ode_uniform: expected vlb, as a has"),
         (
             |b| b.bound.importance_samples = 20,
             "bound of b = vlb with 20 importance samples: expected vlb, as a has",
@@ -85,9 +79,11 @@ fn unlike_runs_are_refused() {
 /// A run on all of CIFAR-10's test images.
 fn cifar10() -> Measured {
     let mut run = measured("a", &[]);
-    run.data = DataRecord { name: "cifar10".into(), split: "test".into(), fingerprint: json!({ "levels": 256 }) };
+    run.data =
+        DataRecord { name: "cifar10".into(), split: "test".into(), fingerprint: json!({ "levels": 256 }) };
     run.bound.estimate = "ode_truncated_normal".into();
-    run.images = (0..10_000).map(|i| (i, if i == 0 { NAN } else { 2.6 + 0.1 * f64::from(i as u32 % 2) })).collect();
+    run.images =
+        (0..10_000).map(|i| (i, if i == 0 { NAN } else { 2.6 + 0.1 * f64::from(i as u32 % 2) })).collect();
     run
 }
 
@@ -96,7 +92,10 @@ fn published_figures_ask_for_their_data_split_levels_bound_and_images() -> Resul
     let reference = Reference::named("i-dode-cifar10")?;
     let found = ToReference::of(&reference, &cifar10())?;
     assert_eq!((found.images, found.left_out, found.published_bits_per_dim), (9999, 1, 2.56));
-    assert!((found.difference - 0.09).abs() < 1e-4 && (found.standard_error - 5e-4).abs() < 1e-7, "{found:?}");
+    assert!(
+        (found.difference - 0.09).abs() < 1e-4 && (found.standard_error - 5e-4).abs() < 1e-7,
+        "{found:?}"
+    );
     let cases: [(fn(&mut Measured), &str); 5] = [
         (|run| run.data.name = "imagenet32_new".into(), "data of a = imagenet32_new: expected cifar10"),
         (|run| run.data.split = "train".into(), "split of a = train: expected test"),
@@ -126,10 +125,21 @@ fn the_releases_of_imagenet32_are_never_compared() -> Result<()> {
     };
     let (old, new) = (release("imagenet32_old", 49_999), release("imagenet32_new", 50_000));
     let line = Difference::of(&old, &new).unwrap_err().to_string();
-    assert_eq!(line, "data's images of a (imagenet32_new) = 50000: expected 49999, as a (imagenet32_old) has");
+    assert_eq!(
+        line,
+        "data's images of a (imagenet32_new) = 50000: expected 49999, as a (imagenet32_old) has"
+    );
     for reference in Reference::ALL.iter().filter(|reference| reference.estimate != "vlb") {
-        assert_eq!(ToReference::of(reference, &old).is_ok(), reference.data == "imagenet32_old", "{reference:?}");
-        assert_eq!(ToReference::of(reference, &new).is_ok(), reference.data == "imagenet32_new", "{reference:?}");
+        assert_eq!(
+            ToReference::of(reference, &old).is_ok(),
+            reference.data == "imagenet32_old",
+            "{reference:?}"
+        );
+        assert_eq!(
+            ToReference::of(reference, &new).is_ok(),
+            reference.data == "imagenet32_new",
+            "{reference:?}"
+        );
     }
     Ok(())
 }
@@ -161,13 +171,23 @@ fn all_common_estimates_or_the_one_asked_for() -> Result<()> {
         line(&[a.clone(), run("d", &["z"])], None, &[]),
         "estimates = none that every run has: expected one that a has: vlb, x, y"
     );
-    assert_eq!(line(&[a.clone()], None, &[]), "runs = 1: expected two or more, or one and a published figure");
+    assert_eq!(
+        line(&[a.clone()], None, &[]),
+        "runs = 1: expected two or more, or one and a published figure"
+    );
     assert_eq!(line(&[], None, &[]), "runs = 0: expected two or more, or one and a published figure");
     let cifar = Reference::named("vdm-cifar10")?;
-    assert_eq!(line(&[a], None, &[cifar]), "data of a = digits: expected cifar10, as vdm-cifar10 (VDM, arXiv 2107.00630) has");
+    assert_eq!(
+        line(&[a], None, &[cifar]),
+        "data of a = digits: expected cifar10, as vdm-cifar10 (VDM, arXiv 2107.00630) has"
+    );
     let found = Comparison::of(&[vec![cifar10()]], None, &[Reference::named("i-dode-cifar10-augmented")?])?;
     assert_eq!((found.differences.len(), found.references.len()), (0, 1));
     let images: BTreeMap<u64, f64> = BTreeMap::new();
-    assert!(Difference::of(&Measured { images: images.clone(), ..cifar10() }, &Measured { images, ..cifar10() })?.difference.is_nan());
+    assert!(
+        Difference::of(&Measured { images: images.clone(), ..cifar10() }, &Measured { images, ..cifar10() })?
+            .difference
+            .is_nan()
+    );
     Ok(())
 }

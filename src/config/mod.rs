@@ -34,7 +34,8 @@ mod stage;
 pub use data::{Data, Range};
 pub use device::Device;
 pub use evaluation::{
-    Adaptive, Blocks, Controller, Divergence, Evaluation, Fixed, HutchPlusPlus, Hutchinson, Probe, Sample, Stepping,
+    Adaptive, Blocks, Controller, Divergence, Evaluation, Fixed, HutchPlusPlus, Hutchinson, Probe, Sample,
+    Stepping,
 };
 pub use files::{ArrayFiles, Cifar10, Folder, ImageNet32};
 pub use named::Named;

@@ -78,5 +78,6 @@ impl Divergence for Hutchinson {
 }
 
 fn normals(count: usize, seed: &ProbeSeed) -> impl Iterator<Item = f64> + use<> {
-    ChaCha8Rng::from_seed(*seed).sample_iter(StandardNormal).take(count)
+    let mut rng = ChaCha8Rng::from_seed(*seed);
+    (0..count).map(move |_| rng.sample(StandardNormal))
 }

@@ -111,7 +111,8 @@ fn within_a_solve_a_trace_is_a_function_of_the_jacobian() {
 #[test]
 fn traces_depend_on_no_other_row() {
     for divergence in roster() {
-        let together = divergence.begin(3, &seeds(3)).trace(&[0, 1, 2], &mut Matrices(vec![FULL, OTHER, FULL]));
+        let together =
+            divergence.begin(3, &seeds(3)).trace(&[0, 1, 2], &mut Matrices(vec![FULL, OTHER, FULL]));
         let mut apart = divergence.begin(3, &seeds(3));
         let late = apart.trace(&[2], &mut Matrices(vec![FULL]))[0];
         let first = apart.trace(&[0, 2], &mut Matrices(vec![FULL, FULL]));
@@ -173,7 +174,9 @@ fn hutch_plus_plus_is_exact_within_its_basis() {
 #[test]
 fn blocks_are_unbiased_over_all_signs_and_couple_their_own_pixels_only() {
     // Pixels 0 and 2 are one block: their pair has J_02 + J_20 = 1 of FULL.
-    for (stride, blocks, expected) in [(1, 1, 2.5_f64.powi(2) + 1.0 + 25.0), (2, 2, 1.0), (3, 3, 0.0), (9, 3, 0.0)] {
+    for (stride, blocks, expected) in
+        [(1, 1, 2.5_f64.powi(2) + 1.0 + 25.0), (2, 2, 1.0), (3, 3, 0.0), (9, 3, 0.0)]
+    {
         let divergence = Blocks::of_images([1, 3, 1], stride).expect("positive");
         assert_eq!((divergence.blocks(), divergence.is_exact()), (blocks, stride >= 3));
         let (mean, variance) = moments(&mut divergence.with_signs(3, all_signs(3)), 8, OTHER, FULL);

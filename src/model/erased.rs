@@ -10,7 +10,7 @@ use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::progress::Progress;
 use crate::registry::FlowState;
-use crate::sample::Sampler;
+use crate::sample::{Sampler, Samples, WayBack};
 use crate::schedule::NoiseSchedule;
 use crate::solver::{OdeSolver, Stepping};
 use crate::time::TimeSampler;
@@ -63,6 +63,15 @@ pub(super) trait Measured: Debug {
         how: Sampling,
         progress: &mut dyn Progress,
     ) -> Result<Vec<u16>>;
+
+    /// Samples with their log-density, and how far each one's way back misses.
+    fn sample_with_log_density(
+        &self,
+        count: usize,
+        how: Sampling,
+        divergence: Box<dyn Divergence>,
+        progress: &mut dyn Progress,
+    ) -> Result<(Samples, Vec<WayBack>)>;
 }
 
 /// A network of a type that the binary holds.
@@ -79,6 +88,17 @@ impl<D, N> Debug for Typed<D, N> {
 }
 
 impl<D: ComputeDevice, N: Trainable<D>> Typed<D, N> {
+    #[allow(clippy::type_complexity)]
+    fn sampler(
+        &self,
+        (solver, stepping, batch, seed): Sampling,
+    ) -> Result<Sampler<'_, f32, D, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>> {
+        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
+            .with_solver(solver, stepping)
+            .with_batch(batch)?;
+        Ok(Sampler::new(flow, seed))
+    }
+
     #[allow(clippy::type_complexity)]
     fn evaluator(
         &self,
@@ -125,18 +145,36 @@ impl<D: ComputeDevice, N: Trainable<D>> Measured for Typed<D, N> {
         &self,
         count: usize,
         grid: PixelGrid,
-        (solver, stepping, batch, seed): Sampling,
+        how: Sampling,
         progress: &mut dyn Progress,
     ) -> Result<Vec<u16>> {
-        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
-            .with_solver(solver, stepping)
-            .with_batch(batch)?;
-        let samples = Sampler::new(flow, seed).sample(count, progress)?;
-        if samples.failures() > 0 {
-            let found = format!("{} of {count} that the solver could not finish", samples.failures());
-            return Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"));
-        }
+        let samples = self.sampler(how)?.sample(count, progress)?;
+        all_finished(&samples)?;
         Ok(samples.pixels(grid))
+    }
+
+    fn sample_with_log_density(
+        &self,
+        count: usize,
+        how: Sampling,
+        divergence: Box<dyn Divergence>,
+        progress: &mut dyn Progress,
+    ) -> Result<(Samples, Vec<WayBack>)> {
+        let sampler = self.sampler(how)?;
+        let samples = sampler.sample_with_log_density(count, &divergence, progress)?;
+        all_finished(&samples)?;
+        let back = sampler.way_back(&samples, &divergence)?;
+        Ok((samples, back))
+    }
+}
+
+fn all_finished(samples: &Samples) -> Result<()> {
+    match samples.failures() {
+        0 => Ok(()),
+        failures => {
+            let found = format!("{failures} of {} that the solver could not finish", samples.reports().len());
+            Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"))
+        }
     }
 }
 

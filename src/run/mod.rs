@@ -134,6 +134,11 @@ impl RunFolder {
         self.root.join("samples.png")
     }
 
+    /// `samples.csv`: the log-density of each sample, where it was asked for.
+    pub fn sample_densities(&self) -> PathBuf {
+        self.root.join("samples.csv")
+    }
+
     /// `curve.png`: bits/dim over training.
     pub fn curve(&self) -> PathBuf {
         self.root.join("curve.png")

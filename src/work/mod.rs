@@ -9,6 +9,7 @@ mod exchange;
 pub(crate) mod learners;
 pub(crate) mod networks;
 mod objective;
+mod sampling;
 mod stage;
 mod training;
 
@@ -17,9 +18,10 @@ pub use compare::{compare, scatter};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};
+pub use sampling::{sample, sample_with_log_prob};
 
 use crate::config::Recipe;
-use crate::data::{ImageSet, ImageSource, Split, Visit};
+use crate::data::{ImageSource, Split, Visit};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::likelihood::Summary;
@@ -195,25 +197,6 @@ pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progres
     write_atomically(&run.records(), &text)?;
     outcome.write(&run.result())?;
     Ok(outcome)
-}
-
-/// Draws samples from a trained run, writes `samples.png` and gives its path.
-///
-/// # Errors
-/// A run without a checkpoint that can be used.
-pub fn sample(
-    run: &RunFolder,
-    registry: &Registry,
-    count: u64,
-    progress: &mut dyn Progress,
-) -> Result<PathBuf> {
-    let model = Model::of(run, registry.clone())?;
-    progress.begin("sampling", "images", 0, count);
-    let pixels = model.sample(count as usize, progress)?;
-    progress.end();
-    let set = ImageSet::new(run.recipe().data.name(), Split::Test, model.shape(), model.grid()?, pixels)?;
-    picture::grid(&set)?.write(&run.samples())?;
-    Ok(run.samples())
 }
 
 /// Draws `curve.png` from the metrics, with the test estimates beside it.

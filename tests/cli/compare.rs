@@ -31,7 +31,8 @@ fn checkpoints() -> &'static TempDir {
 /// A folder with both runs, of which `late` has been changed.
 fn changed(change: impl FnOnce(&mut Value, &mut Value)) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).expect("a file")).expect("JSON") };
+    let read =
+        |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).expect("a file")).expect("JSON") };
     let late = checkpoints().path().join("late");
     let (mut result, mut records) = (read(&late.join("result.json")), read(&late.join("records.json")));
     change(&mut result, &mut records);
@@ -68,7 +69,10 @@ fn two_checkpoints_of_a_run_differ_by_more_than_three_times_as_sure_a_number() {
     }
     let output = idode(root, &["compare", "early", "late", "--estimate", "vlb"]);
     let table = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(table.starts_with("two_pixel, test split\nestimate  run   bits/dim  against  bits/dim  difference"), "{table}");
+    assert!(
+        table.starts_with("two_pixel, test split\nestimate  run   bits/dim  against  bits/dim  difference"),
+        "{table}"
+    );
     assert!(table.ends_with("\n\ncompare.png\n") && table.lines().count() == 6, "{table}");
 }
 
@@ -77,14 +81,20 @@ fn failed_images_are_left_out_of_both() {
     let folder = changed(|_, records| records["vlb"][3]["bits_per_dim"] = Value::Null);
     let output = idode(folder.path(), &["compare", "early", "late", "--estimate", "vlb", "--json"]);
     let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!((&found["differences"][0]["images"], &found["differences"][0]["left_out"]), (&149.into(), &1.into()));
+    assert_eq!(
+        (&found["differences"][0]["images"], &found["differences"][0]["left_out"]),
+        (&149.into(), &1.into())
+    );
 }
 
 #[test]
 fn unlike_runs_are_refused_in_one_line() {
     type Change = fn(&mut Value, &mut Value);
     let cases: [(Change, &str); 6] = [
-        (|result, _| result["data"]["split"] = "train".into(), "split of late = train: expected test, as early has"),
+        (
+            |result, _| result["data"]["split"] = "train".into(),
+            "split of late = train: expected test, as early has",
+        ),
         (
             |result, _| result["data"]["fingerprint"]["sha256"] = "ab".into(),
             "data's sha256 of late = ab: expected ",
@@ -116,11 +126,17 @@ fn unlike_runs_are_refused_in_one_line() {
     let text = fs::read_to_string(&recipe).expect("a recipe");
     fs::write(&recipe, text.replace("importance_samples = 1", "importance_samples = 5")).expect("a file");
     let line = refusal(folder.path(), &["compare", "early", "late", "--estimate", "ode_uniform"]);
-    assert_eq!(line, "bound of late = ode_uniform with 5 importance samples: expected ode_uniform, as early has");
+    assert_eq!(
+        line,
+        "bound of late = ode_uniform with 5 importance samples: expected ode_uniform, as early has"
+    );
 
     let root = checkpoints().path();
     let line = refusal(root, &["compare", "early", "--reference", "i-DODE-cifar10"]);
-    assert!(line.starts_with("data of early = two_pixel: expected cifar10, as i-dode-cifar10 (i-DODE, "), "{line}");
+    assert!(
+        line.starts_with("data of early = two_pixel: expected cifar10, as i-dode-cifar10 (i-DODE, "),
+        "{line}"
+    );
     let line = refusal(root, &["compare", "early", "--reference", "i-dode"]);
     assert!(line.starts_with("reference \"i-dode\" is unknown: expected one of i-dode-cifar10, "), "{line}");
     let line = refusal(root, &["compare", "early"]);

@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use dfdx::prelude::*;
 use idode::diffusion::Diffusion;
 use idode::level::GammaRange;
-use idode::nn::{Jvp, Network, Pass, UNet, UNetConfig};
+use idode::nn::{Jvp, Network, Pass, StaticUNet, UNetConfig};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
@@ -137,7 +137,7 @@ fn steps(c: &mut Criterion) {
     let device = Cpu::default();
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
     let config = UNetConfig { blocks: 2, dropout: 0.1, fourier: vec![2, 3], ..UNetConfig::default() };
-    let Ok(network) = UNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &device, &mut rng) else { return };
+    let Ok(network) = StaticUNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &device, &mut rng) else { return };
     let z: Tensor<Image<8, 1>, f32, Cpu> = device.sample_like(&(64, Const, Const, Const), StandardNormal);
     let times = [0.5; 64];
     c.bench_function("short: drift, digits, 64 rows", |b| {

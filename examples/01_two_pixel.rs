@@ -15,7 +15,7 @@ use idode::divergence::Exact;
 use idode::error::Result;
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::{FadingFourier, Mlp, MlpConfig};
+use idode::nn::{FadingFourier, MlpConfig, StaticMlp};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::pixels::PixelGrid;
@@ -42,8 +42,8 @@ fn main() -> Result<()> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     // One turn of a feature a grey level; it fades where the noise hides the levels.
     let fourier = FadingFourier { exponents: vec![7], gamma: [range.min().0, range.max().0] };
-    let config = MlpConfig { blocks: 3, fourier: Some(fourier) };
-    let network = Mlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
+    let config = MlpConfig { fourier: Some(fourier), ..MlpConfig::default() };
+    let network = StaticMlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let settings = TrainerSettings {
         seed: 0,
         accumulation: 1,

@@ -21,7 +21,7 @@ use idode::divergence::Exact;
 use idode::error::{Error, Result};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::{Jvp, Mlp, MlpConfig, Parameters, UNet, UNetConfig};
+use idode::nn::{Jvp, MlpConfig, Parameters, StaticMlp, StaticUNet, UNetConfig};
 use idode::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, Weighted};
 use idode::parameterization::Velocity;
 use idode::progress::Silent;
@@ -213,12 +213,12 @@ fn mixture() -> Result<()> {
     let exact: Vec<f64> =
         states.chunks_exact(2).map(|z| Ok(marginal.point(z)?.log_density())).collect::<Result<_>>()?;
     let tolerances = Tolerances { relative: 1e-4, absolute: 1e-4, log_density: 1e-2 };
-    let config = MlpConfig { blocks: 2, fourier: None };
+    let config = MlpConfig { blocks: 2, ..MlpConfig::default() };
     compare(
         "nats",
         |seed| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let network = Mlp::<2, 16, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
+            let network = StaticMlp::<2, 16, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
             arms(network, diffusion, plan, seed, || {
                 Ok((0..512).flat_map(|_| data.sample(&mut rng).as_slice().to_vec()).collect())
             })
@@ -253,7 +253,7 @@ fn on_digits() -> Result<()> {
         "bits/dim",
         |seed| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let network = UNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
+            let network = StaticUNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
             let mut order = Shuffle::new(train.images(), seed)?;
             arms(network, diffusion, plan, seed, || Ok(grid.centres(&train.batch(&order.next_batch(128))?)))
         },

@@ -12,7 +12,7 @@ use idode::data::Augmentation;
 use idode::diffusion::Diffusion;
 use idode::error::Result;
 use idode::level::GammaRange;
-use idode::nn::{Attention, Counted, GroupedWidth, UNet, UNetConfig, count};
+use idode::nn::{Attention, Counted, GroupedWidth, StaticUNet, UNetConfig, count};
 use idode::objective::{FirstOrder, SecondOrderTrace, Sum, Weighted};
 use idode::parameterization::Velocity;
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// A 32x32x3 network of the paper in training by the objective `O`.
 type Paper<const WIDTH: usize, S, O> =
-    Trainer<UNet<32, 32, 3, WIDTH, f32, Cpu>, O, S, Velocity, Stratified<Importance>, f32, Cpu>;
+    Trainer<StaticUNet<32, 32, 3, WIDTH, f32, Cpu>, O, S, Velocity, Stratified<Importance>, f32, Cpu>;
 
 /// What fine-tuning minimises: the first order plus 0.1 times the unbiased second-order trace.
 type FineTuning = Sum<FirstOrder, Weighted<SecondOrderTrace>>;
@@ -74,7 +74,7 @@ where
     let Setting { attention, dropout, .. } = *setting;
     let config = UNetConfig { blocks: 32, attention, dropout, fourier: vec![6, 7], ..UNetConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let network = UNet::new(&config, &Cpu::default(), &mut rng)?;
+    let network = StaticUNet::new(&config, &Cpu::default(), &mut rng)?;
     Ok(Trainer::new(network, FirstOrder, diffusion, times, setting.stage(setting.steps)))
 }
 

@@ -17,7 +17,7 @@ use idode::divergence::{Blocks, Divergence, HutchPlusPlus, Hutchinson};
 use idode::error::Result;
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::{Jvp, Parameters, UNet, UNetConfig};
+use idode::nn::{Jvp, Parameters, StaticUNet, UNetConfig};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::pixels::PixelGrid;
@@ -173,7 +173,7 @@ fn main() -> Result<()> {
         fading: Some([range.min().0, range.max().0]),
         ..UNetConfig::default()
     };
-    let network = UNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
+    let network = StaticUNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let plan =
         Plan { steps: 800, batch: 128, rate: 4e-3, images: 8, repeats: 50, grid: 25, strides: &[2, 3, 4] };
     measure(network, &images, range, &plan)?;
@@ -182,7 +182,7 @@ fn main() -> Result<()> {
     let range = GammaRange::for_levels(images.grid.levels());
     let config =
         UNetConfig { blocks: 1, fading: Some([range.min().0, range.max().0]), ..UNetConfig::default() };
-    let network = UNet::<32, 32, 3, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
+    let network = StaticUNet::<32, 32, 3, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let plan = Plan { steps: 300, batch: 16, rate: 2e-3, images: 3, repeats: 20, grid: 12, strides: &[2] };
     measure(network, &images, range, &plan)
 }

@@ -3,6 +3,7 @@
 //! Every message is one line that names the file, key or index, what was found and what was
 //! expected. The binary prints it and leaves with exit code 2.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// The crate's result.
@@ -13,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read, written or created.
-    #[error("{path}: cannot {action}: {source}")]
+    #[error("{}: cannot {action}: {source}", Shown(.path.display()))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -23,7 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A value lies outside what is allowed.
-    #[error("{name} = {found}: expected {expected}")]
+    #[error("{} = {}: expected {}", Shown(.name), Shown(.found), Shown(.expected))]
     Value {
         /// The setting, key or argument.
         name: String,
@@ -33,7 +34,7 @@ pub enum Error {
         expected: String,
     },
     /// A name that nothing is registered under.
-    #[error("{kind} \"{found}\" is unknown: expected one of {known}{hint}")]
+    #[error("{kind} \"{}\" is unknown: expected one of {known}{hint}", Shown(.found))]
     UnknownName {
         /// What the name should stand for: "schedule", "solver", ...
         kind: &'static str,
@@ -45,7 +46,7 @@ pub enum Error {
         hint: String,
     },
     /// A file whose content is not what its format demands.
-    #[error("{path}: {what}: found {found}, expected {expected}")]
+    #[error("{}: {}: found {}, expected {}", Shown(.path.display()), Shown(.what), Shown(.found), Shown(.expected))]
     Format {
         /// The file.
         path: PathBuf,
@@ -70,6 +71,21 @@ pub enum Error {
         /// The noise level of the row with the largest loss.
         gamma: f64,
     },
+}
+
+/// A text that may hold bytes of a file, as a terminal may have it: what would be obeyed rather than shown (control
+/// characters, line breaks, changes of the direction of writing) is escaped.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> fmt::Display for Shown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string().chars() {
+            let obeyed = c.is_control()
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if obeyed { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        Ok(())
+    }
 }
 
 impl Error {
@@ -97,5 +113,18 @@ impl Error {
             found: found.to_string(),
             expected: expected.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_file_do_not_reach_the_terminal() {
+        let error = Error::format("a\u{7}b", "\u{1b}]0;x\u{9c}", "two\nlines", "caf\u{e9} \u{202e}\"");
+        let line = "a\\u{7}b: \\u{1b}]0;x\\u{9c}: found two\\nlines, expected caf\u{e9} \\u{202e}\"";
+        assert_eq!(error.to_string(), line);
+        assert_eq!(Error::value("\u{1b}[2J", "\r", "0").to_string(), "\\u{1b}[2J = \\r: expected 0");
     }
 }

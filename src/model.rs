@@ -12,20 +12,23 @@
 mod erased;
 
 use crate::config::Recipe;
-use crate::data::ImageShape;
+use crate::data::RowShape;
+use crate::data::table::{Schema, Table};
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
-use crate::likelihood::{OdeEstimate, VlbEstimate};
+use crate::likelihood::{DensityRows, OdeEstimate, VlbEstimate};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
 use crate::registry::{Registry, divergence, stepping};
 use crate::run::RunFolder;
-use crate::sample::SampleRecord;
+use crate::sample::{SampleRecord, Samples};
+use crate::time::TimeSampler;
 use crate::train::Checkpoint;
 use crate::work::learners::{self, States};
-use crate::work::networks::{describe, with_network};
-use erased::{Load, Measured, Measurement, Sampling};
+use crate::work::source;
+use erased::{Measured, Measurement};
+use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 
 /// A trained network with everything needed to measure and to sample it.
@@ -37,7 +40,8 @@ pub struct Model {
     recipe: Recipe,
     registry: Registry,
     diffusion: DynDiffusion,
-    shape: ImageShape,
+    shape: RowShape,
+    schema: Option<Schema>,
     step: u64,
     learned: States,
 }
@@ -62,12 +66,13 @@ impl Model {
         let path = run.last_checkpoint();
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;
-        checkpoint.check_network(&describe(&recipe, shape))?;
+        let plan = registry.network(&recipe, shape)?;
+        checkpoint.check_network(plan.description())?;
         let diffusion = registry.diffusion(&recipe)?;
-        let network =
-            with_network(&recipe, shape, Load { checkpoint: &checkpoint, diffusion: diffusion.clone() })?;
-        let (step, learned) = (checkpoint.state().step, checkpoint.state().dequantizers.clone());
-        let model = Self { network, recipe, registry, diffusion, shape, step, learned };
+        let network = erased::load(&recipe, &plan, &checkpoint, diffusion.clone())?;
+        let state = checkpoint.state();
+        let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
+        let model = Self { network, recipe, registry, diffusion, shape, schema, step, learned };
         model.dequantizers()?;
         Ok(model)
     }
@@ -77,9 +82,14 @@ impl Model {
         &self.recipe
     }
 
-    /// The shape of an image.
-    pub fn shape(&self) -> ImageShape {
+    /// The shape of a row.
+    pub fn shape(&self) -> RowShape {
         self.shape
+    }
+
+    /// The columns of a table with their units, where the model is of one.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.schema.as_ref()
     }
 
     /// The training step of the checkpoint.
@@ -90,24 +100,101 @@ impl Model {
     /// The pixels' bins.
     ///
     /// # Errors
-    /// If the recipe's number of levels is none.
+    /// If the rows are no images, or the recipe's number of levels is none.
     pub fn grid(&self) -> Result<PixelGrid> {
-        PixelGrid::new(self.recipe.data.levels())
+        match self.recipe.data.levels() {
+            Some(levels) => PixelGrid::new(levels),
+            None => Err(Error::value("data", "rows of a table", "images with grey levels")),
+        }
     }
 
-    /// `log p(x)` of continuous data in nats, a density over `x` in `[-1, 1]^d`: row after row of `d` numbers.
+    /// `log p(x)` of continuous data in nats: row after row of `d` numbers, of a table in the user's units, of images in `[-1, 1]^d`.
     ///
-    /// The ODE starts at the range's least noise, `z0 = alpha_0 x`, so
-    /// `log p(x) = log p(z0) + d ln alpha_0`; a row that the solver cannot finish has NaN.
+    /// The ODE starts at the range's least noise, `z0 = alpha_0 x'` with `x'` the scaled row, so
+    /// `log p(x) = log p(z0) + d ln alpha_0 - sum ln scale`; a row that the solver cannot finish has NaN.
     ///
     /// # Errors
-    /// If the numbers do not make whole rows.
+    /// If the numbers do not make whole rows, or the model has conditions.
     pub fn log_prob(&self, x: &[f64]) -> Result<Vec<f64>> {
+        self.log_prob_given(x, &[])
+    }
+
+    /// [`log_prob`](Self::log_prob) of rows with conditions, row after row in the user's units.
+    ///
+    /// # Errors
+    /// If the numbers do not make whole rows, or are not as many conditions for each as the model has.
+    pub fn log_prob_given(&self, x: &[f64], conditions: &[f64]) -> Result<Vec<f64>> {
+        let dims = self.shape.dims();
+        if !x.len().is_multiple_of(dims) {
+            let expected = format!("whole rows of {dims}, the network's shape");
+            return Err(Error::value("x", format!("{} numbers", x.len()), expected));
+        }
+        let given = self.conditioning(conditions, x.len() / dims)?;
         let start = self.diffusion.range().min();
-        let log_alpha = self.diffusion.level(start).log_alpha();
-        let z: Vec<f64> = x.iter().map(|x| x * log_alpha.exp()).collect();
-        let rows = self.network.log_prob(&z, start, self.measurement()?)?;
-        Ok(rows.iter().map(|row| row.log_density + self.shape.dims() as f64 * log_alpha).collect())
+        let level = self.diffusion.level(start);
+        let scaled = match &self.schema {
+            Some(schema) => schema.scaling().forward(x),
+            None => x.to_vec(),
+        };
+        let z: Vec<f64> = scaled.iter().map(|x| x * level.alpha()).collect();
+        let rows = self.network.log_prob(&z, start, given.as_deref(), self.measurement()?)?;
+        Ok(rows.iter().map(|row| row.log_density + self.log_units()).collect())
+    }
+
+    /// What the network takes for `rows` rows with these conditions, given in the user's units.
+    fn conditioning(&self, conditions: &[f64], rows: usize) -> Result<Option<Vec<f64>>> {
+        let names = self.schema.as_ref().map_or(&[][..], Schema::conditions);
+        if conditions.len() != rows * names.len() {
+            let expected = match names {
+                [] => "none: the model has no conditions".to_owned(),
+                _ => format!("{rows} rows of {} ({})", names.len(), names.join(", ")),
+            };
+            return Err(Error::value("conditions", format!("{} numbers", conditions.len()), expected));
+        }
+        Ok(self.schema.as_ref().and_then(|schema| source::conditioning(schema, conditions)))
+    }
+
+    /// The negative log-density of each row of a table in nats of the user's units, with the settings of the recipe; where columns lie on a grid,
+    /// the bound that [`Schema`] documents.
+    ///
+    /// # Errors
+    /// A model of images, or rows of other columns.
+    pub fn density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<OdeEstimate> {
+        let schema = self.schema_of(rows)?;
+        let (given, measurement) =
+            (source::conditioning(schema, rows.condition_values()), self.measurement()?);
+        // Nothing is drawn of rows without a grid.
+        let how = match schema.grid() {
+            [] => Measurement { draws: 1, importance_samples: 1, ..measurement },
+            _ => measurement,
+        };
+        with_rows(schema, rows, |rows| self.network.density(rows, given.as_deref(), how, progress))
+    }
+
+    /// The VLB of each row of a table in nats of the user's units.
+    ///
+    /// # Errors
+    /// As [`density`](Self::density).
+    pub fn vlb_of_density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<VlbEstimate> {
+        let schema = self.schema_of(rows)?;
+        let (given, how) = (source::conditioning(schema, rows.condition_values()), self.measurement()?);
+        let times = self.times()?;
+        with_rows(schema, rows, |rows| {
+            self.network.vlb_of_density(rows, times, given.as_deref(), how, progress)
+        })
+    }
+
+    fn schema_of(&self, rows: &Table) -> Result<&Schema> {
+        let Some(schema) = &self.schema else {
+            return Err(Error::value("rows", "a table", format!("images of {}", self.shape)));
+        };
+        schema.check(rows).map(|()| schema)
+    }
+
+    /// Levels and sampler of a VLB.
+    fn times(&self) -> Result<(usize, Box<dyn TimeSampler>)> {
+        let times = self.registry.time_sampler(&self.recipe, &self.diffusion)?;
+        Ok((self.recipe.evaluation.vlb_levels as usize, times))
     }
 
     /// A lower bound on `log P` of images in bits/dim, by the ODE with truncated-normal dequantization: grey levels,
@@ -118,62 +205,141 @@ impl Model {
     pub fn bits_per_dim(&self, pixels: &[u16]) -> Result<OdeEstimate> {
         let start = self.diffusion.level(self.diffusion.range().min());
         let dequantizer = crate::dequantization::TruncatedNormal::new(self.grid()?, start);
-        self.ode(pixels, &dequantizer, &mut Silent)
+        self.ode(pixels, &[], &dequantizer, &mut Silent)
     }
 
-    /// The ODE's bound with any dequantizer, with the settings of the recipe.
+    /// The ODE's bound with any dequantizer, with the settings of the recipe. `labels` has each image's class if the model is
+    /// conditioned on classes, and is empty otherwise.
     ///
     /// # Errors
-    /// As [`bits_per_dim`](Self::bits_per_dim).
+    /// As [`bits_per_dim`](Self::bits_per_dim), and labels that do not fit.
     pub fn ode(
         &self,
         pixels: &[u16],
+        labels: &[u16],
         dequantizer: &dyn Dequantizer,
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
-        self.network.ode(pixels, dequantizer, self.measurement()?, progress)
+        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        self.network.ode(pixels, dequantizer, given.as_deref(), self.measurement()?, progress)
     }
 
-    /// The VLB, at as many levels an image as the recipe has.
+    /// The VLB, at as many levels an image as the recipe has; `labels` as for [`ode`](Self::ode).
     ///
     /// # Errors
-    /// As [`bits_per_dim`](Self::bits_per_dim).
-    pub fn vlb(&self, pixels: &[u16], progress: &mut dyn Progress) -> Result<VlbEstimate> {
-        let times = self.registry.time_sampler(&self.recipe, &self.diffusion)?;
-        let levels = self.recipe.evaluation.vlb_levels as usize;
-        self.network.vlb(pixels, self.grid()?, levels, times, self.measurement()?, progress)
+    /// As [`ode`](Self::ode).
+    pub fn vlb(&self, pixels: &[u16], labels: &[u16], progress: &mut dyn Progress) -> Result<VlbEstimate> {
+        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        let (grid, times) = (self.grid()?, self.times()?);
+        self.network.vlb(pixels, grid, times, given.as_deref(), self.measurement()?, progress)
     }
 
-    /// Draws `count` images: grey levels, image after image.
+    /// Draws `count` images: grey levels, image after image; `labels` as for [`ode`](Self::ode).
     ///
     /// # Errors
-    /// If a sample cannot be finished by the recipe's solver.
-    pub fn sample(&self, count: usize, progress: &mut dyn Progress) -> Result<Vec<u16>> {
-        self.network.sample(count, self.grid()?, self.sampling()?, progress)
+    /// A model of a table, labels that do not fit, or a sample that cannot be finished by the recipe's solver.
+    pub fn sample(&self, count: usize, labels: &[u16], progress: &mut dyn Progress) -> Result<Vec<u16>> {
+        let (grid, given) = (self.grid()?, self.of_classes(labels, count)?);
+        Ok(self.network.sample(count, given.as_deref(), self.sampling()?, progress)?.pixels(grid))
     }
 
-    /// Draws `count` images, each with `log p(x)` of the state `x` that its levels are decoded from, as
-    /// [`log_prob`](Self::log_prob) has it, of the same solve; and with what the way back to the prior misses.
+    /// [`sample`](Self::sample) with the log-density of each from the same solve: of the state in `[-1, 1]^d` that its levels are
+    /// decoded from, as [`log_prob`](Self::log_prob) has it.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
     pub fn sample_with_log_prob(
         &self,
         count: usize,
+        labels: &[u16],
         progress: &mut dyn Progress,
     ) -> Result<(Vec<u16>, Vec<SampleRecord>)> {
-        let divergence = divergence(&self.recipe.evaluation.divergence, self.shape)?;
-        let (samples, back) =
-            self.network.sample_with_log_density(count, self.sampling()?, divergence, progress)?;
-        let log_alpha = self.diffusion.level(self.diffusion.range().min()).log_alpha();
-        let volume = self.shape.dims() as f64 * log_alpha;
-        Ok((samples.pixels(self.grid()?), samples.records(&back, volume)))
+        let (grid, given) = (self.grid()?, self.of_classes(labels, count)?);
+        let (samples, records) = self.with_log_prob(count, given.as_deref(), progress)?;
+        Ok((samples.pixels(grid), records))
     }
 
-    fn sampling(&self) -> Result<Sampling> {
-        let Recipe { sample, evaluation, .. } = &self.recipe;
+    fn with_log_prob(
+        &self,
+        count: usize,
+        given: Option<&[f64]>,
+        progress: &mut dyn Progress,
+    ) -> Result<(Samples, Vec<SampleRecord>)> {
+        let divergence = divergence(&self.recipe.evaluation, self.shape)?;
+        let how = self.sampling()?;
+        let (samples, back) =
+            self.network.sample_with_log_density(count, given, how, divergence, progress)?;
+        let records = samples.records(&back, self.log_units());
+        Ok((samples, records))
+    }
+
+    /// What the log-density of a row in its units is above that of its state at the least noise, in nats: `d ln alpha_0 - sum ln scale`.
+    fn log_units(&self) -> f64 {
+        let level = self.diffusion.level(self.diffusion.range().min());
+        let jacobian = self.schema.as_ref().map_or(0.0, |schema| schema.scaling().log_jacobian());
+        self.shape.dims() as f64 * level.log_alpha() + jacobian
+    }
+
+    /// What the network takes for images of these classes.
+    fn of_classes(&self, labels: &[u16], images: usize) -> Result<Option<Vec<f64>>> {
+        let classes = if self.schema.is_some() { 0 } else { self.recipe.data.conditions() };
+        if classes == 0 && labels.is_empty() {
+            return Ok(None);
+        }
+        if classes == 0 || labels.len() != images {
+            let expected = match classes {
+                0 => "none: the model is not conditioned on classes".to_owned(),
+                _ => format!("one for each of {images} images"),
+            };
+            return Err(Error::value("labels", labels.len(), expected));
+        }
+        match labels.iter().position(|label| usize::from(*label) >= classes) {
+            Some(i) => Err(Error::value(format!("labels[{i}]"), labels[i], format!("below {classes}"))),
+            None => Ok(Some(source::of_classes(labels, classes))),
+        }
+    }
+
+    /// Draws `count` rows of a table, each with its conditions, all in the user's units: row after row.
+    ///
+    /// # Errors
+    /// A model of images, other conditions than the model has, or a sample that cannot be finished by the recipe's solver.
+    pub fn sample_rows(
+        &self,
+        count: usize,
+        conditions: &[f64],
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<f64>> {
+        let Some(schema) = &self.schema else {
+            return Err(Error::value("samples", format!("images of {}", self.shape), "rows of a table"));
+        };
+        let given = self.conditioning(conditions, count)?;
+        let samples = self.network.sample(count, given.as_deref(), self.sampling()?, progress)?;
+        Ok(in_units(schema, &samples))
+    }
+
+    /// [`sample_rows`](Self::sample_rows) with the log-density of each from the same solve, in nats of the user's units: of the
+    /// row before columns are rounded to their grids.
+    ///
+    /// # Errors
+    /// As [`sample_rows`](Self::sample_rows).
+    pub fn sample_rows_with_log_prob(
+        &self,
+        count: usize,
+        conditions: &[f64],
+        progress: &mut dyn Progress,
+    ) -> Result<(Vec<f64>, Vec<SampleRecord>)> {
+        let Some(schema) = &self.schema else {
+            return Err(Error::value("samples", format!("images of {}", self.shape), "rows of a table"));
+        };
+        let given = self.conditioning(conditions, count)?;
+        let (samples, records) = self.with_log_prob(count, given.as_deref(), progress)?;
+        Ok((in_units(schema, &samples), records))
+    }
+
+    fn sampling(&self) -> Result<erased::Sampling> {
         let solver = self.registry.sample_solver(&self.recipe)?;
-        Ok((solver, stepping(&sample.stepping)?, evaluation.batch as usize, sample.seed))
+        let steps = stepping(&self.recipe.sample.stepping)?;
+        Ok((solver, steps, self.recipe.evaluation.batch as usize, self.recipe.sample.seed))
     }
 
     /// The dequantizers of the recipe's evaluation, each with its name, and as the run has trained it.
@@ -189,11 +355,33 @@ impl Model {
         Ok(Measurement {
             solver: self.registry.evaluation_solver(&self.recipe)?,
             stepping: stepping(&evaluation.stepping)?,
-            divergence: divergence(&evaluation.divergence, self.shape)?,
+            divergence: divergence(evaluation, self.shape)?,
             batch: evaluation.batch as usize,
             seed: evaluation.seed,
             draws: evaluation.draws as usize,
             importance_samples: evaluation.importance_samples as usize,
         })
     }
+}
+
+/// Samples as rows of a table.
+fn in_units(schema: &Schema, samples: &Samples) -> Vec<f64> {
+    let mut rows = schema.scaling().inverse(&samples.data());
+    schema.quantize(&mut rows);
+    rows
+}
+
+/// Does something with rows of a table as a network sees them: each spread over the cells of its grids, and scaled.
+fn with_rows<R>(
+    schema: &Schema,
+    rows: &Table,
+    work: impl FnOnce(&DensityRows<'_>) -> Result<R>,
+) -> Result<R> {
+    let width = rows.columns().len();
+    let row = |index: usize, rng: &mut ChaCha8Rng| {
+        let mut row = rows.values()[index * width..(index + 1) * width].to_vec();
+        schema.dequantize(&mut row, rng);
+        schema.scaling().forward(&row)
+    };
+    work(&DensityRows { rows: rows.rows(), row: &row, log_units: schema.log_units() })
 }

@@ -8,7 +8,9 @@ pub use crate::error::{Error, Result};
 pub use crate::level::{Gamma, GammaRange, Level};
 pub use crate::likelihood::{Evaluator, ProbabilityFlow};
 pub use crate::model::Model;
-pub use crate::nn::{Jvp, Mlp, MlpConfig, ModeNetwork, Network, Parameters, UNet, UNetConfig};
+pub use crate::nn::{
+    Jvp, Mlp, MlpConfig, ModeNetwork, Network, Parameters, StaticMlp, StaticUNet, UNet, UNetConfig,
+};
 pub use crate::objective::{
     FirstOrder, Objective, SecondOrderJacobian, SecondOrderTrace, Sum, ThirdOrder, TraceEstimator, Weighted,
 };

@@ -1,5 +1,6 @@
 //! What evaluations found: of a finished run, as `result.json` holds it, and after each stage, as `stages.json` does.
 
+use crate::dequantization::nats_to_bits_per_dim;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::progress::null_is_nan;
@@ -9,9 +10,12 @@ use std::path::Path;
 /// The name of the VLB among the estimates.
 pub const VLB: &str = "vlb";
 
-/// The name of the ODE's estimate with a dequantizer: `ode_truncated_normal`, ...
+/// The name of the ODE's estimate with a dequantizer: `ode_truncated_normal`, ...; of rows that are no images, without one: `ode`.
 pub fn ode_name(dequantizer: &str) -> String {
-    format!("ode_{dequantizer}")
+    match dequantizer {
+        "" => "ode".to_owned(),
+        _ => format!("ode_{dequantizer}"),
+    }
 }
 
 /// One estimate of the likelihood.
@@ -25,7 +29,14 @@ pub struct Estimate {
     /// The standard error of that mean over images, in bits/dim.
     #[serde(deserialize_with = "null_is_nan")]
     pub standard_error: f64,
-    /// The number of images.
+    /// The mean in nats a row of the user's units, for rows that are no images: a negative log-density, or with columns on a grid the
+    /// negative logarithm of a density of some and a probability of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats_per_row: Option<f64>,
+    /// The standard error of that mean over rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats_per_row_standard_error: Option<f64>,
+    /// The number of images, or rows.
     pub images: u64,
     /// Evaluations of the network per image.
     pub evaluations_per_image: f64,
@@ -33,13 +44,39 @@ pub struct Estimate {
     pub seconds: f64,
 }
 
+impl Estimate {
+    /// The same of rows of `dims` numbers, in their units.
+    pub fn of_rows(self, dims: usize) -> Self {
+        let nats = |bits: f64| Some(bits * dims as f64 * std::f64::consts::LN_2);
+        let (nats_per_row, nats_per_row_standard_error) =
+            (nats(self.bits_per_dim), nats(self.standard_error));
+        Self { nats_per_row, nats_per_row_standard_error, ..self }
+    }
+}
+
 /// A model so simple that every trained one must beat it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     /// What it is, in words.
     pub name: String,
-    /// Its value on the same images, in bits/dim.
+    /// Its value on the same rows, in bits/dim.
     pub bits_per_dim: f64,
+    /// The same in nats a row of the user's units, for rows that are no images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats_per_row: Option<f64>,
+}
+
+impl Baseline {
+    /// A value in bits/dim.
+    pub fn bits(name: &str, bits_per_dim: f64) -> Self {
+        Self { name: name.to_owned(), bits_per_dim, nats_per_row: None }
+    }
+
+    /// A value in nats a row of `dims` numbers.
+    pub fn nats(name: &str, nats_per_row: f64, dims: usize) -> Self {
+        let bits_per_dim = nats_to_bits_per_dim(nats_per_row, dims);
+        Self { name: name.to_owned(), bits_per_dim, nats_per_row: Some(nats_per_row) }
+    }
 }
 
 /// The images that were measured.
@@ -104,7 +141,7 @@ pub struct StageRecord {
     pub objective: String,
     /// The last step of the stage, over all stages.
     pub step: u64,
-    /// The dequantizer.
+    /// The dequantizer; empty for rows that are no images.
     pub dequantizer: String,
     /// The number of images.
     pub images: u64,
@@ -122,11 +159,11 @@ impl std::fmt::Display for StageRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "stage {} ({}), step {}: ode_{} {:.4} +- {:.4} bits/dim, {:.1} evaluations/image, {} images",
+            "stage {} ({}), step {}: {} {:.4} +- {:.4} bits/dim, {:.1} evaluations/image, {} images",
             self.stage,
             self.objective,
             self.step,
-            self.dequantizer,
+            ode_name(&self.dequantizer),
             self.bits_per_dim,
             self.standard_error,
             self.evaluations_per_image,
@@ -171,6 +208,8 @@ mod tests {
             name: ode_name("truncated_normal"),
             bits_per_dim: 1.93,
             standard_error: 0.0125,
+            nats_per_row: None,
+            nats_per_row_standard_error: None,
             images: 297,
             evaluations_per_image: 98.5,
             seconds: 12.25,
@@ -180,7 +219,7 @@ mod tests {
             data: DataRecord { name: "digits".into(), split: "test".into(), fingerprint },
             step: 1400,
             seed: 0,
-            baseline: Some(Baseline { name: "independent pixels".into(), bits_per_dim: 2.364 }),
+            baseline: Some(Baseline::bits("independent pixels", 2.364)),
             estimates: vec![estimate],
             stages: Vec::new(),
         };

@@ -4,7 +4,7 @@ use crate::dequantization::decode_row;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Level;
-use crate::likelihood::{DrawKey, ProbabilityFlow, Purpose};
+use crate::likelihood::{Conditioning, DrawKey, ProbabilityFlow, Purpose};
 use crate::nn::{Jvp, Network};
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
@@ -21,6 +21,7 @@ use crate::tensor::{Kernels, Real};
 pub struct Sampler<'a, E, D, N, S, P> {
     flow: ProbabilityFlow<'a, E, D, N, S, P>,
     seed: u64,
+    conditioning: Conditioning<'a>,
 }
 
 /// What was drawn.
@@ -45,7 +46,7 @@ pub struct WayBack {
     pub log_density_nats: f64,
 }
 
-/// One sample's log-density: a line of `samples.csv`.
+/// One sample's log-density: a line of `sample_densities.csv`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleRecord {
     /// The number of the sample, which with the seed names its draws.
@@ -148,7 +149,18 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
 {
     /// Samples of `flow` with this seed.
     pub fn new(flow: ProbabilityFlow<'a, E, D, N, S, P>, seed: u64) -> Self {
-        Self { flow, seed }
+        Self { flow, seed, conditioning: None }
+    }
+
+    /// The same of samples with these conditioning numbers, the first sample's first: see [`Conditioning`].
+    pub fn with_conditioning(self, conditioning: Conditioning<'a>) -> Self {
+        Self { conditioning, ..self }
+    }
+
+    /// The conditioning numbers of some samples.
+    fn given(&self, samples: &std::ops::Range<usize>) -> Conditioning<'a> {
+        let each = self.flow.network().conditions();
+        self.conditioning.map(|all| &all[samples.start * each..samples.end * each])
     }
 
     /// The flow.
@@ -166,10 +178,12 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         D: Kernels<f64>,
     {
         let range = self.flow.diffusion().range();
+        self.flow.check_conditioning(count, self.conditioning)?;
         let mut samples = self.none(count, false);
         for block in self.blocks(count) {
+            let given = self.given(&block);
             let start = HostState::new(self.flow.dims(), self.prior_draws(block))?;
-            samples.extend(self.flow.transport(start, range.max(), range.min(), None)?);
+            samples.extend(self.flow.transport(start, range.max(), range.min(), given)?);
             progress.advance_or_end(samples.reports.len() as u64, None)?;
         }
         Ok(samples)
@@ -219,14 +233,16 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     ) -> Result<Samples> {
         let (range, prior, dims) =
             (self.flow.diffusion().range(), self.flow.diffusion().prior(), self.flow.dims());
+        self.flow.check_conditioning(count, self.conditioning)?;
         let mut samples = self.none(count, true);
         for block in self.blocks(count) {
             let seeds: Vec<_> = block.clone().map(|i| self.key(i).bytes(Purpose::Probe)).collect();
+            let given = self.given(&block);
             let z = self.prior_draws(block);
             let log_density = z.chunks_exact(dims).map(|z| prior.log_density(z)).collect();
             let start = HostState::new(dims, z)?.with_log_density(log_density)?;
             let (from, to) = (range.max(), range.min());
-            samples.extend(self.flow.transport_density(start, from, to, divergence, &seeds, None)?);
+            samples.extend(self.flow.transport_density(start, from, to, divergence, &seeds, given)?);
             progress.advance_or_end(samples.reports.len() as u64, None)?;
         }
         Ok(samples)
@@ -247,13 +263,15 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         if samples.dims != dims {
             return Err(Error::value("dimensions of a sample", samples.dims, dims.to_string()));
         }
+        self.flow.check_conditioning(down.len(), self.conditioning)?;
         let end = self.flow.diffusion().range().max();
         let mut found = Vec::with_capacity(down.len());
         for block in self.blocks(down.len()) {
             let seeds: Vec<_> = block.clone().map(|i| self.key(i).bytes(Purpose::Probe)).collect();
             let z = samples.z[block.start * dims..block.end * dims].to_vec();
             let (start, from) = (HostState::new(dims, z)?, samples.level.gamma());
-            let back = self.flow.transport_density(start, from, end, divergence, &seeds, None)?;
+            let given = self.given(&block);
+            let back = self.flow.transport_density(start, from, end, divergence, &seeds, given)?;
             let draws = self.prior_draws(block.clone());
             let change = back.y.log_density().unwrap_or_default();
             let rows = back.y.iter().zip(draws.chunks_exact(dims)).zip(change).zip(&back.rows);

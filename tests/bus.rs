@@ -25,6 +25,9 @@ const CROSSINGS: &[&str] = &[
     ".ones_like(",
     ".fill_with_ones(",
     ".sample_",
+    // What a parameter does with the above, whatever its shape.
+    ".numbers()",
+    "parameter.replace(",
 ];
 
 /// A file, how many such lines it has, and what crosses there.
@@ -55,7 +58,8 @@ const PLACES: &[(&str, usize, &str)] = &[
     ("nn/fourier.rs", 2, "frequencies, once; in a step, factors for each row"),
     ("nn/init.rs", 1, "initial weights: draws"),
     ("nn/norm.rs", 1, "initial scales"),
-    ("train/optimizer.rs", 2, "the start of the moving average, and its end"),
+    ("nn/parameters.rs", 2, "`Parameter::{numbers, replace}` themselves"),
+    ("train/optimizer.rs", 3, "the start of the moving average, and its end"),
     ("train/checkpoint.rs", 5, "what is saved and read"),
 ];
 

@@ -3,14 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use dfdx::prelude::*;
-use idode::nn::{
-    Checkpointed, Jvp, ParameterVisitor, Parameters, Pass, ResidualBlock, Role, UNet, UNetConfig,
-};
+use idode::nn::{Checkpointed, Jvp, Parameters, Pass, ResidualBlock, StaticUNet, UNetConfig};
 use idode::tensor::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-type Image<E> = Tensor<ImageBatch<8, 8, Const<32>>, E, Cpu>;
+type Images = ImageBatch<Const<8>, Const<8>, Const<32>>;
+type Image<E> = Tensor<Images, E, Cpu>;
 type Taped<S, E> = Tensor<S, E, Cpu, OwnedTape<E, Cpu>>;
 
 fn draw<S: Shape, E: Real>(shape: S, rng: &mut ChaCha8Rng) -> Tensor<S, E, Cpu>
@@ -22,29 +21,30 @@ where
 }
 
 /// Moves every parameter, so that no layer is left at its start of zeros.
-struct Move<'a>(&'a mut ChaCha8Rng);
-
-impl<E: Real> ParameterVisitor<E, Cpu> for Move<'_>
+fn shake<E: Real>(part: &mut impl Parameters<E, Cpu>, rng: &mut ChaCha8Rng)
 where
     Cpu: Kernels<E>,
 {
-    fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, Cpu>) {
-        *tensor = tensor.clone() + draw::<S, E>(*tensor.shape(), self.0) * E::of(0.1);
-    }
+    part.parameters("", &mut |_, _, parameter| {
+        let moves = draw((parameter.numbers().len(),), rng).as_vec();
+        let moved = parameter.numbers().into_iter().zip(moves).map(|(x, by)| x + by * E::of(0.1));
+        parameter.replace(moved.collect());
+    });
 }
 
-/// The gradient of every parameter, after what is there already.
-struct Collect<'a, E: Real>(&'a Gradients<E, Cpu>, Vec<Vec<E>>)
-where
-    Cpu: Kernels<E>;
-
-impl<E: Real> ParameterVisitor<E, Cpu> for Collect<'_, E>
+/// The gradient of every parameter.
+fn collect<E: Real>(
+    part: &impl Parameters<E, Cpu>,
+    mut gradients: Gradients<E, Cpu>,
+) -> impl Iterator<Item = Vec<E>>
 where
     Cpu: Kernels<E>,
 {
-    fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, Cpu>) {
-        self.1.push(self.0.get(tensor).as_vec());
-    }
+    let mut found = Vec::new();
+    part.clone().parameters("", &mut |_, _, parameter| {
+        found.push(parameter.gradient(&mut gradients).as_vec());
+    });
+    found.into_iter()
 }
 
 /// What a block is made of and given.
@@ -52,7 +52,7 @@ struct Problem<E: Real>
 where
     Cpu: Kernels<E>,
 {
-    block: ResidualBlock<32, E, Cpu>,
+    block: ResidualBlock<Const<32>, E, Cpu>,
     inputs: Vec<Image<E>>,
     tangents: Vec<Image<E>>,
     time: Tensor<(usize, usize), E, Cpu>,
@@ -64,8 +64,8 @@ where
 {
     fn new(inputs: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut block = ResidualBlock::new(inputs, 0.3, &Cpu::default(), &mut rng);
-        block.parameters("", &mut Move(&mut rng));
+        let mut block = ResidualBlock::new(inputs, Const, 0.3, &Cpu::default(), &mut rng);
+        shake(&mut block, &mut rng);
         let mut images = || (0..inputs).map(|_| draw((3, Const, Const, Const), &mut rng)).collect();
         Self { block, inputs: images(), tangents: images(), time: draw((3, 128), &mut rng) }
     }
@@ -74,8 +74,8 @@ where
     fn run<M: Mode<E, Cpu, Tape = OwnedTape<E, Cpu>>>(
         &self,
         checkpointed: bool,
-        activation: impl Fn(&Image<E>, &Image<E>) -> M::Of<ImageBatch<8, 8, Const<32>>>,
-        tensors: impl Fn(M::Of<ImageBatch<8, 8, Const<32>>>) -> Vec<Taped<ImageBatch<8, 8, Const<32>>, E>>,
+        activation: impl Fn(&Image<E>, &Image<E>) -> M::Of<Images>,
+        tensors: impl Fn(M::Of<Images>) -> Vec<Taped<Images, E>>,
     ) -> Vec<Vec<E>> {
         let times = [0.1, 0.5, 0.9];
         let mut keys = ChaCha8Rng::seed_from_u64(5);
@@ -88,8 +88,8 @@ where
         for _ in 0..2 {
             let own = inputs.iter().map(M::share).collect();
             let y = match checkpointed {
-                true => self.block.apply_checkpointed::<M, 8, 8>(own, &time, &mut pass),
-                false => self.block.apply::<M, 8, 8>(own, &time, &mut pass),
+                true => self.block.apply_checkpointed::<M, Const<8>, Const<8>>(own, &time, &mut pass),
+                false => self.block.apply::<M, Const<8>, Const<8>>(own, &time, &mut pass),
             };
             after = M::mul(after, y);
         }
@@ -103,9 +103,8 @@ where
         let gradients = terms.reduce(|a, b| a + b).unwrap().backward();
         found.extend(self.inputs.iter().map(|x| gradients.get(x).as_vec()));
         found.push(gradients.get(&self.time).as_vec());
-        let mut collect = Collect(&gradients, found);
-        self.block.clone().parameters("", &mut collect);
-        collect.1
+        found.extend(collect(&self.block, gradients));
+        found
     }
 }
 
@@ -153,9 +152,8 @@ where
     let mut found = vec![y.as_vec()];
     let gradients = y.square().sum::<Rank0, _>().backward();
     found.push(gradients.get(z).as_vec());
-    let mut collect = Collect(&gradients, found);
-    network.clone().parameters("", &mut collect);
-    (collect.1, keys.r#gen())
+    found.extend(collect(network, gradients));
+    (found, keys.r#gen())
 }
 
 #[test]
@@ -167,8 +165,8 @@ fn whole_networks_agree_and_draw_the_same() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let config =
             UNetConfig { blocks: 1, dropout: 0.2, fading: Some([-8.0, 4.0]), ..UNetConfig::default() };
-        let mut network = UNet::<8, 8, 3, 32, E, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
-        network.parameters("", &mut Move(&mut rng));
+        let mut network = StaticUNet::<8, 8, 3, 32, E, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+        shake(&mut network, &mut rng);
         let z = draw((2, Const, Const, Const), &mut rng);
         for jvp in [false, true] {
             let kept = network_run(&network, &z, jvp);

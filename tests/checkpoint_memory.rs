@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use dfdx::prelude::*;
-use idode::nn::{ParameterVisitor, Parameters, Pass, ResidualBlock, Role};
+use idode::nn::{Parameters, Pass, ResidualBlock};
 use idode::tensor::*;
 use peak_alloc::PeakAlloc;
 use rand::SeedableRng;
@@ -11,18 +11,6 @@ use rand_chacha::ChaCha8Rng;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
-
-/// Zeros of the second convolution would hide what is lost.
-struct Fill;
-
-impl<E: Real> ParameterVisitor<E, Cpu> for Fill
-where
-    Cpu: Kernels<E>,
-{
-    fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, Cpu>) {
-        *tensor = tensor.clone() + E::of(0.01);
-    }
-}
 
 /// Bytes at the peak of `run`, beyond what was held before it.
 fn peak<T>(run: impl FnOnce() -> T) -> (T, usize) {
@@ -44,8 +32,11 @@ where
 {
     let device = Cpu::default();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut block = ResidualBlock::<32, E, Cpu>::new(1, 0.1, &device, &mut rng);
-    block.parameters("", &mut Fill);
+    let mut block = ResidualBlock::<Const<32>, E, Cpu>::new(1, Const, 0.1, &device, &mut rng);
+    // Zeros of the second convolution would hide what is lost.
+    block.parameters("", &mut |_, _, parameter| {
+        parameter.replace(parameter.numbers().into_iter().map(|x| x + E::of(0.01)).collect());
+    });
     let shape = (8, Const::<16>, Const::<16>, Const::<32>);
     let numbers: Vec<E> = (0..shape.num_elements()).map(|i| E::of((i as f64).sin())).collect();
     let x = device.tensor_from_vec(numbers, shape);
@@ -55,8 +46,8 @@ where
     let mut h = x.leaky_trace();
     for _ in 0..blocks {
         h = match checkpointed {
-            true => block.apply_checkpointed::<Plain<_>, 16, 16>(vec![h], &time, &mut pass),
-            false => block.apply::<Plain<_>, 16, 16>(vec![h], &time, &mut pass),
+            true => block.apply_checkpointed::<Plain<_>, Const<16>, Const<16>>(vec![h], &time, &mut pass),
+            false => block.apply::<Plain<_>, Const<16>, Const<16>>(vec![h], &time, &mut pass),
         };
     }
     h.square().sum::<Rank0, _>().backward().get(&x).as_vec()
@@ -107,6 +98,6 @@ fn compare<E: Real>(what: &str, least: f64, run: impl Fn(usize, bool) -> Vec<E>)
 #[test]
 fn checkpoints_keep_inputs_alone() {
     compare("a block, fused f32", 1.9, chain::<f32>);
-    compare("a block, portable f64", 25.0, chain::<f64>);
+    compare("a block, portable f64", 19.0, chain::<f64>);
     compare("a convolution, portable f64", 10.0, |layers, again| convolutions::<f64>(layers, !again));
 }

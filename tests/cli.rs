@@ -10,9 +10,16 @@ mod compare;
 mod exchange;
 #[path = "cli/runs.rs"]
 mod runs;
+#[path = "cli/shapes.rs"]
+mod shapes;
 #[path = "cli/stages.rs"]
 mod stages;
+#[path = "cli/tables.rs"]
+mod tables;
 
+use idode::config::Recipe;
+use idode::registry::Registry;
+use idode::work::resolved;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -157,7 +164,7 @@ fn recipe_without_data_or_network() {
     assert_eq!(line, "r.toml: network: found nothing, expected this key, which has no default");
     let line = recipe_refusal("data.name = 'digits'\nnetwork.name = 'resnet'");
     assert!(
-        line.starts_with("r.toml: line 2, network.name: found the unknown name \"resnet\", expected "),
+        line.starts_with("r.toml: line 2, network.name: found the unknown network \"resnet\", expected "),
         "{line}"
     );
 }
@@ -220,11 +227,10 @@ fn resume_with_another_recipe() {
     let root = folder.path();
     fs::write(root.join("r.toml"), format!("{RECIPE}width = 64\n")).expect("a file");
     fs::create_dir(root.join("run")).expect("a folder");
-    fs::write(
-        root.join("run/recipe.toml"),
-        format!("{RECIPE}\n[range]\ngamma_min = -7.87604190058022\ngamma_max = 5\n"),
-    )
-    .expect("a file");
+    // As a run writes it: with every setting.
+    let own = Recipe::parse("r.toml", RECIPE).and_then(|recipe| resolved(&recipe, &Registry::default()));
+    let own = own.and_then(|recipe| recipe.to_toml()).expect("a recipe");
+    fs::write(root.join("run/recipe.toml"), own).expect("a file");
     let line = refusal(root, &["train", "r.toml", "--out", "run", "--resume"]);
     assert!(
         line.starts_with("r.toml: line 6, network.width: found 64, expected 32, as the run in run has it"),

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use idode::config::{Data, Recipe};
-use idode::data::ImageShape;
+use idode::data::{ImageShape, RowShape};
 use idode::model::Model;
 use idode::progress::Silent;
 use idode::registry::Registry;
 use idode::result::Outcome;
 use idode::run::RunFolder;
-use idode::work::{self, Destination, Trained};
+use idode::work::{self, Destination, Trained, Wanted};
 use std::fs;
 use std::path::Path;
 
@@ -128,8 +128,14 @@ fn every_name_trains_measures_and_samples_and_then_needs_no_data() {
     for i in 0..cases.len() {
         let run = folder.path().join(format!("run{i}"));
         let model = Model::load(&run).unwrap();
-        assert_eq!(model.shape(), ImageShape::new(8, 8, 1));
-        work::sample(&RunFolder::open(&run).unwrap(), &Registry::default(), 2, &mut Silent).unwrap();
+        assert_eq!(model.shape().image(), ImageShape::new(8, 8, 1));
+        work::sample(
+            &RunFolder::open(&run).unwrap(),
+            &Registry::default(),
+            &Wanted { count: Some(2), ..Wanted::default() },
+            &mut Silent,
+        )
+        .unwrap();
     }
 }
 
@@ -140,6 +146,13 @@ fn data_that_cannot_be_used_is_refused_before_anything_is_written() {
     write_all(root);
     fs::write(root.join("short.npy"), npy("(4, 8, 8, 1)", &levels(3, 64))).unwrap();
     fs::write(root.join("wide.npy"), npy("(2, 8, 7)", &levels(2, 56))).unwrap();
+    fs::write(root.join("flat.npy"), npy("(4, 64)", &levels(4, 64))).unwrap();
+    fs::write(root.join("thin.npy"), npy("(2, 70000, 1)", &[])).unwrap();
+    fs::write(root.join("y.npy"), npy("(4,)", &[0, 1, 4, 1])).unwrap();
+    for class in ["a", "b"] {
+        fs::create_dir_all(root.join("classes").join(class)).unwrap();
+        fs::write(root.join("classes").join(class).join("0.png"), png(8, &levels(1, 64))).unwrap();
+    }
     let cases = [
         ("name = 'npy'\ntrain = 'DIR/none.npy'\ntest = 'DIR/test.npy'", "none.npy: cannot read: "),
         ("name = 'npy'\ntrain = 'DIR/train.npy'\ntest = 'DIR/none.npy'", "none.npy: cannot read: "),
@@ -147,17 +160,45 @@ fn data_that_cannot_be_used_is_refused_before_anything_is_written() {
         ("name = 'npy'\ntrain = 'DIR/train.npy'\ntest = 'DIR/short.npy'", "short.npy: "),
         (
             "name = 'npy'\ntrain = 'DIR/train.npy'\ntest = 'DIR/wide.npy'",
-            "data.shape of the test images: found 8x7x1, expected 8x8x1",
+            "wide.npy: shape of the test images: found 8x7x1, expected 8x8x1, as data.shape says or the training images have",
         ),
         (
             "name = 'npy'\ntrain = 'DIR/wide.npy'\ntest = 'DIR/wide.npy'\n[data.augmentation]\nquarter_turns = true",
-            "image shape under quarter turns = 8x7x1: expected a square",
+            "wide.npy: shape of its images: found 8x7x1, expected square images, as data.augmentation.quarter_turns is true",
         ),
         (
             "name = 'npz'\ntrain = 'DIR/both.npz'\ntest = 'DIR/both.npz'\ntrain_key = 'x'",
-            "both.npz: arrays: ",
+            "both.npz: arrays: found x_train, x_test, y_train, expected one called x",
         ),
-        ("name = 'idx'\ntrain = 'DIR/train.npy'\ntest = 'DIR/test.idx'", "train.npy: magic number: "),
+        (
+            "name = 'npz'\ntrain = 'DIR/both.npz'\ntest = 'DIR/both.npz'",
+            "found x_train, x_test, y_train, expected one array",
+        ),
+        (
+            "name = 'idx'\ntrain = 'DIR/train.npy'\ntest = 'DIR/test.idx'",
+            "train.npy: magic number: found an array of NumPy (.npy), expected ",
+        ),
+        // The file is to blame, and no line of the recipe.
+        (
+            "name = 'npy'\ntrain = 'DIR/flat.npy'\ntest = 'DIR/test.npy'",
+            "flat.npy: flat.npy: shape: found [4, 64], expected ",
+        ),
+        (
+            "name = 'npy'\ntrain = 'DIR/thin.npy'\ntest = 'DIR/thin.npy'",
+            "thin.npy: thin.npy: shape: found [2, 70000, 1], expected ",
+        ),
+        (
+            "name = 'npy'\ntrain = 'DIR/train.npy'\ntest = 'DIR/test.npy'\ntrain_labels = 'DIR/y.npy'\ntest_labels = 'DIR/y.npy'",
+            "test.npy: labels of the test split: found 4, expected 2, one per image",
+        ),
+        (
+            "name = 'npy'\ntrain = 'DIR/train.npy'\ntest = 'DIR/test.npy'\ntrain_labels = 'DIR/y.npy'\ntest_labels = 'DIR/y.npy'\nclasses = 3",
+            "y.npy: label of image 2 = 4: expected 0 to 2, as there are 3 classes",
+        ),
+        (
+            "name = 'folder'\ntrain = 'DIR/classes'\ntest = 'DIR/test'\nshape = [8, 8, 1]\nclasses = 'folders'",
+            "test: 0.png: class: found no sub-folder, expected one of the 2 classes",
+        ),
         ("name = 'cifar10'\npath = 'DIR/none.tar.gz'", "none.tar.gz: cannot read: "),
         (
             "name = 'imagenet32'\nrelease = 'new'\ntrain = 'DIR/train'\ntest = 'DIR/test'",
@@ -185,9 +226,51 @@ fn keys_of_data_are_checked_without_the_data() {
             "name = 'npy'\ntrain = 'a'\ntest = 'b'\nlevels = 1",
             "line 4, data.levels: found 1, expected 2 to 65536",
         ),
+        ("name = 'cifar10'\npath = 'a'\nlevels = 257", "line 3, data.levels: found 257, expected 2 to 256"),
         (
-            "name = 'cifar10'\npath = 'a'\nlevels = 257",
-            "line 3, data.levels: found 257, expected at most 256",
+            "name = 'cifar10'\npath = 'a'\nlevels = 70000",
+            "line 3, data.levels: found 70000, expected 2 to 256",
+        ),
+        (
+            "name = 'npy'\ntrain = 'a'\ntest = 'b'\nlevels = 17\nstored_levels = 16",
+            "line 4, data.levels: found 17, expected at most 16, the stored_levels",
+        ),
+        (
+            "name = 'idx'\ntrain = 'a'\ntest = 'b'\nstored_levels = 65537",
+            "line 4, data.stored_levels: found 65537, expected 2 to 65536",
+        ),
+        // Keys that a kind of data does not have.
+        (
+            "name = 'idx'\ntrain = 'a'\ntest = 'b'\ntrain_key = 'x'",
+            "line 4, data.train_key: found an unknown key, expected ",
+        ),
+        (
+            "name = 'npy'\ntrain = 'a'\ntest = 'b'\ntest_key = 'x'",
+            "line 4, data.test_key: found an unknown key, expected ",
+        ),
+        (
+            "name = 'folder'\ntrain = 'a'\ntest = 'b'\nshape = [8, 8, 1]\nstored_levels = 256",
+            "line 5, data.stored_levels: found an unknown key, expected ",
+        ),
+        (
+            "name = 'npz'\ntrain = 'a'\ntest = 'b'\ntrain_labels = 'y'",
+            "data.test_labels: found nothing, expected this key, as there is train_labels",
+        ),
+        (
+            "name = 'idx'\ntrain = 'a'\ntest = 'b'\nclasses = 10",
+            "line 4, data.classes: found 10, expected no such key, as there are no labels",
+        ),
+        (
+            "name = 'npy'\ntrain = 'a'\ntest = 'b'\ntrain_labels = 'c'\ntest_labels = 'd'\nclasses = 0",
+            "line 6, data.classes: found 0, expected 1 to 65536",
+        ),
+        (
+            "name = 'folder'\ntrain = 'a'\ntest = 'b'\nshape = [8, 8, 1]\nclasses = ['x', 'y', 'x']",
+            "line 5, data.classes[2]: found \"x\" again, expected each name once",
+        ),
+        (
+            "name = 'folder'\ntrain = 'a'\ntest = 'b'\nshape = [8, 8, 1]\nclasses = 'sub'",
+            "line 5, data.classes: found string \"sub\", expected \"folders\" or an array of names",
         ),
         ("name = 'cifar10'", "data.path: found nothing"),
         (
@@ -210,14 +293,66 @@ fn keys_of_data_are_checked_without_the_data() {
             "name = 'cifar10'\npath = 'a'\naugmentation = { flips = true }",
             "line 3, data.augmentation.flips: found an unknown key, expected \"flip\"",
         ),
-        ("name = 'digits'\npath = 'a'", "line 2, data.path: found an unknown key, expected no further key"),
+        ("name = 'digits'\npath = 'a'", "line 2, data.path: found an unknown key, expected one of condition"),
     ];
     for (data, expected) in cases {
         let text = format!("data.{}\nnetwork = 'mlp'", data.replace('\n', "\ndata."));
         let text = text.replace("data.[data.augmentation]\ndata.", "data.augmentation.");
         let error = Recipe::parse("r.toml", &text).unwrap_err().to_string();
-        let expected = expected.replace("line 6", "line 5");
+        let augmented = data.contains("[data.augmentation]");
+        let expected = if augmented { expected.replace("line 6", "line 5") } else { expected.to_owned() };
         assert!(error.starts_with("r.toml: ") && error.contains(&expected), "{data}: {error}");
+    }
+}
+
+#[test]
+fn labels_are_read_and_classes_written_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write_all(root);
+    fs::write(root.join("y.npy"), npy("(4,)", &[0, 1, 4, 1])).unwrap();
+    fs::write(root.join("y_test.npy"), npy("(2, 1)", &[2, 0])).unwrap();
+    fs::write(root.join("y.idx"), [&[0, 0, 8, 1, 0, 0, 0, 4][..], &[3, 0, 2, 1]].concat()).unwrap();
+    fs::write(root.join("y_test.idx"), [&[0, 0, 8, 1, 0, 0, 0, 2][..], &[3, 3]].concat()).unwrap();
+    let named = [
+        ("x_train", npy("(4, 8, 8)", &levels(4, 64))),
+        ("y_train", npy("(4,)", &[6, 1, 4, 1])),
+        ("x_test", npy("(2, 8, 8)", &levels(2, 64))),
+        ("y_test", npy("(2,)", &[5, 5])),
+    ];
+    fs::write(root.join("named.npz"), npz(&named)).unwrap();
+    for class in ["a", "b"] {
+        fs::create_dir_all(root.join("classes").join(class)).unwrap();
+        fs::write(root.join("classes").join(class).join("0.png"), png(8, &levels(1, 64))).unwrap();
+    }
+    let keys = "train_key = 'x_train'\ntest_key = 'x_test'\ntrain_labels = 'y_train'\ntest_labels = 'y_test'";
+    let npz = format!("name = 'npz'\ntrain = 'DIR/named.npz'\ntest = 'DIR/named.npz'\n{keys}");
+    let cases = [
+        (
+            "name = 'npy'\ntrain = 'DIR/train.npy'\ntest = 'DIR/test.npy'\ntrain_labels = 'DIR/y.npy'\ntest_labels = 'DIR/y_test.npy'",
+            5,
+        ),
+        (
+            "name = 'idx'\ntrain = 'DIR/train.idx'\ntest = 'DIR/test.idx'\ntrain_labels = 'DIR/y.idx'\ntest_labels = 'DIR/y_test.idx'",
+            4,
+        ),
+        (&npz, 7),
+        (
+            "name = 'folder'\ntrain = 'DIR/classes'\ntest = 'DIR/classes'\nshape = [8, 8, 1]\nclasses = 'folders'",
+            2,
+        ),
+    ];
+    for (i, (data, classes)) in cases.into_iter().enumerate() {
+        let recipe = recipe(root, data);
+        assert_eq!(recipe.data.classes(), None);
+        let run = root.join(format!("run{i}"));
+        train(&recipe, &run).unwrap_or_else(|error| panic!("{data}: {error}"));
+        let resolved = RunFolder::open(&run).unwrap();
+        assert_eq!(resolved.recipe().data.classes(), Some(classes), "{data}");
+    }
+    for (name, classes) in [("digits", Some(10)), ("two_pixel", None)] {
+        let text = format!("data.name = '{name}'\nnetwork = 'mlp'");
+        assert_eq!(Recipe::parse("r.toml", &text).unwrap().data.classes(), classes);
     }
 }
 
@@ -282,11 +417,15 @@ fn the_papers_recipes_are_whole() {
         ("imagenet32_old_vp", "vp", 256, 512),
     ] {
         let recipe = Recipe::load(folder.join(format!("{name}.toml"))).unwrap();
-        Registry::<idode::registry::FlowState>::default().check(&recipe).unwrap();
+        let registry = Registry::<idode::registry::FlowState>::default();
+        registry.check(&recipe).unwrap();
         assert_eq!(recipe.schedule.name, schedule);
-        assert_eq!(recipe.data.shape(), Some(ImageShape::new(32, 32, 3)));
-        let idode::config::Network::Unet(unet) = &recipe.network else { panic!("{name}") };
-        assert_eq!((unet.width, unet.blocks), (width, 32));
+        let shape = recipe.data.shape().unwrap();
+        assert_eq!(shape, ImageShape::new(32, 32, 3));
+        let network = registry.network(&recipe, RowShape::Image(shape)).unwrap();
+        assert_eq!(recipe.network.name, "unet");
+        assert_eq!(network.settings()["width"].as_integer(), Some(width));
+        assert_eq!(network.settings()["blocks"].as_integer(), Some(32));
         assert_eq!(recipe.stage[0].batch * recipe.stage[0].accumulation, images);
         let is_augmented = recipe.data.augmentation() != idode::data::Augmentation::default();
         assert_eq!(is_augmented, name.ends_with("augmented"));
@@ -298,14 +437,14 @@ fn the_papers_recipes_are_whole() {
 #[test]
 fn conditioning_numbers_reach_the_network() {
     use idode::diffusion::Diffusion;
-    use idode::nn::{Mlp, MlpConfig};
+    use idode::nn::{MlpConfig, StaticMlp};
     use idode::time::{Stratified, Uniform};
     use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
     use rand::SeedableRng;
     let losses = |conditioning: Option<&[f64]>| -> Result<Vec<f64>, String> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let device = dfdx::prelude::Cpu::default();
-        let network = Mlp::<2, 32, f32, _>::new(&MlpConfig::default(), &device, &mut rng).unwrap();
+        let network = StaticMlp::<2, 32, f32, _>::new(&MlpConfig::default(), &device, &mut rng).unwrap();
         let range = idode::level::GammaRange::for_levels(256);
         let diffusion =
             Diffusion::new(idode::schedule::VariancePreserving, idode::parameterization::Velocity, range);
@@ -327,5 +466,5 @@ fn conditioning_numbers_reach_the_network() {
     assert_eq!(last[0], none[0]);
     assert_ne!(last[4], none[4]);
     let error = losses(Some(&[0.0; 3])).unwrap_err();
-    assert_eq!(error, "conditioning numbers = 3: expected one for each of 4 rows");
+    assert_eq!(error, "conditioning numbers = 3: expected 1 for each of 4 rows");
 }

@@ -9,9 +9,7 @@ use dfdx::prelude::*;
 use idode::data::{ImageSource, Split, digits};
 use idode::diffusion::Diffusion;
 use idode::level::GammaRange;
-use idode::nn::{
-    Attention, Checkpointed, ParameterVisitor, Parameters, Pass, Portable, Role, SecondJvp, UNet, UNetConfig,
-};
+use idode::nn::{Attention, Checkpointed, Parameters, Pass, Portable, SecondJvp, StaticUNet, UNetConfig};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
@@ -22,7 +20,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// A network for the digits, with every layer that draws or depends on the noise level.
-type Net<E, D> = UNet<8, 8, 1, 32, E, D>;
+type Net<E, D> = StaticUNet<8, 8, 1, 32, E, D>;
 
 fn network<E: Real, D: Kernels<E>>(device: &D) -> Net<E, D> {
     let config = UNetConfig {
@@ -92,17 +90,6 @@ fn two_hundred_steps_have_the_same_losses() {
     assert!(most(0) <= 1e-3, "{}", most(0));
 }
 
-/// Moves every parameter, so that no layer is left at its start of zeros.
-struct Move(ChaCha8Rng);
-
-impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Move {
-    fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-        let old = tensor.as_vec().into_iter();
-        let new: Vec<E> = old.map(|x| E::of(x.to64() + f64::from(self.0.gen_range(-0.1f32..0.1)))).collect();
-        tensor.copy_from(&new);
-    }
-}
-
 /// What a network in training gives: its value, two derivatives, and the gradient of every parameter, by name.
 fn answers<E: Real, D: Kernels<E>, N>(network: &N) -> Vec<(String, Vec<f64>)>
 where
@@ -152,9 +139,14 @@ fn agree(what: &str, here: &[(String, Vec<f64>)], there: &[(String, Vec<f64>)], 
 
 #[test]
 fn values_derivatives_and_gradients_agree() {
+    /// The network with every parameter moved, so that no layer is left at its start of zeros.
     fn moved<E: Real, D: Kernels<E>>(device: &D) -> Net<E, D> {
-        let mut network = network::<E, D>(device);
-        network.parameters("", &mut Move(ChaCha8Rng::seed_from_u64(6)));
+        let (mut network, mut rng) = (network::<E, D>(device), ChaCha8Rng::seed_from_u64(6));
+        network.parameters("", &mut |_, _, parameter| {
+            let old = parameter.numbers().into_iter();
+            let new = old.map(|x| E::of(x.to64() + f64::from(rng.gen_range(-0.1f32..0.1))));
+            parameter.replace(new.collect());
+        });
         network
     }
     struct Check;
@@ -176,23 +168,18 @@ fn values_derivatives_and_gradients_agree() {
 /// Weights and masks are the host's draws: the same numbers on every device.
 #[test]
 fn draws_are_those_of_the_processor() {
-    struct Weights(Vec<f32>);
-    impl<D: Kernels<f32>> ParameterVisitor<f32, D> for Weights {
-        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, f32, D>) {
-            self.0.extend(tensor.as_vec());
-        }
-    }
     struct Draw;
     impl OnDevice for Draw {
         type Out = (Vec<f32>, Vec<f32>, Vec<f64>);
         fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) -> Self::Out {
-            let mut weights = Weights(Vec::new());
-            network::<f32, D>(&device).parameters("", &mut weights);
+            let mut weights = Vec::new();
+            network::<f32, D>(&device)
+                .parameters("", &mut |_, _, parameter| weights.extend(parameter.numbers()));
             let (key, shape) = (DropoutKey { key: 3, rate: 0.3 }, (5usize, 7usize, 11usize));
             let single: Tensor<_, f32, D> = device.ones_like(&shape);
             let double: Tensor<_, f64, D> = device.ones_like(&shape);
             let single = <D as Kernels<f32>>::dropout(single, key).as_vec();
-            (weights.0, single, <D as Kernels<f64>>::dropout(double, key).as_vec())
+            (weights, single, <D as Kernels<f64>>::dropout(double, key).as_vec())
         }
     }
     let (here, there) = (Draw.run(Cpu::default()), on_test_device(Draw));

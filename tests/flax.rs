@@ -174,7 +174,7 @@ impl Case {
     }
 
     fn export(&self, run: &str, to: &str) -> Tree {
-        export(&RunFolder::open(&self.path(run)).unwrap(), &self.path(to)).unwrap();
+        export(&RunFolder::open(&self.path(run)).unwrap(), &Registry::default(), &self.path(to)).unwrap();
         Tree::load(self.path(to)).unwrap()
     }
 }
@@ -191,7 +191,8 @@ fn what_goes_in_comes_out() {
     // The average alone, under the same names.
     assert_eq!(case.export("run", "average.safetensors"), parameters(1));
     // A file that is there stays as it is.
-    let error = export(&RunFolder::open(&case.path("run")).unwrap(), &case.file).unwrap_err().to_string();
+    let run = RunFolder::open(&case.path("run")).unwrap();
+    let error = export(&run, &Registry::default(), &case.file).unwrap_err().to_string();
     assert!(error.ends_with("checkpoint.flax: checkpoint: found a file, expected a new one"), "{error}");
 }
 

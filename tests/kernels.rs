@@ -88,7 +88,14 @@ fn sizes() -> impl Strategy<Value = Sizes> {
     )
 }
 
-fn convolution<E: Real, const H: usize, const W: usize>(s: Sizes) -> Vec<Vec<f64>>
+/// Height and width.
+type Side = [usize; 2];
+
+fn side() -> impl Strategy<Value = Side> {
+    [1usize..20, 1usize..20]
+}
+
+fn convolution<E: Real>(s: Sizes, [height, width]: Side) -> Vec<Vec<f64>>
 where
     Cpu: Kernels<E>,
 {
@@ -96,8 +103,8 @@ where
     let weight = case.draw((s.size * s.size * s.channels * s.inputs, s.out));
     let bias = case.draw((s.out,));
     let shift = case.draw((s.rows, s.out)).leaky_traced();
-    let residual = case.draw((s.rows, Const::<H>, Const::<W>, s.out)).leaky_traced();
-    let shape = (s.rows, Const::<H>, Const::<W>, s.channels);
+    let residual = case.draw((s.rows, height, width, s.out)).leaky_traced();
+    let shape = (s.rows, height, width, s.channels);
     let inputs = (0..s.inputs).map(|_| case.draw(shape).leaky_traced()).collect();
     let operator = Convolution { size: s.size, weight: &weight, bias: Some(&bias) };
     let y = <Cpu as Kernels<E>>::convolution(inputs, &operator, Some(shift), Some(residual));
@@ -105,8 +112,9 @@ where
 }
 
 /// A convolution after group norm and dropout, of values or of values and tangents.
-fn normed_convolution<E: Real, const H: usize, const W: usize>(
+fn normed_convolution<E: Real>(
     s: Sizes,
+    [height, width]: Side,
     dropout: Option<f64>,
     jvp: bool,
 ) -> Vec<Vec<f64>>
@@ -119,7 +127,7 @@ where
     let weight = case.draw((s.size * s.size * all, s.out));
     let bias = case.draw((s.out,));
     let shift = case.draw((s.rows, s.out)).leaky_traced();
-    let (x, y) = ((s.rows, Const::<H>, Const::<W>, s.channels), (s.rows, Const::<H>, Const::<W>, s.out));
+    let (x, y) = ((s.rows, height, width, s.channels), (s.rows, height, width, s.out));
     let norm = |i: usize| GroupNorm {
         scale: &scale,
         bias: &offset,
@@ -143,7 +151,7 @@ where
     }
 }
 
-fn norm<E: Real, const H: usize, const W: usize>(s: Sizes, swish: bool, jvp: bool) -> Vec<Vec<f64>>
+fn norm<E: Real>(s: Sizes, [height, width]: Side, swish: bool, jvp: bool) -> Vec<Vec<f64>>
 where
     Cpu: Kernels<E>,
 {
@@ -151,7 +159,7 @@ where
     let first_channel = s.out % 3;
     let scale = case.draw((first_channel + s.channels,));
     let bias = case.draw((first_channel + s.channels,));
-    let shape = (s.rows, Const::<H>, Const::<W>, s.channels);
+    let shape = (s.rows, height, width, s.channels);
     let norm = GroupNorm { scale: &scale, bias: &bias, first_channel, groups: 8, epsilon: 1e-3, swish };
     let x = case.draw(shape).leaky_traced();
     if jvp {
@@ -194,8 +202,8 @@ where
 const TOLERANCE: f64 = 1e-4;
 
 macro_rules! agree {
-    ($run:ident::<_ $(, $n:literal)*>($($argument:expr),*)) => {
-        let difference = worst(&$run::<f32 $(, $n)*>($($argument),*), &$run::<f64 $(, $n)*>($($argument),*));
+    ($run:ident($($argument:expr),*)) => {
+        let difference = worst(&$run::<f32>($($argument),*), &$run::<f64>($($argument),*));
         prop_assert!(difference < TOLERANCE, "{} differs by {difference}", stringify!($run));
     };
 }
@@ -204,37 +212,46 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn convolutions_agree(s in sizes()) {
-        agree!(convolution::<_, 8, 8>(s));
-        agree!(convolution::<_, 1, 2>(s));
-        agree!(convolution::<_, 5, 33>(s));
+    fn convolutions_agree(s in sizes(), side in side()) {
+        agree!(convolution(s, side));
+        agree!(convolution(s, [8, 8]));
+        agree!(convolution(s, [1, 2]));
+        agree!(convolution(s, [5, 33]));
     }
 
     #[test]
-    fn normed_convolutions_agree(s in sizes(), jvp: bool, rate in proptest::option::of(0.05..0.6)) {
-        agree!(normed_convolution::<_, 8, 8>(s, rate, jvp));
-        agree!(normed_convolution::<_, 3, 5>(s, rate, jvp));
-        agree!(normed_convolution::<_, 7, 12>(s, rate, jvp));
+    fn normed_convolutions_agree(
+        s in sizes(),
+        side in side(),
+        jvp: bool,
+        rate in proptest::option::of(0.05..0.6),
+    ) {
+        agree!(normed_convolution(s, side, rate, jvp));
+        agree!(normed_convolution(s, [8, 8], rate, jvp));
+        agree!(normed_convolution(s, [3, 5], rate, jvp));
+        agree!(normed_convolution(s, [7, 12], rate, jvp));
     }
 
     #[test]
-    fn group_norms_agree(s in sizes(), swish: bool) {
-        agree!(norm::<_, 8, 8>(s, swish, false));
-        agree!(norm::<_, 3, 5>(s, swish, false));
+    fn group_norms_agree(s in sizes(), side in side(), swish: bool) {
+        agree!(norm(s, side, swish, false));
+        agree!(norm(s, [8, 8], swish, false));
+        agree!(norm(s, [3, 5], swish, false));
     }
 
     #[test]
-    fn group_norm_jvps_agree(s in sizes(), swish: bool) {
-        agree!(norm::<_, 8, 8>(s, swish, true));
-        agree!(norm::<_, 3, 5>(s, swish, true));
+    fn group_norm_jvps_agree(s in sizes(), side in side(), swish: bool) {
+        agree!(norm(s, side, swish, true));
+        agree!(norm(s, [8, 8], swish, true));
+        agree!(norm(s, [3, 5], swish, true));
     }
 
     #[test]
     fn attentions_agree(s in sizes()) {
         let s = Sizes { out: s.out * 3, ..s };
-        agree!(attention::<_>(s, false));
-        agree!(attention::<_>(s, true));
-        agree!(untaped_attention::<_>(s));
+        agree!(attention(s, false));
+        agree!(attention(s, true));
+        agree!(untaped_attention(s));
     }
 
     #[test]
@@ -247,7 +264,7 @@ proptest! {
             let x = case.draw((rows, columns)).leaky_traced();
             case.finish(vec![<Cpu as Kernels<E>>::dropout(x, DropoutKey { key: seed, rate })])
         }
-        agree!(run::<_>(rows, columns, seed, rate));
+        agree!(run(rows, columns, seed, rate));
     }
 }
 
@@ -287,7 +304,7 @@ proptest! {
 
     #[test]
     fn updates_agree(len in 1usize..40_000, seed: u64, rate in 1e-5..0.5, decay in 0.0..0.5, scale in 0.01..1.0) {
-        agree!(updates::<_>(len, seed, [rate, decay, scale]));
+        agree!(updates(len, seed, [rate, decay, scale]));
     }
 }
 
@@ -297,8 +314,29 @@ proptest! {
 fn convolutions_of_many_channels_agree() {
     for (channels, inputs, out) in [(64, 1, 64), (64, 2, 64), (128, 2, 128)] {
         let s = Sizes { rows: 1, channels, out, inputs, size: 3, seed: 3 };
-        let difference = worst(&convolution::<f32, 8, 8>(s), &convolution::<f64, 8, 8>(s));
+        let difference = worst(&convolution::<f32>(s, [8, 8]), &convolution::<f64>(s, [8, 8]));
         assert!(difference < 1e-5, "{channels} x {inputs} -> {out}: {difference}");
+    }
+}
+
+/// Images whose sides no tile of Winograd's divides, as wide as networks are.
+#[test]
+fn images_of_any_shape_agree() {
+    for side in [[7, 5], [28, 28], [1, 1], [8, 16], [33, 2]] {
+        for (channels, inputs) in [(32, 1), (32, 2), (32, 3), (64, 1), (64, 2), (64, 3)] {
+            let rows = if side[0] * side[1] < 100 { 3 } else { 1 };
+            let s = Sizes { rows, channels, out: 32, inputs, size: 3, seed: 7 };
+            let plain = worst(&convolution::<f32>(s, side), &convolution::<f64>(s, side));
+            assert!(plain < 1e-5, "{side:?}, {s:?}: {plain}");
+            for jvp in [false, true] {
+                let [fused, portable] = [
+                    normed_convolution::<f32>(s, side, Some(0.1), jvp),
+                    normed_convolution::<f64>(s, side, Some(0.1), jvp),
+                ];
+                let normed = worst(&fused, &portable);
+                assert!(normed < TOLERANCE, "{side:?}, {s:?}, jvp {jvp}: {normed}");
+            }
+        }
     }
 }
 
@@ -309,13 +347,13 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
         pool.install(|| {
             let convolutions = (
-                convolution::<f32, 8, 8>(s),
-                convolution::<f32, 8, 8>(Sizes { size: 1, ..s }),
-                normed_convolution::<f32, 32, 32>(s, Some(0.3), false),
-                normed_convolution::<f32, 8, 8>(s, Some(0.3), true),
+                convolution::<f32>(s, [8, 8]),
+                convolution::<f32>(Sizes { size: 1, ..s }, [8, 8]),
+                normed_convolution::<f32>(s, [32, 32], Some(0.3), false),
+                normed_convolution::<f32>(s, [8, 8], Some(0.3), true),
             );
             let attentions = (attention::<f32>(s, false), attention::<f32>(s, true));
-            (convolutions, norm::<f32, 8, 8>(s, true, true), attentions)
+            (convolutions, norm::<f32>(s, [8, 8], true, true), attentions)
         })
     };
     assert!(run(1) == run(3));

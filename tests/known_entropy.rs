@@ -9,7 +9,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::Exact;
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::{FadingFourier, Mlp, MlpConfig};
+use idode::nn::{FadingFourier, MlpConfig, StaticMlp};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::pixels::PixelGrid;
@@ -47,7 +47,7 @@ fn ode_bits_per_dim_are_the_entropy_and_never_less() {
     let fourier = FadingFourier { exponents: vec![7], gamma: [range.min().0, range.max().0] };
     let config = MlpConfig { fourier: Some(fourier), ..MlpConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let network = Mlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+    let network = StaticMlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
     let settings = TrainerSettings {
         seed: 0,
         accumulation: 1,

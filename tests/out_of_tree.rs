@@ -19,7 +19,7 @@ struct Plugin {
     complaint: &'static str,
 }
 
-const PLUGINS: [Plugin; 5] = [
+const PLUGINS: [Plugin; 6] = [
     Plugin {
         kind: "parameterization",
         name: "my-velocity",
@@ -57,6 +57,13 @@ const PLUGINS: [Plugin; 5] = [
         blanks: ["&[f64::NAN; 2],", "&[0.0, 1.0],"],
         checked: None,
         complaint: "order condition of [] = NaN: expected 0 to within 1e-14",
+    },
+    Plugin {
+        kind: "network",
+        name: "my-net",
+        blanks: ["todo!(\"the hidden", "M::swish(h)"],
+        checked: None,
+        complaint: "not yet implemented: the hidden units of ",
     },
 ];
 
@@ -203,7 +210,7 @@ fn a_new_plugin_compiles_fails_until_the_formula_is_there_and_then_meets_every_l
 fn a_bad_kind_or_name_is_one_line_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases = [
-        (["new-plugin", "network", "mine"], "invalid value 'network' for '<KIND>'"),
+        (["new-plugin", "objective", "mine"], "invalid value 'objective' for '<KIND>'"),
         (["new-plugin", "solver", "My Solver"], "name = \"My Solver\": expected a crate's name: "),
         (["new-plugin", "solver", "../mine"], "name = \"../mine\": expected a crate's name: "),
         (["new-plugin", "schedule", "fn"], "name = \"fn\": expected a crate's name that is not reserved"),

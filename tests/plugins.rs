@@ -85,11 +85,12 @@ fn library(plugin: &Path) -> Vec<PathBuf> {
 const TABLE: &str = "src/table.rs";
 const CODE: [&str; 8] = ["fn ", "impl ", "if ", "for ", "match ", "|", "macro_rules", "loop "];
 
-/// The learned dequantizer holds a network and its training; the others are one formula each.
+/// The learned dequantizer holds a network and its training, and one is a network itself; the others are one formula each.
 #[test]
-fn every_plugin_but_the_learned_dequantizer_is_short() {
+fn every_plugin_without_a_network_is_short() {
     let mut counted = Vec::new();
-    for plugin in plugins().into_iter().filter(|plugin| name(plugin) != "learned") {
+    for plugin in plugins().into_iter().filter(|plugin| !["ddpm", "learned"].contains(&name(plugin).as_str()))
+    {
         let mut lines = 0;
         for file in library(&plugin) {
             let text = read(file.clone());

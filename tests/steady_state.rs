@@ -7,7 +7,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::{Divergence, Hutchinson};
 use idode::level::GammaRange;
 use idode::likelihood::Drift;
-use idode::nn::{UNet, UNetConfig};
+use idode::nn::{StaticUNet, UNetConfig};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
@@ -47,7 +47,7 @@ fn train_and_solve() {
     let device = Cpu::default();
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let config = UNetConfig { blocks: 2, dropout: 0.1, ..UNetConfig::default() };
-    let network = UNet::<8, 8, 3, 32, f32, Cpu>::new(&config, &device, &mut rng).unwrap();
+    let network = StaticUNet::<8, 8, 3, 32, f32, Cpu>::new(&config, &device, &mut rng).unwrap();
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
     let times = Importance::for_weight(diffusion.range(), diffusion.weight_density()).unwrap();
     let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };

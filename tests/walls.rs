@@ -272,3 +272,22 @@ fn the_reader_reads() {
         ["nn"]
     );
 }
+
+/// On CUDA the gradient of a broadcast tensor that is reshaped is wrong: `tensor::reshape` is the one way, and it refuses them.
+/// (The processor's own kernels never run there.)
+#[test]
+fn tensors_are_reshaped_in_one_place() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&src, &mut files);
+    let elsewhere =
+        |file: &&PathBuf| !file.starts_with(src.join("tensor/cpu")) && !file.ends_with("tensor/reshape.rs");
+    for file in files.iter().filter(elsewhere) {
+        for (number, line) in fs::read_to_string(file).expect("UTF-8").lines().enumerate() {
+            let code = line.split("//").next().unwrap_or(line);
+            let own_way = ["reshape_like", ".contiguous()", ".reshape::<", ".reshape()"].iter();
+            let found = own_way.copied().find(|way| code.contains(way));
+            assert!(found.is_none(), "{}:{}: {found:?}", file.display(), number + 1);
+        }
+    }
+}

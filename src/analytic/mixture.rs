@@ -75,12 +75,18 @@ impl GaussianMixture {
 
     /// A draw.
     pub fn sample<R: Rng + ?Sized>(&self, rng: &mut R) -> DVector<f64> {
+        self.sample_with_component(rng).1
+    }
+
+    /// A draw, and the component that it comes from.
+    pub(super) fn sample_with_component<R: Rng + ?Sized>(&self, rng: &mut R) -> (usize, DVector<f64>) {
         let mut left: f64 = rng.r#gen();
         let chosen = self.weights.iter().position(|w| {
             left -= w;
             left < 0.0
         });
-        self.components[chosen.unwrap_or(self.components.len() - 1)].sample(rng)
+        let chosen = chosen.unwrap_or(self.components.len() - 1);
+        (chosen, self.components[chosen].sample(rng))
     }
 
     /// What Bayes' rule says about which component `x` comes from.

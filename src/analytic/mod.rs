@@ -32,6 +32,7 @@ mod gaussian;
 mod jet;
 mod marginal;
 mod mixture;
+mod mixture_table;
 mod model;
 mod moments;
 mod net;
@@ -45,6 +46,7 @@ pub use gaussian::Gaussian;
 pub use jet::Jet;
 pub use marginal::{Marginal, Point};
 pub use mixture::GaussianMixture;
+pub use mixture_table::{Draws, MixtureTable};
 pub use model::Model;
 /// The linear algebra that this module's types are made of.
 pub use nalgebra;

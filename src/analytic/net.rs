@@ -90,7 +90,7 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> Network<f64, Cpu> fo
         &self.device
     }
 
-    fn forward<T: Tape<f64, Cpu>>(
+    fn forward<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Tensor<Self::Batch, f64, Cpu, T>,
         pass: &mut Pass<'_>,
@@ -105,7 +105,7 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> Network<f64, Cpu> fo
 
 #[diagnostic::do_not_recommend]
 impl<const N: usize, S: NoiseSchedule, P: Parameterization> Jvp<f64, Cpu> for AnalyticNet<N, S, P> {
-    fn jvp<T: Tape<f64, Cpu>>(
+    fn jvp<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, f64, Cpu, T>>,
         pass: &mut Pass<'_>,
@@ -122,7 +122,7 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> Jvp<f64, Cpu> for An
 
 #[diagnostic::do_not_recommend]
 impl<const N: usize, S: NoiseSchedule, P: Parameterization> SecondJvp<f64, Cpu> for AnalyticNet<N, S, P> {
-    fn second_jvp<T: Tape<f64, Cpu>>(
+    fn second_jvp<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Dual<Dual<Tensor<Self::Batch, f64, Cpu, T>>>,
         pass: &mut Pass<'_>,

@@ -36,7 +36,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "DEVICE")]
         device: Option<Device>,
     },
-    /// Measure the likelihood of a trained run on held-out images.
+    /// Measure the likelihood of a trained run on its held-out images or rows.
     Eval {
         /// The run's folder.
         run: PathBuf,
@@ -48,10 +48,16 @@ pub(super) enum Command {
     Sample {
         /// The run's folder.
         run: PathBuf,
-        /// The number of images [default: as the recipe says].
+        /// The number of images, or rows [default: as the recipe says].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         count: Option<u64>,
-        /// Write samples.csv too: the log-density of each sample, from the same solve, and how far its way back misses.
+        /// A condition of a model of a table, for every sample; once for each condition [default: those of held-out rows].
+        #[arg(long = "condition", value_name = "NAME=VALUE", value_parser = condition)]
+        conditions: Vec<(String, f64)>,
+        /// How rows of a table are written: csv or npy.
+        #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = ["csv", "npy"])]
+        format: String,
+        /// Write sample_densities.csv too: each sample's log-density, from the same solve, and how far its way back misses.
         #[arg(long)]
         log_prob: bool,
         /// Where to compute: cpu or cuda:N [default: as the recipe says].
@@ -122,6 +128,16 @@ pub(super) enum Command {
         /// The crate's name, and its folder's.
         name: String,
     },
+}
+
+/// A condition by name.
+fn condition(text: &str) -> Result<(String, f64), String> {
+    let expected = || format!("\"{text}\": expected NAME=VALUE with a finite number, such as y=1.5");
+    let (name, value) = text.rsplit_once('=').ok_or_else(expected)?;
+    match value.trim().parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok((name.to_owned(), value)),
+        _ => Err(expected()),
+    }
 }
 
 /// What to say instead of running a command.

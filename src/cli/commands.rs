@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::run::RunFolder;
-use crate::work::{self, Case, Chosen, Destination, Imported, Trained};
+use crate::work::{self, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -18,12 +18,15 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<ExitCode>
         Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
         Command::Train { recipe, out, resume, device, .. } => train(&recipe, out, resume, device, registry),
         Command::Eval { run, device } => evaluate(&run, device, registry),
-        Command::Sample { run, count, log_prob, device } => sample(&run, count, log_prob, device, registry),
+        Command::Sample { run, count, conditions, format, log_prob, device } => {
+            let wanted = Wanted { count, conditions, npy: format == "npy", log_prob };
+            sample(&run, wanted, device, registry)
+        }
         Command::Compare { runs, estimate, reference, json, out } => {
             compare(&runs, estimate.as_deref(), &reference, json, &out)
         }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
-        Command::Export { run, checkpoint } => export(&run, &checkpoint),
+        Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
         Command::Bench { case, json, device, .. } => bench(&case, json, device),
         Command::List => print(&list::list(registry)).map(|()| ExitCode::SUCCESS),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
@@ -37,7 +40,7 @@ fn train(
     device: Option<Device>,
     registry: &Registry,
 ) -> Result<ExitCode> {
-    let recipe = work::resolved(&Recipe::load(path)?.on(device))?;
+    let recipe = work::resolved(&Recipe::load(path)?.on(device), registry)?;
     let folder = match out {
         Some(out) => out,
         None => Path::new("runs").join(path.file_stem().unwrap_or(path.as_os_str())),
@@ -73,33 +76,12 @@ fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn sample(
-    path: &Path,
-    count: Option<u64>,
-    log_prob: bool,
-    device: Option<Device>,
-    registry: &Registry,
-) -> Result<ExitCode> {
+fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<ExitCode> {
     let run = RunFolder::open(path)?.on(device);
-    let count = count.unwrap_or(run.recipe().sample.count);
-    let text = if log_prob {
-        let (picture, table, back) = work::sample_with_log_prob(&run, registry, count, &mut Bar::new())?;
-        let failed = match back.failures {
-            0 => String::new(),
-            failures => format!("; of {failures} it failed"),
-        };
-        format!(
-            "the way back of {} samples misses their prior draws by at most {:.1e} and their log-density by {:.1e} nats{failed}\n{}\n{}\n",
-            back.samples,
-            back.state,
-            back.log_density_nats,
-            picture.display(),
-            table.display()
-        )
-    } else {
-        format!("{}\n", work::sample(&run, registry, count, &mut Bar::new())?.display())
-    };
-    print(&text)?;
+    let written = work::sample(&run, registry, &wanted, &mut Bar::new())?;
+    let densities =
+        if wanted.log_prob { format!("{}\n", run.sample_densities().display()) } else { String::new() };
+    print(&format!("{}\n{densities}", written.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,8 +126,8 @@ fn import(from: &Path, recipe: &Path, out: &Path, raw: bool, registry: &Registry
     Ok(ExitCode::SUCCESS)
 }
 
-fn export(run: &Path, to: &Path) -> Result<ExitCode> {
-    work::export(&RunFolder::open(run)?, to)?;
+fn export(run: &Path, to: &Path, registry: &Registry) -> Result<ExitCode> {
+    work::export(&RunFolder::open(run)?, registry, to)?;
     print(&format!("{}\n", to.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,32 +3,34 @@
 use super::table::aligned;
 use crate::comparison::Comparison;
 
-const HEADER: [&str; 11] = [
-    "estimate",
-    "run",
-    "bits/dim",
-    "against",
-    "bits/dim",
-    "difference",
-    "std. error",
-    "unpaired",
-    "images",
-    "better",
-    "left out",
-];
-
 /// One row for each difference, in aligned columns. A published figure has no images, so no standard error of pairs.
 pub fn comparison_table(comparison: &Comparison) -> String {
+    let Comparison { data, differences, references } = comparison;
+    let units = differences.iter().map(|d| d.unit).chain(references.iter().map(|r| r.unit));
+    let unit = units.map(|unit| unit.to_string()).next().unwrap_or_default();
+    let header = [
+        "estimate",
+        "run",
+        &unit,
+        "against",
+        &unit,
+        "difference",
+        "std. error",
+        "unpaired",
+        "images",
+        "better",
+    ];
     let four = |value: f64| format!("{value:.4}");
     let signed = |value: f64| format!("{value:+.4}");
-    let mut rows = vec![HEADER.map(str::to_owned)];
-    rows.extend(comparison.differences.iter().map(|d| {
-        [
+    let mut rows: Vec<Vec<String>> =
+        vec![header.iter().chain(&["left out"]).map(ToString::to_string).collect()];
+    rows.extend(differences.iter().map(|d| {
+        vec![
             d.estimate.clone(),
             d.run.clone(),
-            four(d.bits_per_dim),
+            four(d.value),
             d.baseline.clone(),
-            four(d.baseline_bits_per_dim),
+            four(d.baseline_value),
             signed(d.difference),
             four(d.standard_error),
             four(d.unpaired_standard_error),
@@ -37,13 +39,13 @@ pub fn comparison_table(comparison: &Comparison) -> String {
             d.left_out.to_string(),
         ]
     }));
-    rows.extend(comparison.references.iter().map(|r| {
-        [
+    rows.extend(references.iter().map(|r| {
+        vec![
             r.estimate.clone(),
             r.run.clone(),
-            four(r.bits_per_dim),
+            four(r.value),
             r.reference.clone(),
-            format!("{:.2}", r.published_bits_per_dim),
+            format!("{:.2}", r.published_value),
             signed(r.difference),
             String::new(),
             four(r.standard_error),
@@ -52,14 +54,13 @@ pub fn comparison_table(comparison: &Comparison) -> String {
             r.left_out.to_string(),
         ]
     }));
-    let data = &comparison.data;
     format!("{}, {} split\n{}", data.name, data.split, aligned(&rows, &[0, 1, 3]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::{Difference, ToReference};
+    use crate::comparison::{Difference, ToReference, Unit};
     use crate::result::DataRecord;
 
     #[test]
@@ -69,8 +70,9 @@ mod tests {
             estimate: "vlb".into(),
             baseline: "runs/a".into(),
             run: "runs/b".into(),
-            baseline_bits_per_dim: 2.71,
-            bits_per_dim: 2.7051,
+            unit: Unit::BitsPerDim,
+            baseline_value: 2.71,
+            value: 2.7051,
             difference: -0.0049,
             standard_error: 0.00031,
             unpaired_standard_error: 0.0087,
@@ -84,8 +86,9 @@ mod tests {
             reference: "vdm-cifar10".into(),
             source: "VDM".into(),
             run: "runs/a".into(),
-            published_bits_per_dim: 2.65,
-            bits_per_dim: 2.71,
+            unit: Unit::BitsPerDim,
+            published_value: 2.65,
+            value: 2.71,
             difference: 0.06,
             standard_error: 0.006,
             images: 10_000,

@@ -11,6 +11,7 @@ pub(super) fn list(registry: &Registry) -> String {
     section(&mut text, &registry.time_samplers, "[time]");
     section(&mut text, &registry.dequantizers, "[evaluation] dequantizers");
     section(&mut text, &registry.solvers, "[evaluation] and [sample] solver");
+    section(&mut text, &registry.networks, "[network]");
     text
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Dequantizer,
     /// An explicit Runge-Kutta method: its table.
     Solver,
+    /// What F is computed by: the formula of its hidden units.
+    Network,
 }
 
 /// The file of a crate, and its template.
@@ -39,9 +41,14 @@ struct Parts {
     dependencies: &'static str,
     /// Where a recipe names it; `NAME` stands for the name.
     recipe: &'static str,
+    /// The network of the recipe, if it is not this one.
+    network: &'static str,
     /// In words.
     kind: &'static str,
 }
+
+/// The network that trains what is no network itself.
+const MLP: &str = "[network]\nname = \"mlp\"\nwidth = 64\ndepth = 3\nfourier = [7]";
 
 macro_rules! parts {
     ($name:literal, $kind:literal, $dependencies:literal, $recipe:literal) => {
@@ -50,6 +57,7 @@ macro_rules! parts {
             test: include_str!(concat!("new_plugin/", $name, "_test.rs.template")),
             dependencies: $dependencies,
             recipe: $recipe,
+            network: MLP,
             kind: $kind,
         }
     };
@@ -79,6 +87,15 @@ impl Kind {
                 "",
                 "[evaluation]\nsolver = \"NAME\"\nstepping = { name = \"fixed\", steps = 100 }"
             ),
+            Self::Network => Parts {
+                network: "",
+                ..parts!(
+                    "network",
+                    "network",
+                    "dfdx = \"0.13\"\nrand = \"0.8\"\nserde = { version = \"1\", features = [\"derive\"] }\n",
+                    "[network]\nname = \"NAME\"\nwidth = 64"
+                )
+            },
         }
     }
 }
@@ -161,6 +178,7 @@ impl Words {
         let pairs = [
             ("{{dependencies}}", parts.dependencies),
             ("{{recipe}}", &parts.recipe.replace("NAME", &self.snake)),
+            ("{{network}}", &parts.network.replace("NAME", &self.snake)),
             ("{{kind}}", parts.kind),
             ("{{package}}", &self.package),
             ("{{name}}", &self.snake),
@@ -175,8 +193,14 @@ impl Words {
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 5] =
-        [Kind::Parameterization, Kind::Schedule, Kind::TimeSampler, Kind::Dequantizer, Kind::Solver];
+    const KINDS: [Kind; 6] = [
+        Kind::Parameterization,
+        Kind::Schedule,
+        Kind::TimeSampler,
+        Kind::Dequantizer,
+        Kind::Solver,
+        Kind::Network,
+    ];
 
     #[test]
     fn spellings() {

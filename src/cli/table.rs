@@ -2,24 +2,40 @@
 
 use crate::result::Outcome;
 
-const HEADER: [&str; 6] = ["estimate", "bits/dim", "std. error", "images", "evaluations/image", "seconds"];
-
-/// One row an estimate and one for the baseline, in aligned columns.
+/// One row an estimate and one for the baseline, in aligned columns; of rows that are no images in nats a row, with bits/dim beside them.
 pub fn table(outcome: &Outcome) -> String {
-    let mut rows = vec![HEADER.map(str::to_owned)];
+    let in_nats = outcome.estimates.iter().any(|estimate| estimate.nats_per_row.is_some());
+    let header: &[&str] = match in_nats {
+        true => &["estimate", "nats/row", "std. error", "bits/dim", "rows", "evaluations/row", "seconds"],
+        false => &["estimate", "bits/dim", "std. error", "images", "evaluations/image", "seconds"],
+    };
+    let mut rows = vec![header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>()];
     for estimate in &outcome.estimates {
-        rows.push([
-            estimate.name.clone(),
-            format!("{:.4}", estimate.bits_per_dim),
-            format!("{:.4}", estimate.standard_error),
+        let bits = format!("{:.4}", estimate.bits_per_dim);
+        let mut row = vec![estimate.name.clone()];
+        match (estimate.nats_per_row, estimate.nats_per_row_standard_error) {
+            (Some(nats), error) => {
+                let error = error.unwrap_or(f64::NAN);
+                row.extend([format!("{nats:.4}"), format!("{error:.4}"), bits]);
+            }
+            (None, _) => row.extend([bits, format!("{:.4}", estimate.standard_error)]),
+        }
+        row.extend([
             estimate.images.to_string(),
             format!("{:.1}", estimate.evaluations_per_image),
             format!("{:.1}", estimate.seconds),
         ]);
+        rows.push(row);
     }
     if let Some(baseline) = &outcome.baseline {
-        let [name, value] = [baseline.name.clone(), format!("{:.4}", baseline.bits_per_dim)];
-        rows.push([name, value, String::new(), String::new(), String::new(), String::new()]);
+        let bits = format!("{:.4}", baseline.bits_per_dim);
+        let mut row = vec![baseline.name.clone()];
+        match baseline.nats_per_row {
+            Some(nats) => row.extend([format!("{nats:.4}"), String::new(), bits]),
+            None => row.push(bits),
+        }
+        row.resize(header.len(), String::new());
+        rows.push(row);
     }
     let data = &outcome.data;
     let title = format!("{}, {} split, after step {}\n", data.name, data.split, outcome.step);
@@ -30,11 +46,11 @@ pub fn table(outcome: &Outcome) -> String {
     text
 }
 
-/// Rows in columns of one width, with a rule under the first row; the columns `left` stand at their left.
-pub(super) fn aligned<const N: usize>(rows: &[[String; N]], left: &[usize]) -> String {
-    let widths: Vec<usize> =
-        (0..N).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
-    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (N - 1));
+/// Rows in columns of one width, as many as the first has, with a rule under it; the columns `left` stand at their left.
+pub(super) fn aligned(rows: &[Vec<String>], left: &[usize]) -> String {
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
+    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1));
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let cell = |(i, (cell, width)): (usize, (&String, &usize))| match left.contains(&i) {
@@ -63,6 +79,8 @@ mod tests {
             name: name.into(),
             bits_per_dim,
             standard_error: 0.01234,
+            nats_per_row: None,
+            nats_per_row_standard_error: None,
             images: 297,
             evaluations_per_image: 98.53,
             seconds,
@@ -75,7 +93,7 @@ mod tests {
             },
             step: 1400,
             seed: 0,
-            baseline: Some(Baseline { name: "independent pixels".into(), bits_per_dim: 2.364 }),
+            baseline: Some(Baseline::bits("independent pixels", 2.364)),
             estimates: vec![estimate("vlb", 1.98768, 3.04), estimate("ode_truncated_normal", 1.9, 12.0)],
             stages: Vec::new(),
         };

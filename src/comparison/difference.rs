@@ -1,6 +1,6 @@
 //! Two runs, or a run and a published figure, on the same data.
 
-use super::{Measured, Reference};
+use super::{Measured, Reference, Unit};
 use crate::error::{Error, Result};
 use crate::result::DataRecord;
 use serde::Serialize;
@@ -27,11 +27,13 @@ pub struct Difference {
     pub baseline: String,
     /// The other.
     pub run: String,
-    /// The baseline's mean, in bits/dim.
-    pub baseline_bits_per_dim: f64,
-    /// The other's mean, in bits/dim.
-    pub bits_per_dim: f64,
-    /// The other's mean less the baseline's, in bits/dim: below 0 where the other is better.
+    /// What the numbers are in.
+    pub unit: Unit,
+    /// The baseline's mean.
+    pub baseline_value: f64,
+    /// The other's mean.
+    pub value: f64,
+    /// The other's mean less the baseline's: below 0 where the other is better.
     pub difference: f64,
     /// The paired standard error of the difference, `sd(b - a) / sqrt(n)`; NaN of fewer than two images.
     pub standard_error: f64,
@@ -59,13 +61,15 @@ pub struct ToReference {
     pub source: String,
     /// The run.
     pub run: String,
-    /// The published figure, in bits/dim, as it was rounded.
-    pub published_bits_per_dim: f64,
-    /// The run's mean, in bits/dim.
-    pub bits_per_dim: f64,
-    /// The run's mean less the published figure, in bits/dim.
+    /// What the numbers are in.
+    pub unit: Unit,
+    /// The published figure, as it was rounded.
+    pub published_value: f64,
+    /// The run's mean.
+    pub value: f64,
+    /// The run's mean less the published figure.
     pub difference: f64,
-    /// The standard error of the run's mean alone, in bits/dim.
+    /// The standard error of the run's mean alone.
     pub standard_error: f64,
     /// The images of the run that have a value.
     pub images: usize,
@@ -145,8 +149,9 @@ impl Difference {
             estimate: run.bound.estimate.clone(),
             baseline: baseline.run.clone(),
             run: run.run.clone(),
-            baseline_bits_per_dim: a.mean,
-            bits_per_dim: b.mean,
+            unit: run.unit,
+            baseline_value: a.mean,
+            value: b.mean,
             difference: d.mean,
             standard_error: d.standard_error,
             unpaired_standard_error: a.standard_error.hypot(b.standard_error),
@@ -173,8 +178,9 @@ impl ToReference {
             reference: reference.name.to_owned(),
             source: reference.source.to_owned(),
             run: run.run.clone(),
-            published_bits_per_dim: reference.bits_per_dim,
-            bits_per_dim: own.mean,
+            unit: run.unit,
+            published_value: reference.bits_per_dim,
+            value: own.mean,
             difference: own.mean - reference.bits_per_dim,
             standard_error: own.standard_error,
             images,
@@ -206,6 +212,7 @@ fn alike(baseline: &Measured, run: &Measured) -> Result<()> {
     let prints = sides.map(|side| side.data.fingerprint.as_object());
     let keys: BTreeSet<&String> = prints.iter().flatten().flat_map(|print| print.keys()).collect();
     rows.extend(keys.into_iter().map(|key| (format!("data's {key}"), sides.map(|side| part(side, key)))));
+    rows.push(("unit".to_owned(), sides.map(|side| side.unit.to_string())));
     rows.push(("bound".to_owned(), sides.map(|side| side.bound.to_string())));
     rows.push(("images".to_owned(), sides.map(indices)));
     let Some((what, [expected, found])) = rows.into_iter().find(|(_, [a, b])| a != b) else {

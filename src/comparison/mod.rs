@@ -14,14 +14,14 @@
 //!
 //! Unlike numbers are refused, each in one line that has both sides: another split, other data by any part of the
 //! fingerprint (grey levels, shape, number of images, hash), other images of it, another bound or another
-//! number of importance samples. [`Reference`]s are published figures under the same rules.
+//! number of importance samples or of conditions, another unit. [`Reference`]s are published figures under the same rules.
 
 mod difference;
 mod measured;
 mod reference;
 
 pub use difference::{Comparison, Difference, ToReference};
-pub use measured::{Bound, Measured};
+pub use measured::{Bound, Measured, Unit};
 pub use reference::Reference;
 
 #[cfg(test)]

@@ -96,6 +96,7 @@ impl Reference {
             ("split", run.data.split.clone(), self.split.to_owned()),
             ("data's levels", levels, LEVELS.to_string()),
             ("bound", run.bound.estimate.clone(), self.estimate.to_owned()),
+            ("conditions", run.bound.conditions.to_string(), "0".to_owned()),
             ("images", run.images.len().to_string(), self.images.to_string()),
         ];
         match rows.into_iter().find(|(_, found, expected)| found != expected) {

@@ -11,7 +11,8 @@ fn measured(run: &str, values: &[f64]) -> Measured {
     Measured {
         run: run.into(),
         data: DataRecord { name: "digits".into(), split: "test".into(), fingerprint },
-        bound: Bound { estimate: "vlb".into(), importance_samples: 1 },
+        bound: Bound { estimate: "vlb".into(), importance_samples: 1, conditions: 0 },
+        unit: Unit::BitsPerDim,
         images: (0..).zip(values.iter().copied()).collect(),
     }
 }
@@ -22,7 +23,7 @@ fn the_paired_error_is_that_of_the_differences() -> Result<()> {
     let found = Difference::of(&a, &b)?;
     // The differences are -1/2, 0 and -1: their standard deviation is 1/2.
     assert_eq!((found.images, found.left_out, found.better), (3, 2, 2));
-    assert_eq!((found.baseline_bits_per_dim, found.bits_per_dim, found.difference), (3.0, 2.5, -0.5));
+    assert_eq!((found.baseline_value, found.value, found.difference), (3.0, 2.5, -0.5));
     assert!((found.standard_error - 0.5 / 3_f64.sqrt()).abs() < 1e-15);
     // Standard deviations 2 and sqrt(13/4) of three values each.
     assert!((found.unpaired_standard_error - ((4.0 + 3.25) / 3_f64).sqrt()).abs() < 1e-15);
@@ -36,7 +37,7 @@ fn the_paired_error_is_that_of_the_differences() -> Result<()> {
 #[test]
 fn unlike_runs_are_refused() {
     let a = measured("a", &[1.0, 2.0]);
-    let cases: [(fn(&mut Measured), &str); 8] = [
+    let cases: [(fn(&mut Measured), &str); 10] = [
         (|b| b.data.split = "train".into(), "split of b = train: expected test, as a has"),
         (|b| b.data.fingerprint["sha256"] = "cd".into(), "data's sha256 of b = cd: expected ab, as a has"),
         (
@@ -55,6 +56,8 @@ fn unlike_runs_are_refused() {
             |b| b.bound.importance_samples = 20,
             "bound of b = vlb with 20 importance samples: expected vlb, as a has",
         ),
+        (|b| b.bound.conditions = 3, "bound of b = vlb given 3 conditions: expected vlb, as a has"),
+        (|b| b.unit = Unit::NatsPerRow, "unit of b = nats/row: expected bits/dim, as a has"),
         (
             |b| b.images = [(0, 1.0), (1, 1.0), (4, 1.0)].into(),
             "images of b = 3 (numbers 0 to 1, 4 to 4): expected 2 (numbers 0 to 1), as a has",
@@ -91,7 +94,7 @@ fn cifar10() -> Measured {
 fn published_figures_ask_for_their_data_split_levels_bound_and_images() -> Result<()> {
     let reference = Reference::named("i-dode-cifar10")?;
     let found = ToReference::of(&reference, &cifar10())?;
-    assert_eq!((found.images, found.left_out, found.published_bits_per_dim), (9999, 1, 2.56));
+    assert_eq!((found.images, found.left_out, found.published_value), (9999, 1, 2.56));
     assert!(
         (found.difference - 0.09).abs() < 1e-4 && (found.standard_error - 5e-4).abs() < 1e-7,
         "{found:?}"
@@ -101,7 +104,7 @@ fn published_figures_ask_for_their_data_split_levels_bound_and_images() -> Resul
         (|run| run.data.split = "train".into(), "split of a = train: expected test"),
         (|run| run.data.fingerprint["levels"] = 8.into(), "data's levels of a = 8: expected 256"),
         (|run| run.bound.estimate = "vlb".into(), "bound of a = vlb: expected ode_truncated_normal"),
-        (|run| drop(run.images.remove(&7)), "images of a = 9999: expected 10000"),
+        (|run| run.images.retain(|index, _| *index != 7), "images of a = 9999: expected 10000"),
     ];
     for (change, line) in cases {
         let mut run = cifar10();

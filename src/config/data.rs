@@ -1,10 +1,13 @@
 //! The data set of a recipe, and the noise levels it asks for.
 
 use super::by_name::by_name;
+use super::classes::Classes;
 use super::fault::Fault;
-use super::files::{self, ArrayFiles, Cifar10, Folder, ImageNet32};
+use super::files::{self, ArrayArchives, ArrayFiles, Cifar10, Condition, Digits, Folder, ImageNet32};
 use super::source::Source;
-use crate::data::{Augmentation, ImageShape, TwoPixel, cifar10, digits, imagenet32};
+use super::table::Table;
+use crate::data::imagenet32::Release;
+use crate::data::{Augmentation, ImageShape, RowShape, TwoPixel, cifar10, digits, imagenet32};
 use crate::error::Result;
 use crate::level::GammaRange;
 use serde::{Deserialize, Serialize};
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Data {
     /// `"digits"`: 1,797 handwritten digits of 8x8 pixels and 17 grey levels, embedded in the crate.
-    Digits,
+    Digits(Digits),
     /// `"two_pixel"`: two pixels of 256 levels from a fixed mixture whose entropy is known exactly.
     TwoPixel,
     /// `"cifar10"`: 32x32x3.
@@ -23,23 +26,25 @@ pub enum Data {
     /// `"npy"`: NumPy arrays.
     Npy(ArrayFiles),
     /// `"npz"`: NumPy arrays in archives.
-    Npz(ArrayFiles),
+    Npz(ArrayArchives),
     /// `"idx"`: arrays of bytes, as MNIST comes in.
     Idx(ArrayFiles),
     /// `"folder"`: image files in a folder, tar or zip.
     Folder(Folder),
+    /// `"table"`: rows of numbers, from CSV or NumPy files.
+    Table(Table),
 }
 
 by_name!(Data {
-    Digits, TwoPixel;
-    Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayFiles), Idx(ArrayFiles), Folder(Folder)
+    TwoPixel;
+    Digits(Digits), Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayArchives), Idx(ArrayFiles), Folder(Folder), Table(Table)
 });
 
 impl Data {
     /// The name in recipes.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Digits => digits::NAME,
+            Self::Digits(_) => digits::NAME,
             Self::TwoPixel => crate::data::two_pixel::NAME,
             Self::Cifar10(_) => cifar10::NAME,
             Self::Imagenet32(imagenet) => imagenet.release.name(),
@@ -47,38 +52,98 @@ impl Data {
             Self::Npz(_) => "npz",
             Self::Idx(_) => "idx",
             Self::Folder(_) => "folder",
+            Self::Table(_) => "table",
         }
     }
 
-    /// The number of grey levels of a pixel.
-    pub fn levels(&self) -> u32 {
-        match self {
-            Self::Digits => 17,
+    /// The number of grey levels of a pixel; none where rows are no images.
+    pub fn levels(&self) -> Option<u32> {
+        Some(match self {
+            Self::Digits(_) => 17,
             Self::TwoPixel => 256,
             Self::Cifar10(cifar) => cifar.levels,
             Self::Imagenet32(imagenet) => imagenet.levels,
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.levels,
+            Self::Npy(files) | Self::Idx(files) => files.levels,
+            Self::Npz(files) => files.levels,
             Self::Folder(folder) => folder.levels,
-        }
+            Self::Table(_) => return None,
+        })
     }
 
     /// The shape of an image, as far as the recipe tells.
     pub fn shape(&self) -> Option<ImageShape> {
         match self {
-            Self::Digits => Some(digits::shape()),
+            Self::Digits(_) => Some(digits::shape()),
             Self::TwoPixel => Some(TwoPixel::shape()),
             Self::Cifar10(_) => Some(cifar10::shape()),
             Self::Imagenet32(_) => Some(imagenet32::shape()),
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.shape.as_ref().map(files::shape),
+            Self::Npy(files) | Self::Idx(files) => files.shape.as_ref().map(files::shape),
+            Self::Npz(files) => files.shape.as_ref().map(files::shape),
             Self::Folder(folder) => Some(files::shape(&folder.shape)),
+            Self::Table(_) => None,
+        }
+    }
+
+    /// The shape of a row, as far as the recipe tells: of a table, once its columns are named.
+    pub fn row_shape(&self) -> Option<RowShape> {
+        match self {
+            Self::Table(table) if table.columns.is_empty() => None,
+            Self::Table(table) => Some(RowShape::Vector(table.columns.len())),
+            _ => self.shape().map(RowShape::Image),
+        }
+    }
+
+    /// The numbers of the data that each row is conditioned on.
+    pub fn conditions(&self) -> usize {
+        match self {
+            Self::Table(table) => table.condition.len(),
+            _ => self.condition().and_then(|Condition::Label| self.classes()).unwrap_or(0),
+        }
+    }
+
+    /// What images are conditioned on.
+    pub fn condition(&self) -> Option<Condition> {
+        match self {
+            Self::Digits(digits) => digits.condition,
+            Self::Cifar10(cifar) => cifar.condition,
+            Self::Imagenet32(imagenet) => imagenet.condition,
+            Self::Npy(files) | Self::Idx(files) => files.condition,
+            Self::Npz(files) => files.condition,
+            Self::Folder(folder) => folder.condition,
+            Self::TwoPixel | Self::Table(_) => None,
+        }
+    }
+
+    /// Whether the images have labels, as far as the recipe tells.
+    fn is_labelled(&self) -> bool {
+        match self {
+            Self::Npy(files) | Self::Idx(files) => files.train_labels.is_some(),
+            Self::Npz(files) => files.train_labels.is_some(),
+            Self::Folder(folder) => folder.classes.is_some(),
+            _ => self.classes().is_some(),
+        }
+    }
+
+    /// The number of classes that the images have labels of, as far as the recipe tells.
+    pub fn classes(&self) -> Option<usize> {
+        match self {
+            Self::Digits(_) => Some(digits::CLASSES),
+            Self::Cifar10(_) => Some(cifar10::CLASSES),
+            Self::Imagenet32(imagenet) => (imagenet.release == Release::New).then_some(imagenet32::CLASSES),
+            Self::Npy(files) | Self::Idx(files) => files.classes,
+            Self::Npz(files) => files.classes,
+            Self::Folder(Folder { classes: Some(Classes::Named(names)), .. }) => Some(names.len()),
+            Self::TwoPixel | Self::Folder(_) | Self::Table(_) => None,
         }
     }
 
     /// The same data with the shape of an image written out, where it can be.
     pub(crate) fn with_shape(&self, shape: ImageShape) -> Self {
-        let mut data = self.clone();
-        if let Self::Npy(files) | Self::Npz(files) | Self::Idx(files) = &mut data {
-            files.shape = Some([shape.height, shape.width, shape.channels]);
+        let (mut data, sides) = (self.clone(), Some([shape.height, shape.width, shape.channels]));
+        match &mut data {
+            Self::Npy(files) | Self::Idx(files) => files.shape = sides,
+            Self::Npz(files) => files.shape = sides,
+            _ => {}
         }
         data
     }
@@ -86,27 +151,34 @@ impl Data {
     /// What training does to its images.
     pub fn augmentation(&self) -> Augmentation {
         match self {
-            Self::Digits | Self::TwoPixel => Augmentation::default(),
+            Self::Digits(_) | Self::TwoPixel | Self::Table(_) => Augmentation::default(),
             Self::Cifar10(cifar) => cifar.augmentation,
             Self::Imagenet32(imagenet) => imagenet.augmentation,
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => files.augmentation,
+            Self::Npy(files) | Self::Idx(files) => files.augmentation,
+            Self::Npz(files) => files.augmentation,
             Self::Folder(folder) => folder.augmentation,
         }
     }
 
     pub(super) fn check(&self) -> Result<(), Fault> {
+        if self.condition().is_some() && !self.is_labelled() {
+            let expected = "no such key, as the images have no labels";
+            return Err(Fault::new("condition", "\"label\"", expected));
+        }
         match self {
-            Self::Digits | Self::TwoPixel => Ok(()),
+            Self::Digits(_) | Self::TwoPixel => Ok(()),
+            Self::Table(table) => table.check().map(drop),
             Self::Cifar10(cifar) => files::check(cifar.levels, 256, Some(&[32, 32, 3]), cifar.augmentation),
             Self::Imagenet32(imagenet) => {
                 files::check(imagenet.levels, 256, Some(&[32, 32, 3]), imagenet.augmentation)
             }
-            Self::Npy(files) | Self::Npz(files) | Self::Idx(files) => {
-                let stored = files.stored_levels.unwrap_or(files.levels);
-                files::check(files.levels, stored, files.shape.as_ref(), files.augmentation)
-            }
+            Self::Npy(files) | Self::Idx(files) => files.check(),
+            Self::Npz(files) => files.check(),
             Self::Folder(folder) => {
-                files::check(folder.levels, 65536, Some(&folder.shape), folder.augmentation)?;
+                files::check(folder.levels, files::MOST_LEVELS, Some(&folder.shape), folder.augmentation)?;
+                if let Some(classes) = &folder.classes {
+                    classes.check().map_err(|fault| fault.under("classes"))?;
+                }
                 match folder.shape[2] {
                     1 | 3 => Ok(()),
                     channels => Err(Fault::new("shape[2]", channels.to_string(), "1 or 3 channels")),
@@ -120,7 +192,7 @@ impl Data {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Range {
-    /// The least noise: `-2 ln(3.0187 L)` for `L` grey levels.
+    /// The least noise: `-2 ln(3.0187 L)` for `L` grey levels; for rows of numbers as for 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gamma_min: Option<f64>,
     /// The most noise: 5.
@@ -129,9 +201,9 @@ pub struct Range {
 }
 
 impl Range {
-    /// The range for pixels of `levels` grey levels.
-    pub(super) fn of(&self, levels: u32, source: &Source) -> Result<GammaRange> {
-        let default = GammaRange::for_levels(levels);
+    /// The range for pixels of `levels` grey levels, or for rows of numbers.
+    pub(super) fn of(&self, levels: Option<u32>, source: &Source) -> Result<GammaRange> {
+        let default = GammaRange::for_levels(levels.unwrap_or(256));
         let min = self.gamma_min.unwrap_or(default.min().0);
         let max = self.gamma_max.unwrap_or(default.max().0);
         let (key, found, other) = match (self.gamma_min, self.gamma_max) {

@@ -72,6 +72,12 @@ by_name!(Divergence {
     Hutchinson(Hutchinson), #[serde(rename = "hutch++")] HutchPlusPlus(HutchPlusPlus), Blocks(Blocks)
 });
 
+impl Default for Divergence {
+    fn default() -> Self {
+        Self::Hutchinson(Hutchinson::default())
+    }
+}
+
 /// Settings of Hutchinson's estimator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -132,9 +138,10 @@ pub struct Evaluation {
     pub solver: Named,
     /// How it steps: `"adaptive"`.
     pub stepping: Stepping,
-    /// How the divergence is computed: `"hutchinson"`.
-    pub divergence: Divergence,
-    /// One estimate each: `["truncated_normal", "uniform", "gaussian"]`.
+    /// How the divergence is computed: `"hutchinson"`; for rows of at most 64 numbers `"exact"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<Divergence>,
+    /// One estimate each: `["truncated_normal", "uniform", "gaussian"]`; of rows of numbers, which are measured as they are, `[]`.
     pub dequantizers: Vec<Named>,
 }
 
@@ -215,7 +222,7 @@ impl Default for Evaluation {
             importance_samples: 1,
             solver: Named::new("dormand_prince"),
             stepping: Stepping::Adaptive(Adaptive::default()),
-            divergence: Divergence::Hutchinson(Hutchinson::default()),
+            divergence: None,
             dequantizers: ["truncated_normal", "uniform", "gaussian"].map(Named::new).to_vec(),
         }
     }
@@ -261,7 +268,7 @@ impl Evaluation {
         count("draws", self.draws)?;
         count("importance_samples", self.importance_samples)?;
         self.stepping.check()?;
-        self.divergence.check()?;
+        self.divergence.iter().try_for_each(Divergence::check)?;
         for (i, dequantizer) in self.dequantizers.iter().enumerate() {
             if self.dequantizers[..i].iter().any(|earlier| earlier.name == dequantizer.name) {
                 let found = format!("\"{}\" again", dequantizer.name);

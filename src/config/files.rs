@@ -2,10 +2,11 @@
 //!
 //! Paths are as the process sees them: absolute, or relative to the folder it runs in. Nothing here opens one.
 
+use super::classes::Classes;
 use super::fault::Fault;
 use super::limits::levels;
 use crate::data::imagenet32::Release;
-use crate::data::{Augmentation, ImageShape};
+use crate::data::{Augmentation, ImageShape, Labels};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ pub struct Cifar10 {
     /// What training does to its images: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub augmentation: Augmentation,
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }
 
 /// Settings of ImageNet-32.
@@ -39,34 +43,107 @@ pub struct ImageNet32 {
     /// What training does to its images: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub augmentation: Augmentation,
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }
 
-/// Settings of NumPy arrays and of IDX files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ArrayFiles {
-    /// The training images, with axes (image, height, width) or (image, height, width, channels).
-    pub train: PathBuf,
-    /// The held-out images.
-    pub test: PathBuf,
-    /// The name of the training array in a `.npz`; without it there must be one alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train_key: Option<String>,
-    /// The name of the held-out array in a `.npz`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub test_key: Option<String>,
-    /// Grey levels: 256.
-    #[serde(default = "all_levels")]
-    pub levels: u32,
-    /// Grey levels in the file, which are merged evenly into `levels`: as many.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stored_levels: Option<u32>,
-    /// Height, width and channels of an image; without it, as the training file has them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shape: Option<[usize; 3]>,
-    /// What training does to its images: nothing.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub augmentation: Augmentation,
+/// What each image is conditioned on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Its class.
+    Label,
+}
+
+/// Settings of the digits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Digits {
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
+}
+
+/// Settings that hold the same keys for every kind of arrays, and those that it has alone.
+macro_rules! arrays {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $type:ty,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            /// The training images, with axes (image, height, width) or (image, height, width, channels).
+            pub train: PathBuf,
+            /// The held-out images.
+            pub test: PathBuf,
+            $(
+                $(#[$doc])*
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $key: Option<$type>,
+            )*
+            /// The number of classes; without it, one more than the largest training label.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub classes: Option<usize>,
+            /// Grey levels: 256.
+            #[serde(default = "all_levels")]
+            pub levels: u32,
+            /// Grey levels in the file, which are merged evenly into `levels`: as many.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub stored_levels: Option<u32>,
+            /// Height, width and channels of an image; without it, as the training file has them.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub shape: Option<[usize; 3]>,
+            /// What training does to its images: nothing.
+            #[serde(default, skip_serializing_if = "is_default")]
+            pub augmentation: Augmentation,
+            /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub condition: Option<Condition>,
+        }
+
+        impl $name {
+            /// Grey levels in the files.
+            pub fn stored(&self) -> u32 {
+                self.stored_levels.unwrap_or(self.levels)
+            }
+
+            pub(super) fn check(&self) -> Result<(), Fault> {
+                if let Some(stored) = self.stored_levels {
+                    levels("stored_levels", stored, MOST_LEVELS)?;
+                    if self.levels > stored {
+                        let expected = format!("at most {stored}, the stored_levels");
+                        return Err(Fault::new("levels", self.levels.to_string(), expected));
+                    }
+                }
+                check(self.levels, MOST_LEVELS, self.shape.as_ref(), self.augmentation)?;
+                check_labels(self.train_labels.is_some(), self.test_labels.is_some(), self.classes)
+            }
+        }
+    };
+}
+
+arrays! {
+    /// Settings of files that hold one array each: `.npy` and IDX.
+    ArrayFiles {
+        /// A file of the same kind with a label for each training image; without it there are none.
+        train_labels: PathBuf,
+        /// The labels of the held-out images.
+        test_labels: PathBuf,
+    }
+}
+
+arrays! {
+    /// Settings of `.npz`, which holds arrays by their names.
+    ArrayArchives {
+        /// The name of the training array; without it there must be one alone.
+        train_key: String,
+        /// The name of the held-out array.
+        test_key: String,
+        /// The name of an array, in the same archive, with a label for each training image; without it there are none.
+        train_labels: String,
+        /// The name of the array of the held-out images' labels.
+        test_labels: String,
+    }
 }
 
 /// Settings of image files, PNG or JPEG.
@@ -79,6 +156,10 @@ pub struct Folder {
     pub test: PathBuf,
     /// Height, width and channels (1 or 3) of an image.
     pub shape: [usize; 3],
+    /// The sub-folders whose images are a class each: `"folders"` for all of the training images, or a list of names;
+    /// without it images have no label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
     /// Whether files may be larger than `shape`, of which each visit sees a part at a random place: false.
     #[serde(default)]
     pub random_crops: bool,
@@ -88,7 +169,13 @@ pub struct Folder {
     /// What training does to its images: nothing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub augmentation: Augmentation,
+    /// `"label"`: each image is conditioned on its class, one input of the network for each class. Without it nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
 }
+
+/// The most grey levels that any file has.
+pub(super) const MOST_LEVELS: u32 = 65536;
 
 fn all_levels() -> u32 {
     256
@@ -103,19 +190,29 @@ pub(super) fn shape(&[height, width, channels]: &[usize; 3]) -> ImageShape {
     ImageShape::new(height, width, channels)
 }
 
+/// Checks the keys of labels: those of both splits or of none, and a number of classes only beside them.
+fn check_labels(train: bool, test: bool, classes: Option<usize>) -> Result<(), Fault> {
+    match (train, test, classes) {
+        (true, false, _) => Err(Fault::new("test_labels", "nothing", "this key, as there is train_labels")),
+        (false, true, _) => Err(Fault::new("train_labels", "nothing", "this key, as there is test_labels")),
+        (false, false, Some(found)) => {
+            Err(Fault::new("classes", found.to_string(), "no such key, as there are no labels"))
+        }
+        (true, true, Some(found)) if !(1..=Labels::MOST_CLASSES).contains(&found) => {
+            Err(Fault::new("classes", found.to_string(), "1 to 65536"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks what every one of these has; without a shape, turns are checked when it is known.
 pub(super) fn check(
     used: u32,
-    stored: u32,
+    most: u32,
     sides: Option<&[usize; 3]>,
     augmentation: Augmentation,
 ) -> Result<(), Fault> {
-    levels("levels", used)?;
-    levels("stored_levels", stored)?;
-    if used > stored {
-        let expected = format!("at most {stored}, as the files have");
-        return Err(Fault::new("levels", used.to_string(), expected));
-    }
+    levels("levels", used, most)?;
     let Some(sides) = sides else { return Ok(()) };
     if let Some(axis) = sides.iter().position(|side| !(1..=65536).contains(side)) {
         return Err(Fault::new(format!("shape[{axis}]"), sides[axis].to_string(), "1 to 65536"));

@@ -12,9 +12,9 @@ pub(super) fn count(key: &str, value: u64) -> Result<(), Fault> {
     must((1..=1_000_000_000).contains(&value), key, value, "1 to 1000000000")
 }
 
-/// A number of grey levels.
-pub(super) fn levels(key: &str, value: u32) -> Result<(), Fault> {
-    must((2..=65536).contains(&value), key, value, "2 to 65536")
+/// A number of grey levels, at most as many as the files have.
+pub(super) fn levels(key: &str, value: u32, most: u32) -> Result<(), Fault> {
+    must((2..=most).contains(&value), key, value, &format!("2 to {most}"))
 }
 
 /// A seed, which TOML's integers must hold.

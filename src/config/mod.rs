@@ -4,12 +4,11 @@
 //! of the wrong type or out of its range is an error that names the file, the line and the key.
 //!
 //! ```
-//! use idode::config::{Data, Network, Recipe, Unet};
+//! use idode::config::{Data, Digits, Named, Recipe};
 //!
 //! let text = "data.name = 'digits'\nnetwork = { name = 'unet', width = 64 }";
 //! let recipe = Recipe::parse("digits.toml", text)?;
-//! let unet = Unet { width: 64, ..Unet::default() };
-//! assert_eq!(recipe, Recipe::new(Data::Digits, Network::Unet(unet)));
+//! assert_eq!(recipe, Recipe::new(Data::Digits(Digits::default()), Named::new("unet").with("width", 64)));
 //!
 //! let error = Recipe::parse("digits.toml", "data.nam = 'digits'").unwrap_err();
 //! let line = r#"digits.toml: line 1, data.nam: found an unknown key, expected "name""#;
@@ -18,6 +17,7 @@
 //! ```
 
 mod by_name;
+mod classes;
 mod data;
 pub(crate) mod de;
 mod device;
@@ -30,19 +30,22 @@ mod network;
 mod objective;
 mod source;
 mod stage;
+mod table;
 
+pub use classes::Classes;
 pub use data::{Data, Range};
 pub use device::Device;
 pub use evaluation::{
     Adaptive, Blocks, Controller, Divergence, Evaluation, Fixed, HutchPlusPlus, Hutchinson, Probe, Sample,
     Stepping,
 };
-pub use files::{ArrayFiles, Cifar10, Folder, ImageNet32};
+pub use files::{ArrayArchives, ArrayFiles, Cifar10, Condition, Digits, Folder, ImageNet32};
 pub use named::Named;
-pub use network::{Attention, Mlp, Network, Unet};
+pub use network::{Attention, Mlp, Unet};
 pub use objective::{Objective, SecondOrder, ThirdOrder};
 pub use source::Source;
 pub use stage::{Cosine, Decay, Stage};
+pub use table::{Column, Table};
 
 use crate::error::{Error, Result};
 use crate::level::GammaRange;
@@ -74,7 +77,7 @@ pub struct Recipe {
     #[serde(default = "time")]
     pub time: Named,
     /// The network; it has no default.
-    pub network: Network,
+    pub network: Named,
     /// The stages of training, in order: one of the default kind.
     #[serde(default = "stages")]
     pub stage: Vec<Stage>,
@@ -126,7 +129,7 @@ fn stages() -> Vec<Stage> {
 
 impl Recipe {
     /// The recipe with every default.
-    pub fn new(data: Data, network: Network) -> Self {
+    pub fn new(data: Data, network: impl Into<Named>) -> Self {
         Self {
             seed: 0,
             device: Device::default(),
@@ -135,7 +138,7 @@ impl Recipe {
             schedule: schedule(),
             parameterization: parameterization(),
             time: time(),
-            network,
+            network: network.into(),
             stage: stages(),
             log: Log::default(),
             evaluation: Evaluation::default(),
@@ -212,7 +215,6 @@ impl Recipe {
 
     fn check_sections(&self) -> Result<(), fault::Fault> {
         limits::seed("seed", self.seed)?;
-        self.network.check().map_err(|fault| fault.under("network"))?;
         if self.stage.is_empty() {
             return Err(fault::Fault::new("stage", "no stage", "at least one [[stage]]"));
         }

@@ -1,19 +1,8 @@
-//! The network of a recipe.
+//! The settings of the networks that are built in.
 
-use super::by_name::by_name;
-use super::fault::Fault;
-use super::limits::{count, fraction};
+use super::Named;
 pub use crate::nn::Attention;
 use serde::{Deserialize, Serialize};
-
-/// The network, by name.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Network {
-    /// `"unet"`: the paper's U-Net at constant resolution, for images.
-    Unet(Unet),
-    /// `"mlp"`: a multilayer perceptron, for points and toys.
-    Mlp(Mlp),
-}
 
 /// Settings of the U-Net.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,29 +61,17 @@ impl Default for Mlp {
     }
 }
 
-by_name!(Network { ; Unet(Unet), Mlp(Mlp) });
-
-impl Network {
-    pub(super) fn check(&self) -> Result<(), Fault> {
-        match self {
-            Self::Unet(unet) => {
-                count("width", unet.width as u64)?;
-                count("blocks", unet.blocks as u64)?;
-                fraction("dropout", unet.dropout)?;
-                exponents(unet.fourier.as_deref().unwrap_or_default())
-            }
-            Self::Mlp(mlp) => {
-                count("width", mlp.width as u64)?;
-                count("depth", mlp.depth as u64)?;
-                exponents(mlp.fourier.as_deref().unwrap_or_default())
+/// A network's settings as the recipe has them, by name.
+macro_rules! named {
+    ($($settings:ident: $name:literal),*) => {$(
+        impl From<$settings> for Named {
+            fn from(settings: $settings) -> Self {
+                // Plain numbers, names and lists: TOML holds them.
+                let settings = toml::Table::try_from(settings).unwrap_or_default();
+                Self { name: $name.to_owned(), settings }
             }
         }
-    }
+    )*};
 }
 
-fn exponents(fourier: &[i32]) -> Result<(), Fault> {
-    match fourier.iter().position(|k| !(-4..=16).contains(k)) {
-        Some(i) => Err(Fault::new(format!("fourier[{i}]"), fourier[i].to_string(), "-4 to 16")),
-        None => Ok(()),
-    }
-}
+named!(Unet: "unet", Mlp: "mlp");

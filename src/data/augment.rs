@@ -4,8 +4,8 @@
 //! i-DODE (arXiv 2305.03935), CIFAR-10 with augmentation; its published code, as that of VDM (arXiv
 //! 2107.00630), feeds the network 1 for an image that any step was chosen for, else 0.
 
+use crate::data::shape::ImageShape;
 use crate::data::shuffle::Visit;
-use crate::data::source::ImageShape;
 use crate::error::{Error, Result};
 use rand::Rng;
 use rand::seq::SliceRandom;

@@ -6,12 +6,15 @@
 //! # Reference
 //! A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
+use crate::data::array::Array;
 use crate::data::damage::read_error;
 use crate::data::depth::Depth;
-use crate::data::parts::read_parts;
+use crate::data::labels::Labels;
+use crate::data::parts::{Parts, read_parts};
 use crate::data::pickle::Pickle;
 use crate::data::planar::interleave;
-use crate::data::source::{ImageShape, Split};
+use crate::data::shape::ImageShape;
+use crate::data::source::Split;
 use crate::data::spool::{Spool, StreamedSet};
 use crate::error::{Error, Result};
 use std::io::Read;
@@ -20,12 +23,15 @@ use std::path::Path;
 /// The data set's name in recipes and results.
 pub const NAME: &str = "cifar10";
 
+/// The number of classes: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck.
+pub const CLASSES: usize = 10;
+
 /// The shape of every image, 32x32x3.
 pub fn shape() -> ImageShape {
     ImageShape::new(32, 32, 3)
 }
 
-/// Reads one split; `levels` below 256 merges neighbouring levels.
+/// Reads one split, with its labels; `levels` below 256 merges neighbouring levels.
 ///
 /// # Errors
 /// If a batch is missing, truncated or damaged, or a pickle holds anything but plain data and arrays.
@@ -40,29 +46,34 @@ pub fn load(path: impl AsRef<Path>, split: Split, levels: u32) -> Result<Streame
     let title = |part: usize| batches[part].to_string();
     let number = |file: &str| batches.iter().position(|b| *b == file.strip_suffix(".bin").unwrap_or(file));
     let mut pixels = Vec::new();
-    let order = read_parts(path, batches.len(), &title, &number, &mut spool, &mut |entry, reader, spool| {
+    let parts = read_parts(path, batches.len(), &title, &number, &mut spool, &mut |entry, reader, spool| {
         let mut push = |what: &str, planes: &[u16]| {
             interleave(shape(), planes, &mut pixels);
             spool.push(what, (32, 32), depth, &pixels)
         };
         if entry.ends_with(".bin") {
-            binary(path, entry, reader, &mut push)
+            binary(path, entry, reader, &mut push).map(Some)
         } else {
             python(path, entry, reader, "data", shape(), &mut push)
         }
     })?;
-    spool.finish(NAME, split, Some(&order))
+    let Parts { order, labels } = parts;
+    let set = spool.finish(NAME, split, Some(&order))?;
+    match labels {
+        None => Ok(set),
+        Some(labels) => set.with_labels(Labels::new(&path.display().to_string(), labels, CLASSES)?),
+    }
 }
 
-/// Rows of one label and 3,072 values.
+/// Rows of one label and 3,072 values; gives the labels.
 fn binary(
     path: &Path,
     entry: &str,
     reader: &mut dyn Read,
     push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
-) -> Result<()> {
+) -> Result<Vec<u16>> {
     let row_bytes = 1 + shape().dims();
-    let (mut row, mut planes) = (Vec::new(), Vec::new());
+    let (mut row, mut planes, mut labels) = (Vec::new(), Vec::new(), Vec::new());
     for image in 0.. {
         let what = format!("{entry}: image {image}");
         row.clear();
@@ -74,17 +85,18 @@ fn binary(
         if row.len() < row_bytes {
             return Err(Error::format(path, what, format!("{} bytes", row.len()), format!("{row_bytes}")));
         }
-        if row[0] > 9 {
+        if usize::from(row[0]) >= CLASSES {
             return Err(Error::format(path, format!("{what}: label"), row[0], "0 to 9"));
         }
         planes.clear();
         planes.extend(row[1..].iter().map(|&b| u16::from(b)));
         push(&what, &planes)?;
+        labels.push(row[0].into());
     }
-    Ok(())
+    Ok(labels)
 }
 
-/// A pickled dictionary whose array `key` has one planar image a row.
+/// A pickled dictionary whose array `key` has one planar image a row; gives its labels, if it has any.
 pub(crate) fn python(
     path: &Path,
     entry: &str,
@@ -92,17 +104,25 @@ pub(crate) fn python(
     key: &str,
     shape: ImageShape,
     push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<Vec<u16>>> {
     let pickle = Pickle::read(path, entry, reader)?;
-    let array = pickle.array(path, entry, key)?;
-    let [images, values] = *array.shape else {
+    let (array, mut bytes) = pickle.array(path, entry, key)?;
+    planar_rows(path, entry, &mut bytes, &array, shape, push)?;
+    pickle.labels(path, entry, "labels")
+}
+
+/// The rows of an array with axes (image, value).
+pub(crate) fn planar_rows(
+    path: &Path,
+    entry: &str,
+    reader: &mut dyn Read,
+    array: &Array,
+    shape: ImageShape,
+    push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
+) -> Result<()> {
+    if !matches!(array.shape[..], [_, values] if values == shape.dims()) {
         let expected = format!("2 axes (image, {})", shape.dims());
         return Err(Error::format(path, format!("{entry}: shape"), format!("{:?}", array.shape), expected));
-    };
-    if values != shape.dims() {
-        let expected = format!("[{images}, {}]", shape.dims());
-        return Err(Error::format(path, format!("{entry}: shape"), format!("{:?}", array.shape), expected));
     }
-    let mut bytes = array.bytes;
-    crate::data::npy::rows(path, entry, &mut bytes, array.integers, (images, values), push)
+    array.rows(path, entry, reader, push)
 }

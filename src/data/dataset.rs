@@ -1,8 +1,10 @@
 //! A data set held in memory.
 
 use crate::data::fingerprint::{Fingerprint, Fingerprinter};
+use crate::data::labels::Labels;
+use crate::data::shape::ImageShape;
 use crate::data::shuffle::Visit;
-use crate::data::source::{ImageShape, ImageSource, Split};
+use crate::data::source::{ImageSource, Split};
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 
@@ -14,7 +16,7 @@ pub struct ImageSet {
     shape: ImageShape,
     grid: PixelGrid,
     pixels: Vec<u16>,
-    labels: Option<Vec<u32>>,
+    labels: Option<Labels>,
 }
 
 impl ImageSet {
@@ -42,10 +44,11 @@ impl ImageSet {
     ///
     /// # Errors
     /// Unless there is one label per image.
-    pub fn with_labels(self, labels: Vec<u32>) -> Result<Self> {
-        if labels.len() != self.images() {
+    pub fn with_labels(self, labels: Labels) -> Result<Self> {
+        let found = labels.values().len();
+        if found != self.images() {
             let expected = format!("{}, one per image", self.images());
-            return Err(Error::value(format!("{}: labels", self.name), labels.len(), expected));
+            return Err(Error::value(format!("{}: labels", self.name), found, expected));
         }
         Ok(Self { labels: Some(labels), ..self })
     }
@@ -60,14 +63,18 @@ impl ImageSet {
         self
     }
 
-    /// Reads a whole source into memory (epoch 0 of each image, no labels).
+    /// Reads a whole source into memory (epoch 0 of each image).
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn collect(source: &dyn ImageSource) -> Result<Self> {
         let visits: Vec<Visit> = (0..source.images()).map(Visit::from).collect();
         let pixels = source.batch(&visits)?;
-        Self::new(source.name(), source.split(), source.shape(), source.grid(), pixels)
+        let set = Self::new(source.name(), source.split(), source.shape(), source.grid(), pixels)?;
+        match source.labels() {
+            None => Ok(set),
+            Some(labels) => set.with_labels(labels.clone()),
+        }
     }
 
     /// The levels of image `index`, if there is one.
@@ -85,11 +92,6 @@ impl ImageSet {
     /// All levels, row-major (image, height, width, channels).
     pub fn pixels(&self) -> &[u16] {
         &self.pixels
-    }
-
-    /// The class of each image, where known.
-    pub fn labels(&self) -> Option<&[u32]> {
-        self.labels.as_deref()
     }
 }
 
@@ -152,6 +154,10 @@ impl ImageSource for ImageSet {
         self.rows().for_each(|row| f.update(row));
         Ok(f.finish())
     }
+
+    fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +167,10 @@ mod tests {
     fn set() -> ImageSet {
         let grid = PixelGrid::new(6).unwrap();
         ImageSet::new("toy", Split::Train, ImageShape::new(1, 2, 1), grid, (0..6).collect()).unwrap()
+    }
+
+    fn labels(values: Vec<u16>) -> Labels {
+        Labels::new("toy", values, 3).unwrap()
     }
 
     #[test]
@@ -173,6 +183,9 @@ mod tests {
         assert_eq!(s.row(usize::MAX), None);
         assert_eq!(ImageSet::collect(&s).unwrap(), s);
         assert_eq!(s.truncated(2).pixels(), [0, 1, 2, 3]);
+        let labelled = set().with_labels(labels(vec![2, 0, 1])).unwrap();
+        assert_eq!(ImageSet::collect(&labelled).unwrap(), labelled);
+        assert_eq!(labelled.truncated(2).labels(), Some(&labels(vec![2, 0])));
     }
 
     #[test]
@@ -183,7 +196,7 @@ mod tests {
         assert_eq!(line(odd), "toy: number of levels given = 3: expected a positive multiple of 2 (1x2x1)");
         let high = ImageSet::new("toy", Split::Test, shape, grid, vec![0, 1, 2, 6]);
         assert_eq!(line(high), "toy: image 1, value 1 = 6: expected a level below 6");
-        assert_eq!(line(set().with_labels(vec![1])), "toy: labels = 1: expected 3, one per image");
+        assert_eq!(line(set().with_labels(labels(vec![1]))), "toy: labels = 1: expected 3, one per image");
         let far = set().batch(&[3.into()]).unwrap_err().to_string();
         assert_eq!(far, "toy: image = 3: expected 0 to 2");
     }

@@ -6,15 +6,20 @@
 
 use crate::data::dataset::ImageSet;
 use crate::data::idx;
-use crate::data::source::{ImageShape, ImageSource, Split};
+use crate::data::labels::Labels;
+use crate::data::shape::ImageShape;
+use crate::data::source::Split;
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
+use flate2::read::GzDecoder;
 use std::path::Path;
 
 /// The data set's name in recipes and results.
 pub const NAME: &str = "digits";
 /// The number of grey levels.
 pub const LEVELS: u32 = 17;
+/// The number of classes, one for each digit.
+pub const CLASSES: usize = 10;
 /// The images in file order up to here are the training split, the other 297 the test split.
 pub const TRAIN_IMAGES: usize = 1500;
 
@@ -31,23 +36,25 @@ pub fn shape() -> ImageShape {
 /// # Errors
 /// If `split` is neither `Train` nor `Test`.
 pub fn load(split: Split) -> Result<ImageSet> {
-    let (images, labels) = (Path::new("optdigits-8x8-images"), Path::new("optdigits-8x8-labels"));
-    let grid = PixelGrid::new(LEVELS)?;
-    let all = idx::read_from(images, IMAGES)?.into_images(images, NAME, split, grid)?;
-    let classes = idx::read_from(labels, LABELS)?.into_labels(labels)?;
+    let unpacked =
+        |name: &str, mut bytes: &[u8]| idx::values(Path::new(name), &mut GzDecoder::new(&mut bytes));
+    let (pixels, labels) =
+        (unpacked("optdigits-8x8-images", IMAGES)?, unpacked("optdigits-8x8-labels", LABELS)?);
     let range = match split {
         Split::Train => 0..TRAIN_IMAGES,
-        Split::Test => TRAIN_IMAGES..all.images(),
+        Split::Test => TRAIN_IMAGES..labels.len(),
         Split::Validation => return Err(Error::value("split of digits", split, "train or test")),
     };
     let d = shape().dims();
-    let pixels = all.pixels()[range.start * d..range.end * d].to_vec();
-    ImageSet::new(NAME, split, shape(), grid, pixels)?.with_labels(classes[range].to_vec())
+    let pixels = pixels[range.start * d..range.end * d].to_vec();
+    let labels = Labels::new(NAME, labels[range].to_vec(), CLASSES)?;
+    ImageSet::new(NAME, split, shape(), PixelGrid::new(LEVELS)?, pixels)?.with_labels(labels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::source::ImageSource;
 
     #[test]
     fn the_splits_are_fixed() {
@@ -56,9 +63,9 @@ mod tests {
         assert_eq!((train.shape(), train.grid().levels()), (shape(), 17));
         assert_eq!(train.pixels().iter().max(), Some(&16));
         // The set starts with 0 to 9 in order; its first image is a zero.
-        assert_eq!(train.labels().unwrap()[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(train.labels().unwrap().values()[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         assert_eq!(train.row(0).unwrap()[..8], [0, 0, 5, 13, 9, 1, 0, 0]);
-        assert_eq!(test.labels().unwrap().len(), 297);
+        assert_eq!((test.labels().unwrap().values().len(), test.labels().unwrap().classes()), (297, 10));
         assert!(load(Split::Validation).is_err());
     }
 

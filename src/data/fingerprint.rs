@@ -1,6 +1,6 @@
 //! What a data set is, in numbers that go into a result.
 
-use crate::data::source::ImageShape;
+use crate::data::shape::ImageShape;
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use serde::{Deserialize, Serialize};

@@ -8,20 +8,25 @@
 //! New: P. Chrabaszcz, I. Loshchilov, F. Hutter, "A Downsampled Variant of ImageNet as an Alternative to
 //! the CIFAR datasets", 2017.
 
-use crate::data::archive::for_each_in_zip;
-use crate::data::cifar10::python;
+use crate::data::cifar10::{planar_rows, python};
 use crate::data::damage::read_at_most;
 use crate::data::depth::Depth;
 use crate::data::image_files::{self, Files};
+use crate::data::labels::Labels;
 use crate::data::npy;
-use crate::data::parts::read_parts;
+use crate::data::parts::{Parts, read_parts};
 use crate::data::planar::interleave;
-use crate::data::source::{ImageShape, Split};
+use crate::data::shape::ImageShape;
+use crate::data::source::Split;
 use crate::data::spool::{Spool, StreamedSet};
+use crate::data::zip::for_each_in_zip;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
+
+/// The number of classes of the new release; the old one has none.
+pub const CLASSES: usize = 1000;
 
 /// Which of the two data sets called ImageNet-32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +67,8 @@ pub fn shape() -> ImageShape {
 ///
 /// `path` is, for the old release, the folder, tar or zip of the split's PNG files (their order is that
 /// of their names); for the new one a folder, tar or zip with `train_data_batch_1` to `_10` or `val_data`,
-/// each a pickle or `.npz`. Of the new release, memory holds one batch at a time.
+/// each a pickle or `.npz`. Of the new release, memory holds one batch at a time; there are labels if every batch has
+/// them from 1 to 1000, as published (they count from 0 here).
 ///
 /// # Errors
 /// If a batch is missing, a file is truncated or damaged or of another shape, or a pickle holds anything
@@ -90,7 +96,7 @@ fn new_release(path: &Path, split: Split, levels: u32) -> Result<StreamedSet> {
         (0..count).find(|&part| title(part) == stem)
     };
     let mut pixels = Vec::new();
-    let order = read_parts(path, count, &title, &number, &mut spool, &mut |entry, reader, spool| {
+    let parts = read_parts(path, count, &title, &number, &mut spool, &mut |entry, reader, spool| {
         let mut push = |what: &str, planes: &[u16]| {
             interleave(shape(), planes, &mut pixels);
             spool.push(what, (32, 32), depth, &pixels)
@@ -101,35 +107,42 @@ fn new_release(path: &Path, split: Split, levels: u32) -> Result<StreamedSet> {
             python(path, entry, reader, "data", shape(), &mut push)
         }
     })?;
-    spool.finish(Release::New.name(), split, Some(&order))
+    let Parts { order, labels } = parts;
+    let set = spool.finish(Release::New.name(), split, Some(&order))?;
+    let from_zero = |label: u16| label.checked_sub(1).filter(|&label| usize::from(label) < CLASSES);
+    match labels.and_then(|labels| labels.into_iter().map(from_zero).collect()) {
+        None => Ok(set),
+        Some(labels) => set.with_labels(Labels::new(&path.display().to_string(), labels, CLASSES)?),
+    }
 }
 
-/// A batch as `.npz` with the array `data`, one planar image a row.
+/// A batch as `.npz` with the array `data`, one planar image a row; gives the array `labels`, if it is there.
 fn npz(
     path: &Path,
     entry: &str,
     reader: &mut dyn Read,
     push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
-) -> Result<()> {
+) -> Result<Option<Vec<u16>>> {
     // A batch of the release has 0.4 GB.
     let bytes = read_at_most(path, entry, reader, 1 << 32)?;
-    let mut found = false;
+    let (mut found, mut labels) = (false, None);
     for_each_in_zip(path, entry, bytes, &mut |name, reader| {
-        if name != "data.npy" {
-            return Ok(());
-        }
-        found = true;
         let what = format!("{entry}: {name}");
-        let header = npy::header(path, &what, reader)?;
-        match header.shape[..] {
-            [images, values] if values == shape().dims() => {
-                npy::rows(path, &what, reader, header.integers, (images, values), push)
+        match name {
+            "data.npy" => {
+                found = true;
+                let array = npy::header(path, &what, reader)?;
+                planar_rows(path, &what, reader, &array, shape(), push)
             }
-            _ => {
-                let expected = format!("2 axes (image, {})", shape().dims());
-                Err(Error::format(path, format!("{what}: shape"), format!("{:?}", header.shape), expected))
+            "labels.npy" => {
+                labels = Some(npy::header(path, &what, reader).and_then(|a| a.labels(path, &what, reader)));
+                Ok(())
             }
+            _ => Ok(()),
         }
     })?;
-    if found { Ok(()) } else { Err(Error::format(path, entry, "no array data", "an array called data")) }
+    if !found {
+        return Err(Error::format(path, entry, "no array data", "an array called data"));
+    }
+    labels.transpose()
 }

@@ -1,29 +1,28 @@
-//! NumPy arrays of images: `.npy`, and `.npz` with one of its arrays.
+//! NumPy arrays of images and of labels: `.npy`, plain or packed, and `.npz` with one of its arrays.
 //!
 //! # Reference
 //! NumPy documentation, "A simple file format for NumPy arrays" (`numpy.lib.format`).
 
 use crate::data::archive::for_each_file;
-use crate::data::damage::{fill, require_end};
+use crate::data::array::Array;
+use crate::data::damage::fill;
 use crate::data::depth::Depth;
-use crate::data::integers::IntegerType;
-use crate::data::source::{ImageShape, Split};
+use crate::data::element::Element;
+use crate::data::magic;
+use crate::data::shape::ImageShape;
+use crate::data::source::Split;
 use crate::data::spool::{Spool, StreamedSet};
 use crate::error::{Error, Result};
 use std::io::Read;
 use std::path::Path;
 
-/// What an array's header says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub(crate) integers: IntegerType,
-    pub(crate) shape: Vec<usize>,
-}
+/// The most arrays of a file that an error names.
+const NAMED: usize = 20;
 
 /// Reads the images of a `.npy`, or of array `key` of a `.npz`, one at a time.
 ///
-/// The array's axes are (image, height, width) or (image, height, width, channels), its values integers.
-/// Without a key a `.npz` must hold a single array.
+/// The array's axes are (image, height, width) or (image, height, width, channels), in either order; its values
+/// are whole numbers, as integers or as floats. Without a key a `.npz` must hold a single array.
 ///
 /// # Errors
 /// If the file is no such array, is truncated, is longer than its header says, lacks the key, or holds
@@ -36,29 +35,15 @@ pub fn load(
     depth: Depth,
 ) -> Result<StreamedSet> {
     let path = path.as_ref();
-    let (mut found, mut others) = (None, Vec::new());
-    for_each_file(path, &mut |entry, reader| {
-        let array = entry.strip_suffix(".npy").unwrap_or(entry);
-        match key {
-            Some(key) if key != array && path.file_name().is_none_or(|f| f != entry) => {
-                others.push(array.to_string());
-            }
-            _ if found.is_some() => others.push(array.to_string()),
-            _ => found = Some((array.to_string(), spool(path, entry, reader, depth)?)),
-        }
-        Ok(())
-    })?;
-    match found {
-        Some((array, _)) if key.is_none() && !others.is_empty() => {
-            let found = format!("{array}, {}", others.join(", "));
-            Err(Error::format(path, "arrays", found, "one array, or the name of one"))
-        }
-        Some((_, spool)) => spool.finish(name, split, None),
-        None => {
-            let found = if others.is_empty() { "none".into() } else { others.join(", ") };
-            Err(Error::format(path, "arrays", found, format!("one called {}", key.unwrap_or("*.npy"))))
-        }
-    }
+    read(path, key, &mut |entry, reader| {
+        let array = header(path, entry, reader)?;
+        let shape = array.image_shape(path, entry)?;
+        let mut spool = Spool::new(path, shape, depth.grid(), None)?;
+        array.rows(path, entry, reader, &mut |what, levels| {
+            spool.push(what, (shape.height, shape.width), depth, levels)
+        })?;
+        spool.finish(name, split, None)
+    })
 }
 
 /// The shape of the images of a `.npy`, or of array `key` of a `.npz`, from its header alone.
@@ -67,75 +52,87 @@ pub fn load(
 /// If there is no such array, or its header is none of images.
 pub fn shape(path: impl AsRef<Path>, key: Option<&str>) -> Result<ImageShape> {
     let path = path.as_ref();
-    let mut found = None;
-    for_each_file(path, &mut |entry, reader| {
+    read(path, key, &mut |entry, reader| header(path, entry, reader)?.image_shape(path, entry))
+}
+
+/// The labels in a `.npy`, or in array `key` of a `.npz`: one whole number an image, axes (image) or (image, 1).
+///
+/// # Errors
+/// If there is no such array, or it is damaged, or of another shape.
+pub fn labels(path: impl AsRef<Path>, key: Option<&str>) -> Result<Vec<u16>> {
+    let path = path.as_ref();
+    read(path, key, &mut |entry, reader| header(path, entry, reader)?.labels(path, entry, reader))
+}
+
+/// What `use_it` makes of the array that `key` names, or of the only one.
+fn read<T>(
+    path: &Path,
+    key: Option<&str>,
+    use_it: &mut dyn FnMut(&str, &mut dyn Read) -> Result<T>,
+) -> Result<T> {
+    let (mut count, mut names) = (0usize, Vec::new());
+    let mut wanted = None;
+    for_each_file(path, &mut |entry, _| {
         let array = entry.strip_suffix(".npy").unwrap_or(entry);
-        let wanted = key.is_none_or(|key| key == array || path.file_name().is_some_and(|file| file == entry));
-        if wanted && found.is_none() {
-            found = Some(image_shape(path, entry, &header(path, entry, reader)?)?.1);
+        if key.is_none_or(|key| key == array) {
+            wanted = Some(entry.to_owned());
+        }
+        count += 1;
+        if names.len() < NAMED {
+            names.push(array.to_owned());
         }
         Ok(())
     })?;
-    found.ok_or_else(|| {
-        Error::format(path, "arrays", "none of that name", format!("one called {}", key.unwrap_or("*.npy")))
-    })
-}
-
-/// The number of images and their shape.
-fn image_shape(path: &Path, entry: &str, header: &Header) -> Result<(usize, ImageShape)> {
-    match header.shape[..] {
-        [n, height, width] => Ok((n, ImageShape::new(height, width, 1))),
-        [n, height, width, channels] => Ok((n, ImageShape::new(height, width, channels))),
-        _ => {
-            let expected = "3 or 4 axes (image, height, width, channels)";
-            Err(Error::format(path, format!("{entry}: shape"), format!("{:?}", header.shape), expected))
+    if count > names.len() {
+        names.push(format!("and {} more", count - names.len()));
+    }
+    let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let wanted = match (wanted, key) {
+        (Some(entry), None) if count == 1 => entry,
+        (Some(entry), Some(_)) => entry,
+        (_, None) => return Err(Error::format(path, "arrays", found, "one array, or the name of one")),
+        (None, Some(key)) => {
+            return Err(Error::format(path, "arrays", found, format!("one called {key}")));
         }
-    }
-}
-
-fn spool(path: &Path, entry: &str, reader: &mut dyn Read, depth: Depth) -> Result<Spool> {
-    let header = header(path, entry, reader)?;
-    let (images, shape) = image_shape(path, entry, &header)?;
-    let mut spool = Spool::new(path, shape, depth.grid(), None)?;
-    rows(path, entry, reader, header.integers, (images, shape.dims()), &mut |what, levels| {
-        spool.push(what, (shape.height, shape.width), depth, levels)
+    };
+    let mut made = None;
+    for_each_file(path, &mut |entry, reader| {
+        if entry == wanted && made.is_none() {
+            made = Some(use_it(entry, reader)?);
+        }
+        Ok(())
     })?;
-    Ok(spool)
+    made.ok_or_else(|| Error::format(path, "arrays", "another file than before", format!("array {wanted}")))
 }
 
-/// Reads `images` rows of `d` values each, and then the end of the file.
-pub(crate) fn rows(
-    path: &Path,
-    entry: &str,
-    reader: &mut dyn Read,
-    integers: IntegerType,
-    (images, d): (usize, usize),
-    push: &mut dyn FnMut(&str, &[u16]) -> Result<()>,
-) -> Result<()> {
-    // An image is at most 2^28 values, so that a header cannot ask for all memory.
-    if d > 1 << 28 {
-        return Err(Error::format(path, format!("{entry}: values of an image"), d, "at most 2^28"));
-    }
-    let (mut bytes, mut levels) = (vec![0; d * integers.bytes()], Vec::with_capacity(d));
-    for i in 0..images {
-        let what = format!("{entry}: image {i} of {images}");
-        fill(path, &what, reader, &mut bytes)?;
-        levels.clear();
-        integers
-            .decode(&bytes, &mut levels)
-            .map_err(|(j, v)| Error::format(path, format!("{what}: value {j}"), v, "0 to 65535"))?;
-        push(&what, &levels)?;
-    }
-    require_end(path, entry, reader)
+/// What the header of any array says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dictionary {
+    pub(crate) descr: String,
+    pub(crate) column_major: bool,
+    pub(crate) shape: Vec<usize>,
 }
 
-/// Reads the header of an array of integers in row-major order.
-pub(crate) fn header(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<Header> {
+/// Reads the header of an array of integers or floats.
+pub(crate) fn header(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<Array> {
+    let Dictionary { descr, column_major, shape } = dictionary(path, entry, reader)?;
+    let wrong =
+        |found: String, expected: &str| Error::format(path, format!("{entry}: header"), found, expected);
+    let expected = "a descr of integers or floats such as '|u1'";
+    let element = Element::parse(&descr).ok_or_else(|| wrong(format!("descr '{descr}'"), expected))?;
+    let array = Array { element, shape, column_major };
+    match array.size() {
+        Some(_) => Ok(array),
+        None => Err(wrong(format!("shape {:?}", array.shape), "fewer than 2^48 bytes")),
+    }
+}
+
+/// Reads the header of an array of any type and order.
+pub(crate) fn dictionary(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<Dictionary> {
     let mut start = [0; 8];
     fill(path, &format!("{entry}: magic number"), reader, &mut start)?;
     if !start.starts_with(b"\x93NUMPY") {
-        let found = start[..6].escape_ascii().to_string();
-        return Err(Error::format(path, format!("{entry}: magic number"), found, "\\x93NUMPY"));
+        return Err(Error::format(path, entry, magic::name(&start), "an array of NumPy, \\x93NUMPY"));
     }
     let what = format!("{entry}: header");
     let mut length = [0; 4];
@@ -151,22 +148,16 @@ pub(crate) fn header(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<
     let mut text = vec![0; length as usize];
     fill(path, &what, reader, &mut text)?;
     let text = String::from_utf8_lossy(&text);
-    let wrong = |expected: &str| {
-        let shown: String = text.trim_end().chars().take(200).collect();
-        Error::format(path, &what, format!("{:?}", shown), expected)
-    };
-    let Some((order, descr, shape)) = fields(&text) else {
-        return Err(wrong("a dictionary of descr, fortran_order and shape"));
-    };
-    if order != "False" {
-        return Err(wrong("fortran_order False (row-major values)"));
+    match fields(&text) {
+        Some((order @ ("True" | "False"), descr, shape)) => {
+            Ok(Dictionary { descr: descr.to_owned(), column_major: order == "True", shape })
+        }
+        _ => {
+            let shown: String = text.trim_end().chars().take(200).collect();
+            let expected = "a dictionary of descr, fortran_order and shape";
+            Err(Error::format(path, &what, format!("{shown:?}"), expected))
+        }
     }
-    let integers = IntegerType::parse(descr).ok_or_else(|| wrong("a descr of integers such as '|u1'"))?;
-    let size = shape.iter().try_fold(integers.bytes(), |n, &s| n.checked_mul(s));
-    if size.is_none_or(|n| n >= 1 << 48) {
-        return Err(wrong("fewer than 2^48 bytes"));
-    }
-    Ok(Header { integers, shape })
 }
 
 /// The values of fortran_order, descr and shape in `{'descr': '|u1', ...}`; nothing else is understood.

@@ -1,6 +1,6 @@
 //! Images stored one channel after another, as CIFAR-10 and the new ImageNet-32 are.
 
-use crate::data::source::ImageShape;
+use crate::data::shape::ImageShape;
 
 /// Puts the channels of each pixel side by side: (channels, height, width) to (height, width, channels).
 pub(crate) fn interleave(shape: ImageShape, planes: &[u16], pixels: &mut Vec<u16>) {

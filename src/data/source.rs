@@ -1,38 +1,48 @@
 //! What a data set is to the rest of the crate: rows of levels, read by index.
 
 use crate::data::fingerprint::Fingerprint;
+use crate::data::labels::Labels;
+use crate::data::shape::ImageShape;
 use crate::data::shuffle::Visit;
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Height, width and channels of every image of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ImageShape {
-    /// Rows of pixels.
-    pub height: usize,
-    /// Pixels in a row.
-    pub width: usize,
-    /// Values in a pixel: 1 grey, 3 red, green, blue.
-    pub channels: usize,
+/// The shape of a row of any data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowShape {
+    /// An image.
+    Image(ImageShape),
+    /// So many numbers without an order in space.
+    Vector(usize),
 }
 
-impl ImageShape {
-    /// An image of `height` x `width` pixels of `channels` values.
-    pub fn new(height: usize, width: usize, channels: usize) -> Self {
-        Self { height, width, channels }
+impl RowShape {
+    /// The number of values of a row.
+    pub fn dims(self) -> usize {
+        match self {
+            Self::Image(image) => image.dims(),
+            Self::Vector(dims) => dims,
+        }
     }
 
-    /// The number of values `d = height * width * channels`.
-    pub fn dims(&self) -> usize {
-        self.height * self.width * self.channels
+    /// The row as an image: numbers without an order are the channels of one pixel.
+    pub fn image(self) -> ImageShape {
+        match self {
+            Self::Image(image) => image,
+            Self::Vector(dims) => ImageShape::new(1, 1, dims),
+        }
     }
 }
 
-impl fmt::Display for ImageShape {
+impl fmt::Display for RowShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}x{}", self.height, self.width, self.channels)
+        match self {
+            Self::Image(image) => image.fmt(f),
+            Self::Vector(1) => f.write_str("1 number"),
+            Self::Vector(dims) => write!(f, "{dims} numbers"),
+        }
     }
 }
 
@@ -82,7 +92,8 @@ impl std::str::FromStr for Split {
 ///
 /// # Laws
 /// - `read` of a visit gives `shape().dims()` levels, each below `grid().levels()`;
-/// - `read` of the same visit always gives the same levels.
+/// - `read` of the same visit always gives the same levels;
+/// - `labels`, where there are any, are as many as the images.
 pub trait ImageSource: fmt::Debug + Send + Sync {
     /// The data set's name, the same for each of its splits.
     fn name(&self) -> &str;
@@ -113,6 +124,16 @@ pub trait ImageSource: fmt::Debug + Send + Sync {
     /// # Errors
     /// If the file below cannot be read.
     fn fingerprint(&self) -> Result<Fingerprint>;
+
+    /// The class of each image, where it is known: nothing, unless the data set says otherwise.
+    fn labels(&self) -> Option<&Labels> {
+        None
+    }
+
+    /// How many files lay beside the images and were not read (texts, thumbnails, hidden files): 0.
+    fn passed_over(&self) -> usize {
+        0
+    }
 
     /// The levels of each visited image, as one vector.
     ///
@@ -148,6 +169,12 @@ macro_rules! forward {
             }
             fn fingerprint(&self) -> Result<Fingerprint> {
                 (**self).fingerprint()
+            }
+            fn labels(&self) -> Option<&Labels> {
+                (**self).labels()
+            }
+            fn passed_over(&self) -> usize {
+                (**self).passed_over()
             }
         }
     )*};

@@ -8,8 +8,10 @@
 use crate::data::dataset::check_visits;
 use crate::data::depth::Depth;
 use crate::data::fingerprint::{Fingerprint, Fingerprinter, bytes_per_level, encode};
+use crate::data::labels::Labels;
+use crate::data::shape::ImageShape;
 use crate::data::shuffle::Visit;
-use crate::data::source::{ImageShape, ImageSource, Split};
+use crate::data::source::{ImageSource, Split};
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use rand::Rng;
@@ -36,6 +38,8 @@ pub struct StreamedSet {
     crop_seed: u64,
     origin: PathBuf,
     records: Vec<Record>,
+    labels: Option<Labels>,
+    passed_over: usize,
     file: Mutex<File>,
     fingerprint: OnceLock<Fingerprint>,
 }
@@ -142,6 +146,8 @@ impl Spool {
             crop_seed: self.crop_seed.unwrap_or(0),
             origin: self.origin,
             records,
+            labels: None,
+            passed_over: 0,
             file: Mutex::new(file),
             fingerprint: OnceLock::new(),
         })
@@ -149,6 +155,29 @@ impl Spool {
 }
 
 impl StreamedSet {
+    /// The same images with a class for each.
+    ///
+    /// # Errors
+    /// Unless there is one label per image.
+    pub fn with_labels(self, labels: Labels) -> Result<Self> {
+        let (found, images) = (labels.values().len(), self.images());
+        if found != images {
+            let expected = format!("{images}, one per image");
+            return Err(Error::format(
+                &self.origin,
+                format!("labels of the {} split", self.split),
+                found,
+                expected,
+            ));
+        }
+        Ok(Self { labels: Some(labels), ..self })
+    }
+
+    /// The same images, with the number of files beside them that were passed over.
+    pub(crate) fn beside(self, passed_over: usize) -> Self {
+        Self { passed_over, ..self }
+    }
+
     /// The file or folder that the images came from.
     pub fn origin(&self) -> &Path {
         &self.origin
@@ -215,6 +244,14 @@ impl ImageSource for StreamedSet {
         visits.iter().try_for_each(|&visit| self.read_one(&mut file, visit, &mut bytes, rows))
     }
 
+    fn labels(&self) -> Option<&Labels> {
+        self.labels.as_ref()
+    }
+
+    fn passed_over(&self) -> usize {
+        self.passed_over
+    }
+
     /// Reads the whole set (epoch 0 of each image) the first time it is asked for.
     fn fingerprint(&self) -> Result<Fingerprint> {
         if let Some(known) = self.fingerprint.get() {
@@ -241,17 +278,28 @@ mod tests {
         Spool::new(Path::new("f"), ImageShape::new(1, 2, 1), grid, crop).unwrap()
     }
 
+    fn streamed_of(pixels: &[u16], levels: u32) -> StreamedSet {
+        let (mut s, depth) = (spool(levels, None), Depth::of(levels).unwrap());
+        for (i, row) in pixels.chunks(2).enumerate() {
+            s.push(&format!("image {i}"), (1, 2), depth, row).unwrap();
+        }
+        s.finish("toy", Split::Train, None).unwrap()
+    }
+
     #[test]
     fn a_streamed_set_is_the_set_in_memory() {
         for levels in [6, 1000] {
-            let (mut s, depth) = (spool(levels, None), Depth::of(levels).unwrap());
             let pixels: Vec<u16> = (0..6).map(|k| k * (levels as u16 / 6)).collect();
-            for (i, row) in pixels.chunks(2).enumerate() {
-                s.push(&format!("image {i}"), (1, 2), depth, row).unwrap();
-            }
-            let streamed = s.finish("toy", Split::Train, None).unwrap();
-            let held = ImageSet::new("toy", Split::Train, streamed.shape(), streamed.grid(), pixels).unwrap();
+            let streamed = streamed_of(&pixels, levels);
+            let held = ImageSet::new("toy", Split::Train, streamed.shape(), streamed.grid(), pixels.clone())
+                .unwrap();
             assert_eq!(ImageSet::collect(&streamed).unwrap(), held);
+            let labels = |values| Labels::new("toy", values, 2).unwrap();
+            let line = streamed_of(&pixels, levels).with_labels(labels(vec![0])).unwrap_err().to_string();
+            assert_eq!(line, "f: labels of the train split: found 1, expected 3, one per image");
+            let labelled = streamed_of(&pixels, levels).with_labels(labels(vec![0, 1, 1])).unwrap();
+            assert_eq!(labelled.labels().unwrap().values(), [0, 1, 1]);
+            assert_eq!(ImageSet::collect(&labelled).unwrap().labels(), labelled.labels());
             assert_eq!(streamed.fingerprint().unwrap(), held.fingerprint().unwrap());
             let visits = [2.into(), 0.into()];
             assert_eq!(streamed.batch(&visits).unwrap(), held.batch(&visits).unwrap());

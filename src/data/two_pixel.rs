@@ -5,7 +5,8 @@
 //! sampled is what the entropy is summed over.
 
 use crate::data::dataset::ImageSet;
-use crate::data::source::{ImageShape, Split};
+use crate::data::shape::ImageShape;
+use crate::data::source::Split;
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use rand::{Rng, SeedableRng};

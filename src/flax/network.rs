@@ -2,14 +2,12 @@
 
 use super::{Array, Arrays};
 use crate::error::{Error, Result};
-use crate::nn::{ParameterVisitor, Parameters, Role};
+use crate::nn::{Parameters, Role};
 use crate::tensor::{Kernels, Real};
-use dfdx::prelude::{HasShape, Shape, Tensor};
 use std::path::Path;
 
 /// The published shape of a parameter: a convolution's kernel with its axes apart.
-fn published<S: Shape>(role: Role, shape: &S) -> Vec<usize> {
-    let shape: Vec<usize> = shape.concrete().into();
+fn published(role: Role, shape: Vec<usize>) -> Vec<usize> {
     match (role, &shape[..]) {
         (Role::Kernel { size }, &[rows, outputs]) if size > 1 => {
             vec![size, size, rows / (size * size), outputs]
@@ -23,23 +21,15 @@ pub fn collect<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
     network: &N,
     values: Option<&dyn Fn(usize) -> Vec<E>>,
 ) -> Arrays {
-    struct Collect<'a, E> {
-        values: Option<&'a dyn Fn(usize) -> Vec<E>>,
-        index: usize,
-        arrays: Arrays,
-    }
-    impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<'_, E> {
-        fn parameter<S: Shape>(&mut self, name: &str, role: Role, tensor: &mut Tensor<S, E, D>) {
-            let values = self.values.map_or_else(|| tensor.as_vec(), |values| values(self.index));
-            let values: Vec<f32> = values.into_iter().map(|value| value.to64() as f32).collect();
-            let array = Array::float32(published(role, tensor.shape()), &values);
-            self.arrays.extend(array.map(|array| (name.to_owned(), array)));
-            self.index += 1;
-        }
-    }
-    let mut collect = Collect { values, index: 0, arrays: Arrays::new() };
-    network.clone().parameters("", &mut collect);
-    collect.arrays
+    let (mut index, mut arrays) = (0, Arrays::new());
+    network.clone().parameters("", &mut |name, role, parameter| {
+        let numbers = values.map_or_else(|| parameter.numbers(), |values| values(index));
+        let numbers: Vec<f32> = numbers.into_iter().map(|value| value.to64() as f32).collect();
+        let array = Array::float32(published(role, parameter.shape()), &numbers);
+        arrays.extend(array.map(|array| (name.to_owned(), array)));
+        index += 1;
+    });
+    arrays
 }
 
 /// Writes `arrays` over a network's parameters; `part` is what messages call the set.
@@ -81,24 +71,20 @@ pub fn load<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
             }
         }
     }
-    impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Load<'_> {
-        fn parameter<S: Shape>(&mut self, name: &str, role: Role, tensor: &mut Tensor<S, E, D>) {
-            self.known.insert(name.to_owned());
-            if self.error.is_some() {
-                return;
-            }
-            match self.values(name, &published(role, tensor.shape())) {
-                Ok(values) => {
-                    let values = values.into_iter().map(|value| E::of(f64::from(value))).collect::<Vec<E>>();
-                    *tensor = tensor.device().tensor_from_vec(values, *tensor.shape());
-                }
-                Err(error) => self.error = Some(error),
-            }
-        }
-    }
     let mut loaded = network.clone();
     let mut load = Load { path, part, arrays, known: Default::default(), error: None };
-    loaded.parameters("", &mut load);
+    loaded.parameters("", &mut |name, role, parameter| {
+        load.known.insert(name.to_owned());
+        if load.error.is_some() {
+            return;
+        }
+        match load.values(name, &published(role, parameter.shape())) {
+            Ok(values) => {
+                parameter.replace(values.into_iter().map(|value| E::of(f64::from(value))).collect())
+            }
+            Err(error) => load.error = Some(error),
+        }
+    });
     if let Some(error) = load.error {
         return Err(error);
     }

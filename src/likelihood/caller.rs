@@ -2,7 +2,7 @@
 
 use crate::diffusion::Coefficients;
 use crate::divergence::Jacobian;
-use crate::nn::{Jvp, Network, Pass};
+use crate::nn::{Jvp, Network, Pass, conditions_of};
 use crate::tensor::{Dual, Kernels, Real};
 use dfdx::prelude::Tensor;
 use std::marker::PhantomData;
@@ -67,7 +67,8 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>> Caller<'a, E, D, N> {
                 self.value.extend(z.iter().map(|z| E::of(level.input_scale * z)));
             }
             let times: Vec<f64> = levels.iter().map(|level| level.time).collect();
-            let conditioning = rows.conditioning.map(|all| &all[first..first + levels.len()]);
+            let each = self.network.conditions();
+            let conditioning = rows.conditioning.map(|all| &all[first * each..(first + levels.len()) * each]);
             let z = self.upload(levels.len(), &self.value);
             let f = self.network.forward(z, &mut Pass::eval(&times).with_conditioning(conditioning));
             found.extend(f.as_vec().into_iter().map(Real::to64));
@@ -108,8 +109,8 @@ impl<'c, 'a, E: Real, D: Kernels<E>, N: Jvp<E, D>> NetworkJacobian<'c, 'a, E, D,
             caller.tangent.extend(tangent.iter().map(|v| E::of(scale * v)));
         }
         let times: Vec<f64> = at.iter().map(|&row| rows.levels[row].time).collect();
-        let conditioning: Option<Vec<f64>> =
-            rows.conditioning.map(|all| at.iter().map(|&row| all[row]).collect());
+        let each = caller.network.conditions();
+        let conditioning = rows.conditioning.map(|all| conditions_of(all, each, at));
         let mut pass = Pass::eval(&times).with_conditioning(conditioning.as_deref());
         let z = Dual::new(caller.upload(at.len(), &caller.value), caller.upload(at.len(), &caller.tangent));
         let f = caller.network.jvp(z, &mut pass);

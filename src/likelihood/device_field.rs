@@ -4,11 +4,11 @@ use super::field::{DensityDrift, Drift};
 use super::state::{TensorState, gather};
 use crate::diffusion::Coefficients;
 use crate::divergence::Jacobian;
-use crate::nn::{Jvp, Network, Pass};
+use crate::nn::{Jvp, Network, Pass, conditions_of};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::solver::{AnyState, Field, HostState};
-use crate::tensor::{Dual, Kernels, Real, RowCoefficients};
+use crate::tensor::{Dual, Kernels, Real, RowCoefficients, reshape};
 use dfdx::prelude::*;
 
 /// States on a device, `f64`.
@@ -31,11 +31,11 @@ struct Beside {
 }
 
 impl<D: Kernels<f64>, N> Call<'_, D, N> {
-    fn beside(&self, rows: &[usize]) -> Beside {
+    fn beside(&self, rows: &[usize], each: usize) -> Beside {
         Beside {
             times: rows.iter().map(|&row| self.levels[row].time).collect(),
             scales: RowCoefficients::new(rows.iter().map(|&row| self.levels[row].input_scale).collect()),
-            conditioning: self.conditioning.map(|all| rows.iter().map(|&row| all[row]).collect()),
+            conditioning: self.conditioning.map(|all| conditions_of(all, each, rows)),
         }
     }
 
@@ -53,7 +53,7 @@ impl<D: Kernels<f64>, N> Call<'_, D, N> {
     {
         let rows: Vec<usize> = (0..self.levels.len()).collect();
         let parts = rows.chunks(self.batch.max(1)).map(|rows| {
-            let Beside { times, scales, conditioning } = self.beside(rows);
+            let Beside { times, scales, conditioning } = self.beside(rows, self.network.conditions());
             let mut pass = Pass::eval(&times).with_conditioning(conditioning.as_deref());
             let z = input::<E, D, N>(self.network, scales.scale(self.states(rows)));
             numbers::<E, D, _>(self.network.forward(z, &mut pass), self.z.shape().1)
@@ -68,13 +68,13 @@ fn input<E: Real, D: Kernels<E> + Kernels<f64>, N: Network<E, D>>(
     rows: Rows<D>,
 ) -> Tensor<N::Batch, E, D> {
     let shape = network.batch(rows.shape().0);
-    rows.to_dtype::<E>().reshape_like(&shape)
+    reshape(rows.to_dtype::<E>(), shape)
 }
 
 /// What the network gives as rows.
 fn numbers<E: Real, D: Kernels<E> + Kernels<f64>, S: Shape>(x: Tensor<S, E, D>, dims: usize) -> Rows<D> {
     let rows = x.shape().num_elements() / dims;
-    x.to_dtype::<f64>().reshape_like(&(rows, dims))
+    reshape(x.to_dtype::<f64>(), (rows, dims))
 }
 
 /// The Jacobian of the network at rows on a device; `F` itself comes with the products.
@@ -109,7 +109,7 @@ impl<'c, D: Kernels<f64>, N> DeviceJacobian<'c, D, N> {
     {
         let Call { network, z, .. } = self.call;
         let dims = z.shape().1;
-        let Beside { times, scales, conditioning } = self.call.beside(rows);
+        let Beside { times, scales, conditioning } = self.call.beside(rows, self.call.network.conditions());
         let mut pass = Pass::eval(&times).with_conditioning(conditioning.as_deref());
         let tangent: Rows<D> = z.device().upload(tangents, (rows.len(), dims));
         // The network sees c_in z, so its tangent is c_in v.

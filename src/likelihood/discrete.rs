@@ -6,7 +6,7 @@ use super::records::{ImageRecord, ImageStatus, OdeEstimate, ProbeNoise, Summary}
 use super::seeds::Purpose;
 use crate::dequantization::{Dequantizer, k_sample_bound, mean_of_draws, nats_to_bits_per_dim};
 use crate::error::Result;
-use crate::nn::Jvp;
+use crate::nn::{Jvp, conditions_of};
 use crate::parameterization::Parameterization;
 use crate::progress::Progress;
 use crate::schedule::NoiseSchedule;
@@ -49,6 +49,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
         let images = self.flow.rows("pixels", pixels.len())?;
+        self.flow.check_conditioning(images, self.conditioning)?;
         let draws = self.draws * self.importance_samples;
         let measure_probes = self.importance_samples > 1 && !self.divergence.is_exact();
         let per_image = draws + usize::from(measure_probes);
@@ -98,6 +99,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         let entropy = if alone { dequantizer.entropy(dims) } else { None };
         let mut z = Vec::with_capacity(pairs.len() * dims);
         let (mut prices, mut seeds) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
+        let mut images = Vec::with_capacity(pairs.len());
         for (image, draw) in pairs {
             let (draw, purpose) = if draw == self.draws * self.importance_samples {
                 (0, Purpose::SecondProbe)
@@ -107,12 +109,15 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
             let key = self.key(image, draw);
             let row = &pixels[image * dims..(image + 1) * dims];
             let drawn = dequantizer.draw(row, &mut key.rng(Purpose::Dequantization));
+            images.push(image);
             prices.push(drawn.log_decoder + entropy.unwrap_or(-drawn.log_q));
             seeds.push(key.bytes(purpose));
             z.extend(drawn.z);
         }
         let from = dequantizer.level().gamma();
-        let densities = self.flow.log_density(z, from, &self.divergence, &seeds, None)?;
+        let each = self.flow.network().conditions();
+        let conditioning = self.conditioning.map(|all| conditions_of(all, each, &images));
+        let densities = self.flow.log_density(z, from, &self.divergence, &seeds, conditioning.as_deref())?;
         solved.extend(prices.into_iter().zip(densities).map(|(price, density)| Solved { price, density }));
         Ok(())
     }
@@ -126,6 +131,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         ImageRecord {
             index,
             bits_per_dim: nats_to_bits_per_dim(-nats, self.flow.dims()),
+            nats_per_row: None,
             evaluations: evaluations.sum(),
             status,
             seed: self.seed,
@@ -148,7 +154,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     }
 }
 
-fn summary(records: &[ImageRecord]) -> Summary {
+pub(super) fn summary(records: &[ImageRecord]) -> Summary {
     Summary::of(
         records
             .iter()

@@ -18,14 +18,14 @@ use crate::tensor::{Kernels, Real};
 /// use idode::divergence::Exact;
 /// use idode::level::GammaRange;
 /// use idode::likelihood::{Evaluator, ProbabilityFlow};
-/// use idode::nn::{Mlp, MlpConfig};
+/// use idode::nn::{StaticMlp, MlpConfig};
 /// use idode::parameterization::Velocity;
 /// use idode::schedule::VariancePreserving;
 /// use rand::SeedableRng;
 ///
 /// # fn main() -> idode::error::Result<()> {
 /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-/// let network = Mlp::<2, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
+/// let network = StaticMlp::<2, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
 /// let range = GammaRange::for_levels(256);
 /// let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
 /// let evaluator = Evaluator::new(ProbabilityFlow::new(&network, &diffusion)).with_divergence(Exact);
@@ -41,6 +41,7 @@ pub struct Evaluator<'a, E, D, N, S, P> {
     pub(super) seed: u64,
     pub(super) draws: usize,
     pub(super) importance_samples: usize,
+    pub(super) conditioning: Conditioning<'a>,
 }
 
 impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
@@ -48,12 +49,24 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
 {
     /// One draw an image, one Rademacher probe, seed 0.
     pub fn new(flow: ProbabilityFlow<'a, E, D, N, S, P>) -> Self {
-        Self { flow, divergence: Box::new(Hutchinson::default()), seed: 0, draws: 1, importance_samples: 1 }
+        Self {
+            flow,
+            divergence: Box::new(Hutchinson::default()),
+            seed: 0,
+            draws: 1,
+            importance_samples: 1,
+            conditioning: None,
+        }
     }
 
     /// The same with another divergence.
     pub fn with_divergence(self, divergence: impl Divergence + 'static) -> Self {
         Self { divergence: Box::new(divergence), ..self }
+    }
+
+    /// The same for rows with these conditioning numbers, the first row's first: see [`Conditioning`].
+    pub fn with_conditioning(self, conditioning: Conditioning<'a>) -> Self {
+        Self { conditioning, ..self }
     }
 
     /// The same with another seed.
@@ -103,13 +116,13 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         N: Jvp<E, D>,
         D: Kernels<f64>,
     {
-        self.log_prob_given(z, from, None)
+        self.log_prob_given(z, from, self.conditioning)
     }
 
-    /// [`log_prob`](Self::log_prob) with a conditioning number for each row.
+    /// [`log_prob`](Self::log_prob) of rows with these conditioning numbers.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob), and unless there is one number a row.
+    /// As [`log_prob`](Self::log_prob), and unless each row has as many as the network takes.
     pub fn log_prob_given(
         &self,
         z: &[f64],
@@ -121,17 +134,13 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         D: Kernels<f64>,
     {
         let (rows, dims, batch) = (self.flow.rows("z", z.len())?, self.flow.dims(), self.flow.batch());
-        if let Some(numbers) = conditioning
-            && numbers.len() != rows
-        {
-            let found = format!("{} numbers", numbers.len());
-            return Err(Error::value("conditioning", found, format!("{rows}, one a row")));
-        }
+        self.flow.check_conditioning(rows, conditioning)?;
+        let each = self.flow.network().conditions();
         let mut found = Vec::with_capacity(rows);
         for first in (0..rows).step_by(batch) {
             let block = first..rows.min(first + batch);
             let seeds: Vec<_> = block.clone().map(|row| self.key(row, 0).bytes(Purpose::Probe)).collect();
-            let conditioning = conditioning.map(|all| &all[block.clone()]);
+            let conditioning = conditioning.map(|all| &all[block.start * each..block.end * each]);
             let z = z[block.start * dims..block.end * dims].to_vec();
             found.extend(self.flow.log_density(z, from, &self.divergence, &seeds, conditioning)?);
         }

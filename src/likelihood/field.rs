@@ -7,7 +7,7 @@ use super::caller::{Caller, NetworkJacobian, Rows};
 use crate::diffusion::{Coefficients, Diffusion};
 use crate::divergence::Trace;
 use crate::level::Gamma;
-use crate::nn::{Jvp, Network};
+use crate::nn::{Jvp, Network, conditions_of};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::solver::{Field, HostState};
@@ -29,7 +29,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         Self { caller: Caller::new(network, batch), diffusion, conditioning: None }
     }
 
-    /// The same with a conditioning number for each row that the solve begins with.
+    /// The same with the conditioning numbers of each row that the solve begins with.
     pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
         Self { conditioning, ..self }
     }
@@ -52,7 +52,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     pub(super) fn conditioning(&self, rows: &[usize]) -> Option<Vec<f64>> {
-        self.conditioning.map(|all| rows.iter().map(|&row| all[row]).collect())
+        self.conditioning.map(|all| conditions_of(all, self.caller.network().conditions(), rows))
     }
 }
 

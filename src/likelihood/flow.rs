@@ -54,7 +54,7 @@ impl RowDensity {
     }
 }
 
-/// The optional conditioning numbers of rows, one each, where the network takes them.
+/// The conditioning numbers of rows, as many for each as the network has [`conditions`](Network::conditions); it sees 0 without.
 pub type Conditioning<'c> = Option<&'c [f64]>;
 
 impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
@@ -145,12 +145,19 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
             return Err(Error::value("dimensions of a row", y.dims(), self.dims().to_string()));
         }
         let rows = y.values().len() / y.dims();
+        self.check_conditioning(rows, conditioning)?;
+        Ok(rows)
+    }
+
+    /// Refuses conditioning numbers that are not as many for each row as the network takes.
+    pub(crate) fn check_conditioning(&self, rows: usize, conditioning: Conditioning<'_>) -> Result<()> {
+        let each = self.network.conditions();
         match conditioning {
-            Some(numbers) if numbers.len() != rows => {
+            Some(numbers) if numbers.len() != rows * each => {
                 let found = format!("{} numbers", numbers.len());
-                Err(Error::value("conditioning", found, format!("{rows}, one a row")))
+                Err(Error::value("conditioning", found, format!("{each} for each of {rows} rows")))
             }
-            _ => Ok(rows),
+            _ => Ok(()),
         }
     }
 

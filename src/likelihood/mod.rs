@@ -4,12 +4,14 @@
 //! - [`Evaluator::log_prob`] is `log p(z)` of continuous data, in nats a row.
 //! - [`Evaluator::bits_per_dim`] is the bound of each image with a dequantizer, in bits/dim: means of
 //!   single draws, or the K-sample bound.
+//! - [`Evaluator::nats_per_row`] is the negative log-density of rows that are no images, in the user's units.
 //! - [`Evaluator::vlb`] is the variational bound; it needs no derivative of the network.
 //!
 //! Every draw is named by `(seed, index, draw)` and nothing else reaches its generator
 //! ([`DrawKey`]), so results do not depend on the batch size.
 
 mod caller;
+mod density;
 mod device_field;
 mod discrete;
 mod evaluator;
@@ -20,6 +22,7 @@ mod seeds;
 mod state;
 mod vlb;
 
+pub use density::DensityRows;
 pub use evaluator::Evaluator;
 pub use field::{DensityDrift, Drift};
 pub use flow::{Conditioning, ProbabilityFlow, RowDensity, States};

@@ -54,6 +54,9 @@ pub struct ImageRecord {
     pub index: usize,
     /// The bound, in bits/dim; NaN where a draw failed.
     pub bits_per_dim: f64,
+    /// The same in nats, where the rows are no images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nats_per_row: Option<f64>,
     /// Evaluations of the right-hand side, over all draws.
     pub evaluations: u64,
     /// Whether it has a value.
@@ -73,6 +76,9 @@ pub struct VlbRecord {
     pub index: usize,
     /// The sum of the three terms, in bits/dim; NaN where the network's output is not finite.
     pub bits_per_dim: f64,
+    /// The same in nats, where the rows are no images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nats_per_row: Option<f64>,
     /// `-log P(x | z0)` in nats, of one draw of `z0`.
     pub reconstruction_nats: f64,
     /// `KL(q(z1 | x) || prior)` in nats.
@@ -126,6 +132,8 @@ impl Summary {
             name: name.into(),
             bits_per_dim: self.bits_per_dim,
             standard_error: self.standard_error,
+            nats_per_row: None,
+            nats_per_row_standard_error: None,
             images: self.images as u64,
             evaluations_per_image: self.evaluations_per_image,
             seconds,
@@ -198,6 +206,7 @@ mod tests {
         let record = ImageRecord {
             index: 4,
             bits_per_dim: f64::NAN,
+            nats_per_row: None,
             evaluations: 61,
             status: ImageStatus::of([&report]),
             seed: 0,

@@ -2,12 +2,13 @@
 
 use super::Evaluator;
 use super::caller::{Caller, Rows};
+use super::density::DensityRows;
 use super::records::{Summary, VlbEstimate, VlbRecord};
 use super::seeds::Purpose;
 use crate::dequantization::{Dequantizer, Gaussian, nats_to_bits_per_dim};
 use crate::diffusion::Coefficients;
 use crate::error::{Error, Result};
-use crate::nn::Network;
+use crate::nn::{Network, conditions_of};
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::progress::Progress;
@@ -16,6 +17,7 @@ use crate::tensor::{Kernels, Real};
 use crate::time::TimeSampler;
 use rand::Rng;
 use rand_distr::StandardNormal;
+use std::f64::consts::TAU;
 
 impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
     Evaluator<'_, E, D, N, S, P>
@@ -46,29 +48,74 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
         let images = self.flow.rows("pixels", pixels.len())?;
-        let (dims, diffusion) = (self.flow.dims(), self.flow.diffusion());
-        if levels == 0 {
-            return Err(Error::value("vlb_levels", levels, "at least 1"));
-        }
         if let Some((i, k)) = pixels.iter().enumerate().find(|(_, k)| u32::from(**k) >= grid.levels()) {
             return Err(Error::value(format!("pixels[{i}]"), k, format!("below {}", grid.levels())));
+        }
+        let (dims, diffusion) = (self.flow.dims(), self.flow.diffusion());
+        let decoder = Gaussian::new(grid, diffusion.level(diffusion.range().min()));
+        let own = |image: usize| &pixels[image * dims..(image + 1) * dims];
+        let reconstruction = |image: usize| {
+            -decoder.draw(own(image), &mut self.key(image, 0).rng(Purpose::Dequantization)).log_decoder
+        };
+        self.bound(images, (levels, time), |image| grid.centres(own(image)), reconstruction, progress)
+    }
+
+    /// The variational bound on `-log p(x)` of each row of continuous data, with `p(x | z0)` the normal density around `z0 / alpha_0`
+    /// whose variance is `(sigma_0 / alpha_0)^2`: the first term of [`vlb`](Self::vlb) is then `d/2 (1 + ln(2 pi) + gamma_0)` nats, less
+    /// the units of `x`.
+    ///
+    /// # Errors
+    /// Rows of another shape, no levels, or a time sampler on another range.
+    ///
+    /// # Reference
+    /// Kingma et al., "Variational Diffusion Models" (arXiv 2107.00630), equation 6.
+    pub fn vlb_of_density(
+        &self,
+        data: &DensityRows<'_>,
+        levels: usize,
+        time: &dyn TimeSampler,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate> {
+        let dims = self.flow.dims();
+        let start = self.flow.diffusion().range().min().0;
+        let reconstruction = 0.5 * dims as f64 * (1.0 + TAU.ln() + start) - data.log_units;
+        let own = |row: usize| (data.row)(row, &mut self.key(row, 0).rng(Purpose::Dequantization));
+        let mut found = self.bound(data.rows, (levels, time), own, |_| reconstruction, progress)?;
+        for record in &mut found.records {
+            let nats = record.reconstruction_nats + record.prior_nats + record.diffusion_nats;
+            record.nats_per_row = Some(nats);
+        }
+        Ok(found)
+    }
+
+    /// The bound of each of `rows` rows, given their data and the first term in nats.
+    fn bound(
+        &self,
+        rows: usize,
+        (levels, time): (usize, &dyn TimeSampler),
+        data: impl Fn(usize) -> Vec<f64>,
+        reconstruction: impl Fn(usize) -> f64,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate> {
+        let (dims, diffusion) = (self.flow.dims(), self.flow.diffusion());
+        self.flow.check_conditioning(rows, self.conditioning)?;
+        if levels == 0 {
+            return Err(Error::value("vlb_levels", levels, "at least 1"));
         }
         if time.range() != diffusion.range() {
             let ends = |range: crate::level::GammaRange| format!("[{}, {}]", range.min(), range.max());
             let (found, expected) = (ends(time.range()), ends(diffusion.range()));
             return Err(Error::value("range of the time sampler", found, expected));
         }
-
-        let decoder = Gaussian::new(grid, diffusion.level(diffusion.range().min()));
+        let each = self.flow.network().conditions();
         let mut caller = Caller::new(self.flow.network(), self.flow.batch());
-        let mut records = Vec::with_capacity(images);
+        let mut records = Vec::with_capacity(rows);
         let block = (self.flow.batch() / levels).max(1);
-        for rows in pixels.chunks(block * dims) {
-            let first = records.len();
+        for first in (0..rows).step_by(block) {
+            let block = first..rows.min(first + block);
             let mut noised = Noised::default();
-            for (i, row) in rows.chunks_exact(dims).enumerate() {
-                let mut rng = self.key(first + i, 0).rng(Purpose::Levels);
-                let x = grid.centres(row);
+            for row in block.clone() {
+                let (x, mut rng) = (data(row), self.key(row, 0).rng(Purpose::Levels));
                 let start: f64 = rng.r#gen();
                 for level in 0..levels {
                     let u = (start + level as f64 / levels as f64).fract();
@@ -76,17 +123,21 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
                     noised.add(&x, diffusion.coefficients(gamma), time.pdf(gamma), &mut rng);
                 }
             }
-            let losses = noised.losses(&mut caller, dims);
-            for (row, losses) in rows.chunks_exact(dims).zip(losses.chunks_exact(levels)) {
-                let index = records.len();
-                let drawn = decoder.draw(row, &mut self.key(index, 0).rng(Purpose::Dequantization));
-                let reconstruction_nats = -drawn.log_decoder;
-                let prior_nats = diffusion.prior_kl(&grid.centres(row));
+            let conditioning = self.conditioning.map(|all| {
+                let repeated: Vec<usize> =
+                    block.clone().flat_map(|row| std::iter::repeat_n(row, levels)).collect();
+                conditions_of(all, each, &repeated)
+            });
+            let losses = noised.losses(&mut caller, dims, conditioning.as_deref());
+            for (index, losses) in block.zip(losses.chunks_exact(levels)) {
+                let reconstruction_nats = reconstruction(index);
+                let prior_nats = diffusion.prior_kl(&data(index));
                 let diffusion_nats = losses.iter().sum::<f64>() / levels as f64;
                 let nats = reconstruction_nats + prior_nats + diffusion_nats;
                 records.push(VlbRecord {
                     index,
                     bits_per_dim: if nats.is_finite() { nats_to_bits_per_dim(nats, dims) } else { f64::NAN },
+                    nats_per_row: None,
                     reconstruction_nats,
                     prior_nats,
                     diffusion_nats,
@@ -127,8 +178,9 @@ impl Noised {
         &self,
         caller: &mut Caller<'_, E, D, N>,
         dims: usize,
+        conditioning: Option<&[f64]>,
     ) -> Vec<f64> {
-        let f = caller.forward(Rows { z: &self.z, levels: &self.levels, conditioning: None });
+        let f = caller.forward(Rows { z: &self.z, levels: &self.levels, conditioning });
         let rows = f.chunks_exact(dims).zip(self.target.chunks_exact(dims)).zip(&self.weights);
         rows.map(|((f, target), weight)| {
             weight * f.iter().zip(target).map(|(f, target)| (f - target).powi(2)).sum::<f64>()

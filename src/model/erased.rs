@@ -1,24 +1,27 @@
-//! A network whose type is forgotten: image shape, width, and device.
+//! A network whose device is forgotten.
 
+use crate::config::Recipe;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
-use crate::likelihood::{Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate};
+use crate::likelihood::{
+    Conditioning, DensityRows, Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate,
+};
+use crate::nn::DynNetwork;
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::progress::Progress;
-use crate::registry::FlowState;
+use crate::registry::{ComputeDevice, FlowState, NetworkPlan};
 use crate::sample::{Sampler, Samples, WayBack};
 use crate::schedule::NoiseSchedule;
 use crate::solver::{OdeSolver, Stepping};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
-use crate::work::device::ComputeDevice;
-use crate::work::networks::{Trainable, WithNetwork};
+use crate::work::device::{on_device, open};
+use crate::work::networks::fresh;
 use std::fmt::Debug;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// How a likelihood is measured.
@@ -32,16 +35,22 @@ pub(super) struct Measurement {
     pub(super) importance_samples: usize,
 }
 
+/// How samples are drawn: the solver, its steps, the batch and the seed.
 pub(super) type Sampling = (Box<dyn OdeSolver<FlowState>>, Stepping, usize, u64);
 
-/// What can be measured of a network whose type is forgotten.
+/// The conditioning numbers of rows, as [`Conditioning`] has them.
+type Given<'g> = Conditioning<'g>;
+
+/// What can be measured of a network whose device is forgotten.
 pub(super) trait Measured: Debug {
-    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>>;
+    fn log_prob(&self, z: &[f64], from: Gamma, given: Given<'_>, how: Measurement)
+    -> Result<Vec<RowDensity>>;
 
     fn ode(
         &self,
         pixels: &[u16],
         dequantizer: &dyn Dequantizer,
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate>;
@@ -50,8 +59,25 @@ pub(super) trait Measured: Debug {
         &self,
         pixels: &[u16],
         grid: PixelGrid,
-        levels: usize,
-        times: Box<dyn TimeSampler>,
+        times: (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate>;
+
+    fn density(
+        &self,
+        rows: &DensityRows<'_>,
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<OdeEstimate>;
+
+    fn vlb_of_density(
+        &self,
+        rows: &DensityRows<'_>,
+        times: (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate>;
@@ -59,118 +85,144 @@ pub(super) trait Measured: Debug {
     fn sample(
         &self,
         count: usize,
-        grid: PixelGrid,
+        given: Given<'_>,
         how: Sampling,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<u16>>;
+    ) -> Result<Samples>;
 
     /// Samples with their log-density, and how far each one's way back misses.
     fn sample_with_log_density(
         &self,
         count: usize,
+        given: Given<'_>,
         how: Sampling,
         divergence: Box<dyn Divergence>,
         progress: &mut dyn Progress,
     ) -> Result<(Samples, Vec<WayBack>)>;
 }
 
-/// A network of a type that the binary holds.
-struct Typed<D, N> {
-    network: N,
+/// A network on a device of type `D`.
+#[derive(Debug)]
+struct Typed<D: ComputeDevice> {
+    network: DynNetwork<f32, D>,
     diffusion: DynDiffusion,
-    device: PhantomData<fn() -> D>,
 }
 
-impl<D, N> Debug for Typed<D, N> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Typed").field("diffusion", &self.diffusion).finish_non_exhaustive()
-    }
-}
-
-impl<D: ComputeDevice, N: Trainable<D>> Typed<D, N> {
+impl<D: ComputeDevice> Typed<D> {
     #[allow(clippy::type_complexity)]
-    fn sampler(
-        &self,
+    fn sampler<'s>(
+        &'s self,
         (solver, stepping, batch, seed): Sampling,
-    ) -> Result<Sampler<'_, f32, D, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>> {
+        given: Given<'s>,
+    ) -> Result<Sampler<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
+    {
         let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
             .with_solver(solver, stepping)
             .with_batch(batch)?;
-        Ok(Sampler::new(flow, seed))
+        Ok(Sampler::new(flow, seed).with_conditioning(given))
     }
 
     #[allow(clippy::type_complexity)]
-    fn evaluator(
-        &self,
+    fn evaluator<'s>(
+        &'s self,
         how: Measurement,
-    ) -> Result<Evaluator<'_, f32, D, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>> {
+        given: Given<'s>,
+    ) -> Result<Evaluator<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
+    {
         let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
             .with_solver(how.solver, how.stepping)
             .with_batch(how.batch)?;
         Evaluator::new(flow)
             .with_divergence(how.divergence)
             .with_seed(how.seed)
+            .with_conditioning(given)
             .with_draws(how.draws, how.importance_samples)
     }
 }
 
-impl<D: ComputeDevice, N: Trainable<D>> Measured for Typed<D, N> {
-    fn log_prob(&self, z: &[f64], from: Gamma, how: Measurement) -> Result<Vec<RowDensity>> {
-        self.evaluator(how)?.log_prob(z, from)
+impl<D: ComputeDevice> Measured for Typed<D> {
+    fn log_prob(
+        &self,
+        z: &[f64],
+        from: Gamma,
+        given: Given<'_>,
+        how: Measurement,
+    ) -> Result<Vec<RowDensity>> {
+        self.evaluator(how, given)?.log_prob(z, from)
     }
 
     fn ode(
         &self,
         pixels: &[u16],
         dequantizer: &dyn Dequantizer,
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
-        self.evaluator(how)?.bits_per_dim(pixels, dequantizer, progress)
+        self.evaluator(how, given)?.bits_per_dim(pixels, dequantizer, progress)
     }
 
     fn vlb(
         &self,
         pixels: &[u16],
         grid: PixelGrid,
-        levels: usize,
-        times: Box<dyn TimeSampler>,
+        (levels, times): (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
-        self.evaluator(how)?.vlb(pixels, grid, levels, &*times, progress)
+        self.evaluator(how, given)?.vlb(pixels, grid, levels, &*times, progress)
+    }
+
+    fn density(
+        &self,
+        rows: &DensityRows<'_>,
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<OdeEstimate> {
+        self.evaluator(how, given)?.nats_per_row(rows, progress)
+    }
+
+    fn vlb_of_density(
+        &self,
+        rows: &DensityRows<'_>,
+        (levels, times): (usize, Box<dyn TimeSampler>),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<VlbEstimate> {
+        self.evaluator(how, given)?.vlb_of_density(rows, levels, &*times, progress)
     }
 
     fn sample(
         &self,
         count: usize,
-        grid: PixelGrid,
+        given: Given<'_>,
         how: Sampling,
         progress: &mut dyn Progress,
-    ) -> Result<Vec<u16>> {
-        let samples = self.sampler(how)?.sample(count, progress)?;
-        all_finished(&samples)?;
-        Ok(samples.pixels(grid))
+    ) -> Result<Samples> {
+        all_finished(self.sampler(how, given)?.sample(count, progress)?)
     }
 
     fn sample_with_log_density(
         &self,
         count: usize,
+        given: Given<'_>,
         how: Sampling,
         divergence: Box<dyn Divergence>,
         progress: &mut dyn Progress,
     ) -> Result<(Samples, Vec<WayBack>)> {
-        let sampler = self.sampler(how)?;
-        let samples = sampler.sample_with_log_density(count, &divergence, progress)?;
-        all_finished(&samples)?;
+        let sampler = self.sampler(how, given)?;
+        let samples = all_finished(sampler.sample_with_log_density(count, &divergence, progress)?)?;
         let back = sampler.way_back(&samples, &divergence)?;
         Ok((samples, back))
     }
 }
 
-fn all_finished(samples: &Samples) -> Result<()> {
+fn all_finished(samples: Samples) -> Result<Samples> {
     match samples.failures() {
-        0 => Ok(()),
+        0 => Ok(samples),
         failures => {
             let found = format!("{failures} of {} that the solver could not finish", samples.reports().len());
             Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"))
@@ -178,17 +230,22 @@ fn all_finished(samples: &Samples) -> Result<()> {
     }
 }
 
-/// Loads the moving average into a network.
-pub(super) struct Load<'a> {
-    pub(super) checkpoint: &'a Checkpoint<'a>,
-    pub(super) diffusion: DynDiffusion,
-}
-
-impl WithNetwork for Load<'_> {
-    type Output = Box<dyn Measured>;
-
-    fn run<D: ComputeDevice, N: Trainable<D>>(self, mut network: N) -> Result<Box<dyn Measured>> {
-        self.checkpoint.load("ema", &mut network)?;
-        Ok(Box::new(Typed { network, diffusion: self.diffusion, device: PhantomData::<fn() -> D> }))
+/// The network of a plan on the recipe's device, with the moving average of a checkpoint.
+pub(super) fn load(
+    recipe: &Recipe,
+    plan: &NetworkPlan,
+    checkpoint: &Checkpoint<'_>,
+    diffusion: DynDiffusion,
+) -> Result<Box<dyn Measured>> {
+    fn on<D: ComputeDevice>(
+        device: &D,
+        (recipe, plan, checkpoint): (&Recipe, &NetworkPlan, &Checkpoint<'_>),
+        diffusion: DynDiffusion,
+    ) -> Result<Box<dyn Measured>> {
+        let mut network = fresh(plan, recipe.seed, device)?;
+        checkpoint.load("ema", &mut network)?;
+        device.empty_cache();
+        Ok(Box::new(Typed { network, diffusion }))
     }
+    on_device!(open(recipe.device)?, device => on(&device, (recipe, plan, checkpoint), diffusion))
 }

@@ -1,7 +1,7 @@
 //! A whole network of which a tape keeps the input alone.
 
 use super::operations::walk;
-use super::{ModeNetwork, ParameterVisitor, Parameters, Pass, slots};
+use super::{ModeNetwork, Parameters, Pass, Visit, slots};
 use crate::tensor::{Kernels, Mode, Real, Segment, Slot, checkpoint};
 
 /// The network `N`, run again in the backward pass: see [`checkpoint`].
@@ -23,6 +23,10 @@ where
 
     fn device(&self) -> &D {
         self.0.device()
+    }
+
+    fn conditions(&self) -> usize {
+        self.0.conditions()
     }
 
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
@@ -62,7 +66,7 @@ where
 }
 
 impl<E: Real, D: Kernels<E>, N: Parameters<E, D>> Parameters<E, D> for Checkpointed<N> {
-    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        self.0.parameters(prefix, visitor);
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        self.0.parameters(prefix, visit);
     }
 }

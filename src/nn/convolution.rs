@@ -1,9 +1,9 @@
 //! Convolutions at constant resolution.
 
 use super::parameters::path;
-use super::{Init, Norm, ParameterVisitor, Parameters, Role};
+use super::{Init, Norm, Parameters, Role, Visit};
 use crate::tensor::{Convolution, DropoutKey, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors};
-use dfdx::prelude::{Const, Dim, Tensor};
+use dfdx::prelude::{Dim, Tensor};
 use rand::RngCore;
 
 /// A convolution with `SIZE x SIZE` taps (1 or 3), zero padding and `O` output channels.
@@ -15,40 +15,40 @@ use rand::RngCore;
 /// Inputs: `(batch, H, W, I)` each; weight: `(SIZE * SIZE * channels, O)`, HWIO flattened; output:
 /// `(batch, H, W, O)`.
 #[derive(Clone, Debug)]
-pub struct Conv<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> {
-    weight: Tensor<(usize, Const<O>), E, D>,
-    bias: Tensor<(Const<O>,), E, D>,
+pub struct Conv<const SIZE: usize, O: Dim, E: Real, D: Kernels<E>> {
+    weight: Tensor<(usize, O), E, D>,
+    bias: Tensor<(O,), E, D>,
 }
 
-impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Conv<SIZE, O, E, D> {
+impl<const SIZE: usize, O: Dim, E: Real, D: Kernels<E>> Conv<SIZE, O, E, D> {
     const ODD: () = assert!(SIZE == 1 || SIZE == 3, "a convolution has 1x1 or 3x3 taps");
 
-    /// A convolution over `channels` input channels in all, with a bias of zeros.
-    pub fn new(channels: usize, init: Init, device: &D, rng: &mut dyn RngCore) -> Self {
+    /// A convolution over `channels` input channels in all to `out` channels, with a bias of zeros.
+    pub fn new(channels: usize, out: O, init: Init, device: &D, rng: &mut dyn RngCore) -> Self {
         let () = Self::ODD;
         let fan_in = SIZE * SIZE * channels;
-        Self { weight: init.tensor((fan_in, Const), fan_in, device, rng), bias: device.zeros_like(&(Const,)) }
+        Self { weight: init.tensor((fan_in, out), fan_in, device, rng), bias: device.zeros_like(&(out,)) }
     }
 
     /// The convolution of `inputs`, plus `shift` (one vector per row) and `residual`, in mode `M`.
-    pub fn apply<M: Mode<E, D>, const H: usize, const W: usize, I: Dim>(
+    pub fn apply<M: Mode<E, D>, H: Dim, W: Dim, I: Dim>(
         &self,
         inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
-        shift: Option<RowVectors<Const<O>, E, D, M::Tape>>,
-        residual: Option<M::Of<ImageBatch<H, W, Const<O>>>>,
-    ) -> M::Of<ImageBatch<H, W, Const<O>>> {
+        shift: Option<RowVectors<O, E, D, M::Tape>>,
+        residual: Option<M::Of<ImageBatch<H, W, O>>>,
+    ) -> M::Of<ImageBatch<H, W, O>> {
         let operator = Convolution { size: SIZE, weight: &self.weight, bias: Some(&self.bias) };
         M::convolution(inputs, &operator, shift, residual)
     }
 
     /// The same of inputs that go through `norm` and dropout first.
-    pub fn apply_normed<M: Mode<E, D>, const H: usize, const W: usize, I: Dim>(
+    pub fn apply_normed<M: Mode<E, D>, H: Dim, W: Dim, I: Dim>(
         &self,
         inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
         (norm, dropout): (&Norm<E, D>, Option<DropoutKey>),
-        shift: Option<RowVectors<Const<O>, E, D, M::Tape>>,
-        residual: Option<M::Of<ImageBatch<H, W, Const<O>>>>,
-    ) -> M::Of<ImageBatch<H, W, Const<O>>> {
+        shift: Option<RowVectors<O, E, D, M::Tape>>,
+        residual: Option<M::Of<ImageBatch<H, W, O>>>,
+    ) -> M::Of<ImageBatch<H, W, O>> {
         let operator = Convolution { size: SIZE, weight: &self.weight, bias: Some(&self.bias) };
         let channels: Vec<usize> = inputs.iter().map(|x| M::shape(x).3.size()).collect();
         let preparation = Preparation { norms: norm.each(&channels), dropout };
@@ -56,9 +56,9 @@ impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Conv<SIZE, O, E,
     }
 }
 
-impl<const SIZE: usize, const O: usize, E: Real, D: Kernels<E>> Parameters<E, D> for Conv<SIZE, O, E, D> {
-    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        visitor.parameter(&path(prefix, "kernel"), Role::Kernel { size: SIZE }, &mut self.weight);
-        visitor.parameter(&path(prefix, "bias"), Role::Bias, &mut self.bias);
+impl<const SIZE: usize, O: Dim, E: Real, D: Kernels<E>> Parameters<E, D> for Conv<SIZE, O, E, D> {
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        visit(&path(prefix, "kernel"), Role::Kernel { size: SIZE }, &mut self.weight);
+        visit(&path(prefix, "bias"), Role::Bias, &mut self.bias);
     }
 }

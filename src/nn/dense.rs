@@ -1,7 +1,7 @@
 //! The affine layer.
 
 use super::parameters::path;
-use super::{Init, ParameterVisitor, Parameters, Role};
+use super::{Init, Parameters, Role, Visit};
 use crate::tensor::{Kernels, Mode, Real};
 use dfdx::prelude::{Dim, Tensor};
 use rand::RngCore;
@@ -37,10 +37,10 @@ impl<I: Dim, O: Dim, E: Real, D: Kernels<E>> Dense<I, O, E, D> {
 }
 
 impl<I: Dim, O: Dim, E: Real, D: Kernels<E>> Parameters<E, D> for Dense<I, O, E, D> {
-    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        visitor.parameter(&path(prefix, "kernel"), Role::Weight, &mut self.weight);
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        visit(&path(prefix, "kernel"), Role::Weight, &mut self.weight);
         if let Some(bias) = &mut self.bias {
-            visitor.parameter(&path(prefix, "bias"), Role::Bias, bias);
+            visit(&path(prefix, "bias"), Role::Bias, bias);
         }
     }
 }

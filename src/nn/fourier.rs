@@ -1,7 +1,7 @@
 //! Base-2 Fourier features of the input.
 
-use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real};
-use dfdx::prelude::{Axis, BroadcastTo, Dim, ReshapeTo, Tensor};
+use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real, reshape};
+use dfdx::prelude::{Axis, BroadcastTo, Dim, Tensor};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -43,7 +43,7 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
     }
 
     /// The input and its features at each row's time, as inputs of one convolution, in mode `M`.
-    pub fn apply<M: Mode<E, D>, const H: usize, const W: usize, C: Dim>(
+    pub fn apply<M: Mode<E, D>, H: Dim, W: Dim, C: Dim>(
         &self,
         z: M::Of<ImageBatch<H, W, C>>,
         times: &[f64],
@@ -62,10 +62,11 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
         };
         // A number for each row and exponent goes to the device. Features come channel by channel, each with every exponent.
         let own: Vec<E> = times.iter().flat_map(|&time| fading.factors(time).map(E::of)).collect();
-        let (repeats, exponents) = (H * W * channels.size(), fading.exponents.len());
+        let repeats = height.size() * width.size() * channels.size();
+        let exponents = fading.exponents.len();
         let own = self.frequencies.device().upload(&own, (rows, exponents));
         let all = own.broadcast_like::<_, Axis<1>>(&(rows, repeats, exponents));
-        let factors = all.reshape_like(&M::shape(&sin));
+        let factors = reshape(all, M::shape(&sin));
         vec![z, M::mask(sin, &factors), M::mask(cos, &factors)]
     }
 }

@@ -5,6 +5,7 @@
 //! [`Network`] itself; what needs derivatives in the state asks for [`Jvp`] in its bounds, so a network
 //! without them does not compile there.
 
+mod any;
 mod attention;
 mod checkpointed;
 mod convolution;
@@ -21,18 +22,20 @@ mod residual;
 mod time_embedding;
 mod unet;
 
+pub use any::{AnyNetwork, DynNetwork, Rows, TapedRows};
 pub use attention::AttentionBlock;
 pub use checkpointed::Checkpointed;
 pub use convolution::Conv;
 pub use dense::Dense;
 pub use fourier::{FadingFourier, FourierFeatures};
 pub use init::Init;
-pub use mlp::{Mlp, MlpConfig};
+pub use mlp::{DynamicMlp, Mlp, MlpConfig, StaticMlp};
+pub(crate) use network::conditions_of;
 pub use network::{Jvp, ModeNetwork, Network, Pass, SecondJvp};
-pub use norm::Norm;
+pub use norm::{GROUPS, Norm};
 pub use operations::{Counted, Operations};
-pub use parameters::{ParameterVisitor, Parameters, Role, count, slots};
+pub use parameters::{Parameter, Parameters, Role, Visit, count, slots};
 pub use portable::Portable;
 pub use residual::ResidualBlock;
 pub use time_embedding::{TimeEmbedding, sinusoidal};
-pub use unet::{Attention, GroupedWidth, UNet, UNetConfig};
+pub use unet::{Attention, DynamicUNet, GroupedWidth, StaticUNet, UNet, UNetConfig};

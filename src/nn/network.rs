@@ -8,7 +8,7 @@ use rand::{Rng, RngCore};
 pub struct Pass<'a> {
     /// The network's time `(gamma - gamma_min) / (gamma_max - gamma_min)` of each row.
     pub times: &'a [f64],
-    /// One number per row for augmented data; 0 where absent.
+    /// The numbers that rows are conditioned on, as many for each, row by row; 0 where absent.
     pub conditioning: Option<&'a [f64]>,
     dropout: Option<&'a mut dyn RngCore>,
     /// The keys that dropout layers have taken, and how many of them this walk has passed.
@@ -37,9 +37,17 @@ impl<'a> Pass<'a> {
         Self { dropout: Some(rng), ..Self::eval(times) }
     }
 
-    /// The same pass with a conditioning number per row.
+    /// The same pass with conditioning numbers: those of the first row, then those of the second, and so on. A network sees as many of each
+    /// row as it has [`conditions`](Network::conditions), and 0 for those that are not given.
     pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
         Self { conditioning, ..self }
+    }
+
+    /// The conditioning numbers of a row.
+    pub fn conditions_of(&self, row: usize) -> &'a [f64] {
+        let numbers = self.conditioning.unwrap_or_default();
+        let each = numbers.len() / self.times.len().max(1);
+        &numbers[row * each..(row + 1) * each]
     }
 
     /// The key of the next dropout layer, if dropout is at work.
@@ -72,10 +80,18 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// The conditioning numbers of some rows, out of those of all rows, of which each has `each`.
+pub(crate) fn conditions_of(all: &[f64], each: usize, rows: &[usize]) -> Vec<f64> {
+    rows.iter().flat_map(|row| &all[row * each..(row + 1) * each]).copied().collect()
+}
+
 /// A network `F(z, t)` from states to states of the same shape.
 ///
 /// # Laws
-/// - `rows`: a row of the output depends on the same row of the input only.
+/// - `rows`: a row of the output depends on the same row of the input only;
+/// - `conditions`: a row's conditioning numbers reach that row only, and without any it is as with zeros;
+/// - `parameters`: each has a name of its own, a clone keeps its numbers, and gradients are derivatives;
+/// - `evaluation`: an evaluation draws nothing.
 pub trait Network<E: Real, D: Kernels<E>> {
     /// The shape of a batch, `(usize, ...)`.
     type Batch: Shape;
@@ -87,7 +103,7 @@ pub trait Network<E: Real, D: Kernels<E>> {
     fn device(&self) -> &D;
 
     /// `F(z, t)`.
-    fn forward<T: Tape<E, D>>(
+    fn forward<T: Tape<E, D> + 'static>(
         &self,
         z: Tensor<Self::Batch, E, D, T>,
         pass: &mut Pass<'_>,
@@ -96,6 +112,11 @@ pub trait Network<E: Real, D: Kernels<E>> {
     /// The number of dimensions of a row.
     fn dims(&self) -> usize {
         self.batch(1).num_elements()
+    }
+
+    /// The conditioning numbers that it takes for each row: see [`Pass::with_conditioning`].
+    fn conditions(&self) -> usize {
+        0
     }
 }
 
@@ -111,7 +132,7 @@ pub trait Network<E: Real, D: Kernels<E>> {
 )]
 pub trait Jvp<E: Real, D: Kernels<E>>: Network<E, D> {
     /// `(F(z), dF/dz v)` from `(z, v)`.
-    fn jvp<T: Tape<E, D>>(
+    fn jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, E, D, T>>,
         pass: &mut Pass<'_>,
@@ -119,10 +140,13 @@ pub trait Jvp<E: Real, D: Kernels<E>>: Network<E, D> {
 }
 
 /// A network with second derivatives along two probes.
+///
+/// # Laws
+/// - `second_jvp`: its tangents are those of `jvp`, and the last is the derivative of `jvp`'s along the outer probe.
 pub trait SecondJvp<E: Real, D: Kernels<E>>: Jvp<E, D> {
     /// From `z` with tangents `v` (inner) and `w` (outer): `F`, `F'v`, `F'w` and `F''[v, w] + F' dv/dw`.
     #[allow(clippy::type_complexity)]
-    fn second_jvp<T: Tape<E, D>>(
+    fn second_jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Dual<Tensor<Self::Batch, E, D, T>>>,
         pass: &mut Pass<'_>,
@@ -132,6 +156,9 @@ pub trait SecondJvp<E: Real, D: Kernels<E>>: Jvp<E, D> {
 /// A network written once for every mode.
 ///
 /// The blanket implementations make it a [`Network`], a [`Jvp`] and a [`SecondJvp`].
+///
+/// # Laws
+/// - `devices`: a device's own kernels compute what the portable operations do.
 pub trait ModeNetwork<E: Real, D: Kernels<E>> {
     /// The shape of a batch, `(usize, ...)`.
     type Batch: Shape;
@@ -141,6 +168,11 @@ pub trait ModeNetwork<E: Real, D: Kernels<E>> {
 
     /// The device that the parameters are on.
     fn device(&self) -> &D;
+
+    /// The conditioning numbers that it takes for each row: see [`Pass::with_conditioning`].
+    fn conditions(&self) -> usize {
+        0
+    }
 
     /// `F(z, t)` in mode `M`.
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch>;
@@ -157,7 +189,11 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
         ModeNetwork::device(self)
     }
 
-    fn forward<T: Tape<E, D>>(
+    fn conditions(&self) -> usize {
+        ModeNetwork::conditions(self)
+    }
+
+    fn forward<T: Tape<E, D> + 'static>(
         &self,
         z: Tensor<Self::Batch, E, D, T>,
         pass: &mut Pass<'_>,
@@ -168,7 +204,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
 
 #[diagnostic::do_not_recommend]
 impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
-    fn jvp<T: Tape<E, D>>(
+    fn jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, E, D, T>>,
         pass: &mut Pass<'_>,
@@ -178,7 +214,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
 }
 
 impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> SecondJvp<E, D> for N {
-    fn second_jvp<T: Tape<E, D>>(
+    fn second_jvp<T: Tape<E, D> + 'static>(
         &self,
         z: Dual<Dual<Tensor<Self::Batch, E, D, T>>>,
         pass: &mut Pass<'_>,

@@ -1,12 +1,12 @@
 //! Group norm over one or several inputs side by side.
 
 use super::parameters::path;
-use super::{ParameterVisitor, Parameters, Role};
+use super::{Parameters, Role, Visit};
 use crate::tensor::{GroupNorm, ImageBatch, Kernels, Mode, Real};
 use dfdx::prelude::{Dim, Tensor};
 
 /// The paper's number of groups.
-pub(crate) const GROUPS: usize = 32;
+pub const GROUPS: usize = 32;
 
 /// Group norm with 32 groups and, unless [`plain`](Norm::plain), swish after it.
 ///
@@ -31,7 +31,7 @@ impl<E: Real, D: Kernels<E>> Norm<E, D> {
     }
 
     /// Each of `inputs` normalized, in mode `M`.
-    pub fn apply<M: Mode<E, D>, const H: usize, const W: usize, C: Dim>(
+    pub fn apply<M: Mode<E, D>, H: Dim, W: Dim, C: Dim>(
         &self,
         inputs: Vec<M::Of<ImageBatch<H, W, C>>>,
     ) -> Vec<M::Of<ImageBatch<H, W, C>>> {
@@ -60,8 +60,8 @@ impl<E: Real, D: Kernels<E>> Norm<E, D> {
 }
 
 impl<E: Real, D: Kernels<E>> Parameters<E, D> for Norm<E, D> {
-    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        visitor.parameter(&path(prefix, "scale"), Role::Scale, &mut self.scale);
-        visitor.parameter(&path(prefix, "bias"), Role::Bias, &mut self.bias);
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        visit(&path(prefix, "scale"), Role::Scale, &mut self.scale);
+        visit(&path(prefix, "bias"), Role::Bias, &mut self.bias);
     }
 }

@@ -1,7 +1,9 @@
 //! What a network costs, counted by walking through its body without computing it.
 
 use super::{ModeNetwork, Pass};
-use crate::tensor::{Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Plain, Real, Slot};
+use crate::tensor::{
+    Convolution, DropoutKey, Dual, GroupNorm, Groups, ImageBatch, Kernels, Mode, Plain, Real, Slot,
+};
 use dfdx::prelude::{Dim, HasShape, NoneTape, OwnedTape, Shape, Tensor};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -25,6 +27,16 @@ pub struct Operations {
 }
 
 impl Operations {
+    fn add(&mut self, other: Self) {
+        let Self { convolution, dense, attention, norm, element_wise, activations } = other;
+        self.convolution += convolution;
+        self.dense += dense;
+        self.attention += attention;
+        self.norm += norm;
+        self.element_wise += element_wise;
+        self.activations += activations;
+    }
+
     /// All operations of a forward pass.
     pub fn total(&self) -> u64 {
         self.convolution + self.dense + self.attention + self.norm + self.element_wise
@@ -53,10 +65,10 @@ pub(super) fn walk<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>>(network: &N, pa
 }
 
 /// The mode in which an activation is its shape alone.
-struct Count<D>(PhantomData<D>);
+pub(super) struct Count<D>(PhantomData<D>);
 
 /// The shape of an activation, and where operations are counted.
-struct Activation<S> {
+pub(super) struct Activation<S> {
     shape: S,
     tally: Rc<RefCell<Operations>>,
 }
@@ -69,6 +81,12 @@ impl<S: Shape> Activation<S> {
         tally.activations += elements;
         count(&mut tally, elements);
         Activation { shape, tally: self.tally.clone() }
+    }
+
+    /// The output of a part that takes these operations a row.
+    pub(super) fn counted(self, operations: Operations) -> Self {
+        self.tally.borrow_mut().add(operations);
+        self
     }
 
     fn element_wise(self) -> Self {
@@ -176,24 +194,15 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         x.element_wise()
     }
 
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Activation<ImageBatch<H, W, C>>,
-        _: usize,
-    ) -> Activation<ImageBatch<H, W, C>> {
+    fn group_mean(x: Activation<Groups>) -> Activation<Groups> {
         x.element_wise()
     }
 
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Activation<ImageBatch<H, W, C>>,
-        _: &GroupNorm<'_, E, D>,
-    ) -> Activation<ImageBatch<H, W, C>> {
+    fn channel_affine(x: Activation<Groups>, _: &GroupNorm<'_, E, D>) -> Activation<Groups> {
         x.element_wise()
     }
 
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Activation<ImageBatch<H, W, C>>,
-        _: &GroupNorm<'_, E, D>,
-    ) -> Activation<ImageBatch<H, W, C>> {
+    fn channel_scale(x: Activation<Groups>, _: &GroupNorm<'_, E, D>) -> Activation<Groups> {
         x.element_wise()
     }
 
@@ -232,16 +241,35 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         x.element_wise()
     }
 
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Activation<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Activation<(usize, usize)> {
         let channels: usize = inputs.iter().map(|x| x.shape.3.size()).sum();
-        let shape = (inputs[0].shape.0 * H * W, size * size * channels);
+        let (rows, height, width, _) = inputs[0].shape;
+        let shape = (rows * height.size() * width.size(), size * size * channels);
         Activation { shape, tally: inputs[0].tally.clone() }
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Activation<ImageBatch<H, W, C>>,
+    ) -> Activation<ImageBatch<usize, usize, C>> {
+        let (rows, height, width, channels) = x.shape;
+        x.to((rows, height.size() / 2, width.size() / 2, channels), |tally, elements| {
+            tally.element_wise += 4 * elements;
+        })
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Activation<ImageBatch<H, W, C>>,
+    ) -> Activation<ImageBatch<usize, usize, C>> {
+        let (rows, height, width, channels) = x.shape;
+        x.to((rows, 2 * height.size(), 2 * width.size(), channels), |tally, elements| {
+            tally.element_wise += elements;
+        })
+    }
+
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Activation<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         _: Option<Tensor<(usize, O), E, D, NoneTape>>,
@@ -253,7 +281,7 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         inputs[0].to(shape, |tally, elements| tally.convolution += 2 * rows as u64 * elements)
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Activation<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Activation<ImageBatch<H, W, C>> {
@@ -261,7 +289,7 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
         x.to(x.shape, |tally, elements| tally.norm += each * elements)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Activation<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Activation<ImageBatch<H, W, C>>> {
@@ -291,7 +319,7 @@ impl<E: Real, D: Kernels<E>> Mode<E, D> for Count<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Mlp, MlpConfig, UNet, UNetConfig};
+    use crate::nn::{MlpConfig, StaticMlp, StaticUNet, UNetConfig};
     use dfdx::prelude::Cpu;
     use rand::SeedableRng;
 
@@ -299,7 +327,7 @@ mod tests {
     fn operations_of_a_small_unet() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let config = UNetConfig { blocks: 1, dropout: 0.0, ..UNetConfig::default() };
-        let network = UNet::<8, 8, 3, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+        let network = StaticUNet::<8, 8, 3, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
         let found = Counted::<f32, Cpu>::operations(&network);
         let (n, w) = (64, 32);
         // Fourier features, conv_in, three blocks of one input, two of two with a 1x1 skip, attention's four, conv_out.
@@ -315,7 +343,7 @@ mod tests {
     fn operations_of_an_mlp() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
         let config = MlpConfig::default();
-        let network = Mlp::<2, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+        let network = StaticMlp::<2, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
         let found = Counted::<f32, Cpu>::operations(&network);
         // The input's layer is a convolution of one position.
         assert_eq!(found.convolution, 2 * 2 * 32);

@@ -1,7 +1,7 @@
 //! Named parameters: one walk serves the optimizer, checkpoints and imports.
 
-use crate::tensor::{Kernels, Real, Slot};
-use dfdx::prelude::{HasShape, Shape, Tensor};
+use crate::tensor::{AdamStep, Kernels, Moments, Real, Slot, reshape};
+use dfdx::prelude::{Gradients, HasShape, Shape, Tensor};
 
 /// What a parameter is to its layer; decides whether weight decay applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,18 +26,76 @@ impl Role {
     }
 }
 
-/// Something done to every parameter of a network, in a fixed order.
-pub trait ParameterVisitor<E: Real, D: Kernels<E>> {
-    /// Called once per parameter. `name` is the path from the root, parts joined by `/`.
-    fn parameter<S: Shape>(&mut self, name: &str, role: Role, tensor: &mut Tensor<S, E, D>);
+/// One parameter of a network, whatever its shape.
+pub trait Parameter<E: Real, D: Kernels<E>> {
+    /// The length of each axis.
+    fn shape(&self) -> Vec<usize>;
+
+    /// The device that it is on.
+    fn device(&self) -> &D;
+
+    /// The numbers, row-major.
+    fn numbers(&self) -> Vec<E>;
+
+    /// Puts other numbers in their place, in memory of their own: what a clone of the network holds stays as it is.
+    ///
+    /// # Panics
+    /// If there are fewer or more than the shape has elements.
+    fn replace(&mut self, numbers: Vec<E>);
+
+    /// Where its gradient lies.
+    fn slot(&self) -> Slot<E, D>;
+
+    /// Its gradient as one axis; zeros if the loss does not depend on it.
+    fn gradient(&self, gradients: &mut Gradients<E, D>) -> Tensor<(usize,), E, D>;
+
+    /// One step of AdamW and of the moving average: see [`AdamStep`].
+    fn update(&mut self, gradient: &Tensor<(usize,), E, D>, moments: &mut Moments<E, D>, step: &AdamStep);
 }
+
+impl<S: Shape, E: Real, D: Kernels<E>> Parameter<E, D> for Tensor<S, E, D> {
+    fn shape(&self) -> Vec<usize> {
+        HasShape::shape(self).concrete().into()
+    }
+
+    fn device(&self) -> &D {
+        Tensor::device(self)
+    }
+
+    fn numbers(&self) -> Vec<E> {
+        self.as_vec()
+    }
+
+    fn replace(&mut self, numbers: Vec<E>) {
+        *self = Tensor::device(self).tensor_from_vec(numbers, *HasShape::shape(self));
+    }
+
+    fn slot(&self) -> Slot<E, D> {
+        Slot::of(self)
+    }
+
+    fn gradient(&self, gradients: &mut Gradients<E, D>) -> Tensor<(usize,), E, D> {
+        let len = (HasShape::shape(self).num_elements(),);
+        match gradients.try_alloc_for(self) {
+            Ok(()) => reshape(gradients.get(self), len),
+            Err(_) => Tensor::device(self).zeros_like(&len),
+        }
+    }
+
+    fn update(&mut self, gradient: &Tensor<(usize,), E, D>, moments: &mut Moments<E, D>, step: &AdamStep) {
+        D::adamw(self, gradient, moments, step);
+    }
+}
+
+/// Something done to every parameter of a network, in a fixed order: the name is the path from the root, parts joined by `/`.
+pub type Visit<'v, E, D> = dyn FnMut(&str, Role, &mut dyn Parameter<E, D>) + 'v;
 
 /// A layer or network with parameters.
 ///
 /// Tensors share their storage until one is written, so a clone costs no memory of its own.
 pub trait Parameters<E: Real, D: Kernels<E>>: Clone {
     /// Walks over all parameters, each named by `prefix`, `/` and its own name.
-    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V);
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>);
 }
 
 /// The path of a part.
@@ -47,26 +105,16 @@ pub(crate) fn path(prefix: &str, name: &str) -> String {
 
 /// The number of parameters of a network.
 pub fn count<E: Real, D: Kernels<E>, N: Parameters<E, D>>(network: &N) -> usize {
-    struct Count(usize);
-    impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Count {
-        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-            self.0 += tensor.shape().num_elements();
-        }
-    }
-    let mut count = Count(0);
-    network.clone().parameters("", &mut count);
-    count.0
+    let mut count = 0;
+    network
+        .clone()
+        .parameters("", &mut |_, _, parameter| count += parameter.shape().iter().product::<usize>());
+    count
 }
 
 /// Where the gradient of each parameter of a part lies: for its [`Segment`](crate::tensor::Segment).
 pub fn slots<E: Real, D: Kernels<E>, N: Parameters<E, D>>(part: &N) -> Vec<Slot<E, D>> {
-    struct Collect<E: Real, D: Kernels<E>>(Vec<Slot<E, D>>);
-    impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<E, D> {
-        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-            self.0.push(Slot::of(tensor));
-        }
-    }
-    let mut collect = Collect(Vec::new());
-    part.clone().parameters("", &mut collect);
-    collect.0
+    let mut slots = Vec::new();
+    part.clone().parameters("", &mut |_, _, parameter| slots.push(parameter.slot()));
+    slots
 }

@@ -1,6 +1,6 @@
 //! A network without a device's own kernels.
 
-use super::{ModeNetwork, ParameterVisitor, Parameters, Pass};
+use super::{ModeNetwork, Parameters, Pass, Visit};
 use crate::tensor::{Kernels, Mode, Real};
 
 /// The network `N` in the portable operations: what a device computes that has no kernels of its own, such as CUDA.
@@ -18,13 +18,17 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> ModeNetwork<E, D> for Portabl
         self.0.device()
     }
 
+    fn conditions(&self) -> usize {
+        self.0.conditions()
+    }
+
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
         M::from_portable(self.0.apply::<M::Portable>(M::to_portable(z), pass))
     }
 }
 
 impl<E: Real, D: Kernels<E>, N: Parameters<E, D>> Parameters<E, D> for Portable<N> {
-    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        self.0.parameters(prefix, visitor);
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        self.0.parameters(prefix, visit);
     }
 }

@@ -1,7 +1,7 @@
 //! The network's view of time.
 
 use super::parameters::path;
-use super::{Dense, Init, ParameterVisitor, Parameters, Pass};
+use super::{Dense, Init, Parameters, Pass, Visit};
 use crate::tensor::{Kernels, Mode, Plain, Real};
 use dfdx::prelude::{Tape, Tensor};
 use rand::RngCore;
@@ -18,46 +18,56 @@ pub fn sinusoidal(time: f64, width: usize) -> Vec<f64> {
     angles.clone().map(f64::sin).chain(angles.map(f64::cos)).collect()
 }
 
-/// Two dense layers over the sinusoidal features of time and one conditioning number.
+/// Two dense layers over the sinusoidal features of time and the conditioning numbers.
 ///
 /// # Shapes
 /// From one time per row to `(batch, 4 width)`.
 #[derive(Clone, Debug)]
 pub struct TimeEmbedding<E: Real, D: Kernels<E>> {
     width: usize,
+    conditions: usize,
     first: Dense<usize, usize, E, D>,
     second: Dense<usize, usize, E, D>,
     device: D,
 }
 
 impl<E: Real, D: Kernels<E>> TimeEmbedding<E, D> {
-    /// An embedding with `width` sinusoidal features.
-    pub fn new(width: usize, device: &D, rng: &mut dyn RngCore) -> Self {
+    /// An embedding with `width` sinusoidal features and `conditions` conditioning numbers a row.
+    pub fn new(width: usize, conditions: usize, device: &D, rng: &mut dyn RngCore) -> Self {
         Self {
             width,
-            first: Dense::new(width + 1, 4 * width, Init::Lecun, device, rng),
+            conditions,
+            first: Dense::new(width + conditions, 4 * width, Init::Lecun, device, rng),
             second: Dense::new(4 * width, 4 * width, Init::Lecun, device, rng),
             device: device.clone(),
         }
     }
 
-    /// The embedding of each row's time, with a tape of its own.
-    pub fn apply<T: Tape<E, D>>(&self, pass: &Pass<'_>) -> Tensor<(usize, usize), E, D, T> {
+    /// The conditioning numbers that each row has.
+    pub fn conditions(&self) -> usize {
+        self.conditions
+    }
+
+    /// The embedding of each row's time and conditioning numbers, with a tape of its own.
+    pub fn apply<T: Tape<E, D> + 'static>(&self, pass: &Pass<'_>) -> Tensor<(usize, usize), E, D, T> {
         let rows = pass.times.len();
-        let mut features = Vec::with_capacity(rows * (self.width + 1));
+        let inputs = self.width + self.conditions;
+        let mut features = Vec::with_capacity(rows * inputs);
         for (row, &time) in pass.times.iter().enumerate() {
             features.extend(sinusoidal(time, self.width).into_iter().map(E::of));
-            features.push(E::of(pass.conditioning.map_or(0.0, |c| c[row])));
+            let numbers = pass.conditions_of(row).iter().take(self.conditions);
+            features.extend(numbers.map(|&number| E::of(number)));
+            features.resize((row + 1) * inputs, E::of(0.0));
         }
-        let x = self.device.upload(&features, (rows, self.width + 1)).retaped::<T>();
+        let x = self.device.upload(&features, (rows, inputs)).retaped::<T>();
         let x = <Plain<T> as Mode<E, D>>::swish(self.first.apply::<Plain<T>>(x));
         <Plain<T> as Mode<E, D>>::swish(self.second.apply::<Plain<T>>(x))
     }
 }
 
 impl<E: Real, D: Kernels<E>> Parameters<E, D> for TimeEmbedding<E, D> {
-    fn parameters<V: ParameterVisitor<E, D>>(&mut self, prefix: &str, visitor: &mut V) {
-        self.first.parameters(&path(prefix, "dense0"), visitor);
-        self.second.parameters(&path(prefix, "dense1"), visitor);
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        self.first.parameters(&path(prefix, "dense0"), visit);
+        self.second.parameters(&path(prefix, "dense1"), visit);
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
-use crate::tensor::{Kernels, Real, RowCoefficients};
+use crate::tensor::{Kernels, Real, RowCoefficients, reshape};
 use dfdx::prelude::*;
 
 /// The loss of each row in nats, taped.
@@ -87,10 +87,10 @@ impl<S: Shape, E: Real, D: Kernels<E>> Matching<S, E, D> {
 }
 
 /// Sums every axis but the first.
-pub(super) fn sum_rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub(super) fn sum_rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     x: Tensor<S, E, D, T>,
 ) -> Tensor<(usize,), E, D, T> {
     let rows = x.shape().concrete()[0];
     let columns = x.shape().num_elements() / rows.max(1);
-    x.reshape_like(&(rows, columns)).sum::<(usize,), Axis<1>>()
+    reshape(x, (rows, columns)).sum::<(usize,), Axis<1>>()
 }

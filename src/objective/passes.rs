@@ -224,7 +224,7 @@ impl<'a, 'p, E: Real, D: Kernels<E>, N: Network<E, D>> Passes<'a, 'p, E, D, N> {
 
     /// The input with tangents `v` and `w`.
     #[allow(clippy::type_complexity)]
-    fn twice<T: Tape<E, D>>(
+    fn twice<T: Tape<E, D> + 'static>(
         &self,
         z: Tensor<N::Batch, E, D, T>,
         v: &Tensor<N::Batch, E, D>,
@@ -244,7 +244,7 @@ impl<'a, 'p, E: Real, D: Kernels<E>, N: Network<E, D>> Passes<'a, 'p, E, D, N> {
 }
 
 /// `u . v` of each row.
-pub(super) fn dot_rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub(super) fn dot_rows<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     u: Tensor<S, E, D, T>,
     v: &Tensor<S, E, D>,
 ) -> Tensor<(usize,), E, D, T> {

@@ -14,20 +14,20 @@ use plotters::style::{FontStyle, register_font};
 use std::sync::Once;
 
 /// Everything is drawn this many times too large and then averaged, which smooths edges and text.
-const OVERSAMPLING: u32 = 4;
+pub(super) const OVERSAMPLING: u32 = 4;
 
 /// The picture's width, and the height of the plot with its axes, in pixels.
 const SIZE: (u32, u32) = (1200, 640);
 
-const MARGIN: i32 = 24;
-const TITLE_HEIGHT: i32 = 44;
-const LEGEND_HEIGHT: i32 = 30;
+pub(super) const MARGIN: i32 = 24;
+pub(super) const TITLE_HEIGHT: i32 = 44;
+pub(super) const LEGEND_HEIGHT: i32 = 30;
 const SWATCH_WIDTH: i32 = 34;
-const TITLE_SIZE: f64 = 28.0;
-const TEXT_SIZE: f64 = 21.0;
+pub(super) const TITLE_SIZE: f64 = 28.0;
+pub(super) const TEXT_SIZE: f64 = 21.0;
 
 /// Text stands this much too high when it is centred.
-const TEXT_DROP: i32 = 2;
+pub(super) const TEXT_DROP: i32 = 2;
 
 /// With more points than this a line has no dots.
 const FEW_POINTS: usize = 40;
@@ -43,8 +43,8 @@ pub(super) const COLOURS: [[u8; 3]; 7] = [
     [90, 90, 90],
 ];
 
-const INK: RGBColor = RGBColor(45, 45, 50);
-const RULE: RGBColor = RGBColor(224, 226, 230);
+pub(super) const INK: RGBColor = RGBColor(45, 45, 50);
+pub(super) const RULE: RGBColor = RGBColor(224, 226, 230);
 const FAINT_RULE: RGBColor = RGBColor(240, 241, 244);
 
 /// A series by position.
@@ -56,7 +56,7 @@ pub(super) struct Entry {
     pub(super) points: Vec<Option<Point>>,
 }
 
-type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
 /// Draws `entries` over the axes x and y, each with the positions of its ends.
 pub(super) fn draw(title: &str, axes: [(&Axis, Point); 2], entries: &[Entry]) -> Result<RgbImage> {
@@ -66,10 +66,7 @@ pub(super) fn draw(title: &str, axes: [(&Axis, Point); 2], entries: &[Entry]) ->
     let left = MARGIN + widest + 56;
     let legend = Legend::new(entries, left, SIZE.0 as i32 - MARGIN);
     let header = MARGIN / 2 + TITLE_HEIGHT + legend.rows * LEGEND_HEIGHT;
-    let size = (SIZE.0 * OVERSAMPLING, (SIZE.1 + header.unsigned_abs()) * OVERSAMPLING);
-    let mut buffer = vec![255; size.0 as usize * size.1 as usize * 3];
-    {
-        let root = BitMapBackend::with_buffer(&mut buffer, size).into_drawing_area();
+    paint((SIZE.0, SIZE.1 + header.unsigned_abs()), |root| {
         let (above, below) = root.split_vertically(header * scale);
         let room = f64::from(SIZE.0 as i32 - left - MARGIN);
         let title_size = TITLE_SIZE * (room / f64::from(width_of(title, TITLE_SIZE)).max(1.0)).min(1.0);
@@ -77,13 +74,23 @@ pub(super) fn draw(title: &str, axes: [(&Axis, Point); 2], entries: &[Entry]) ->
         let at = (left * scale, (MARGIN / 2 + TITLE_HEIGHT / 2) * scale);
         above.draw(&Text::new(title, at, style)).map_err(undrawable)?;
         legend.draw(&above)?;
-        draw_plot(&below, left, axes, &ticks, entries)?;
+        draw_plot(&below, left, axes, &ticks, entries)
+    })
+}
+
+/// A white picture of a size in pixels, on which `draw` draws in pixels `OVERSAMPLING` times smaller.
+pub(super) fn paint(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<RgbImage> {
+    let large = (size.0 * OVERSAMPLING, size.1 * OVERSAMPLING);
+    let mut buffer = vec![255; large.0 as usize * large.1 as usize * 3];
+    {
+        let root = BitMapBackend::with_buffer(&mut buffer, large).into_drawing_area();
+        draw(&root)?;
         root.present().map_err(undrawable)?;
     }
-    let Some(large) = RgbImage::from_raw(size.0, size.1, buffer) else {
+    let Some(large) = RgbImage::from_raw(large.0, large.1, buffer) else {
         return Err(undrawable("the buffer does not have its size"));
     };
-    Ok(image::imageops::thumbnail(&large, size.0 / OVERSAMPLING, size.1 / OVERSAMPLING))
+    Ok(image::imageops::thumbnail(&large, size.0, size.1))
 }
 
 fn draw_plot(
@@ -212,12 +219,12 @@ fn style_of(entry: &Entry) -> ShapeStyle {
 }
 
 /// Text of a size in pixels of the finished picture.
-fn text(size: f64) -> TextStyle<'static> {
+pub(super) fn text(size: f64) -> TextStyle<'static> {
     (family(), size * f64::from(OVERSAMPLING)).into_font().color(&INK)
 }
 
 /// The width of a text in pixels of the finished picture.
-fn width_of(text: &str, size: f64) -> i32 {
+pub(super) fn width_of(text: &str, size: f64) -> i32 {
     (family(), size).into_font().box_size(text).map_or(0, |(width, _)| width as i32)
 }
 
@@ -232,7 +239,7 @@ fn family() -> &'static str {
     NAME
 }
 
-fn undrawable(error: impl std::fmt::Display) -> Error {
+pub(super) fn undrawable(error: impl std::fmt::Display) -> Error {
     Error::value("picture", error, "one that can be drawn")
 }
 

@@ -1,10 +1,11 @@
-//! Pictures of a run: a grid of images, bits/dim over training, line plots, and two runs against each other.
+//! Pictures of a run: a grid of images, a corner plot of a table, bits/dim over training, line plots, and two runs against each other.
 //!
 //! Text is set in an embedded font, so a picture depends on nothing that the system has installed.
 
 mod axis;
 mod canvas;
 mod clip;
+mod corner;
 mod curve;
 mod grid;
 mod plot;
@@ -13,6 +14,7 @@ mod scatter;
 mod ticks;
 
 pub use axis::Axis;
+pub use corner::corner;
 pub use curve::curve;
 pub use grid::grid;
 pub use plot::Plot;

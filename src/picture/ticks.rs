@@ -11,8 +11,13 @@ pub(super) struct Ticks {
 const MOST_STEPS: f64 = 8.0;
 
 /// Every multiple of 1, 2 or 5 times a power of ten.
-pub(super) fn linear_ticks((low, high): (f64, f64)) -> Ticks {
-    let rough = (high - low) / MOST_STEPS;
+pub(super) fn linear_ticks(ends: (f64, f64)) -> Ticks {
+    linear_ticks_of(ends, MOST_STEPS)
+}
+
+/// The same with at most `most_steps` steps, up to [`MOST_STEPS`].
+pub(super) fn linear_ticks_of((low, high): (f64, f64), most_steps: f64) -> Ticks {
+    let rough = (high - low) / most_steps;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|&step| step >= rough);
     let step = step.unwrap_or(rough);
@@ -69,7 +74,7 @@ pub(super) fn log_ticks((low, high): (f64, f64)) -> Ticks {
 }
 
 /// Commas between thousands, from 10,000 on.
-fn grouped(number: &str) -> String {
+pub(super) fn grouped(number: &str) -> String {
     let (whole, fraction) = number.split_at(number.find('.').unwrap_or(number.len()));
     if whole.trim_start_matches('-').len() < 5 {
         return number.to_owned();

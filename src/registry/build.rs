@@ -1,8 +1,11 @@
 //! From a recipe's names to the things themselves.
 
-use super::{DequantizerInputs, ParameterizationInputs, Registry, ScheduleInputs, TimeInputs, Weight};
+use super::{
+    DequantizerInputs, NetworkInputs, NetworkPlan, ParameterizationInputs, Registry, ScheduleInputs,
+    TimeInputs, Weight,
+};
 use crate::config::{self, Named, Recipe, Stepping};
-use crate::data::ImageShape;
+use crate::data::RowShape;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Probe};
@@ -40,12 +43,12 @@ pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
     })
 }
 
-/// How a recipe's evaluation computes the divergence, for images of `shape`.
+/// How a recipe's evaluation computes the divergence of rows of `shape`; of numbers without an order, every one is a block.
 ///
 /// # Errors
 /// A number that the estimator does not take.
-pub fn divergence(recipe: &config::Divergence, shape: ImageShape) -> Result<Box<dyn Divergence>> {
-    Ok(match recipe {
+pub fn divergence(evaluation: &config::Evaluation, shape: RowShape) -> Result<Box<dyn Divergence>> {
+    Ok(match evaluation.divergence.as_ref().unwrap_or(&config::Divergence::default()) {
         config::Divergence::Exact => Box::new(Exact),
         config::Divergence::Hutchinson(config::Hutchinson { probe, probes }) => {
             let probe = match probe {
@@ -58,6 +61,7 @@ pub fn divergence(recipe: &config::Divergence, shape: ImageShape) -> Result<Box<
             Box::new(HutchPlusPlus::new(*products as usize)?)
         }
         config::Divergence::Blocks(config::Blocks { stride }) => {
+            let shape = shape.image();
             let sides = [shape.height, shape.width, shape.channels];
             Box::new(Blocks::of_images(sides, *stride as usize)?)
         }
@@ -86,6 +90,20 @@ impl<Y: OdeState> Registry<Y> {
         Ok(Diffusion::new(schedule, parameterization, range))
     }
 
+    /// The network of a recipe for rows of `shape`.
+    ///
+    /// # Errors
+    /// A name, a setting or a shape that cannot be used.
+    pub fn network(&self, recipe: &Recipe, shape: RowShape) -> Result<NetworkPlan> {
+        let inputs = NetworkInputs {
+            shape,
+            range: recipe.gamma_range()?,
+            levels: recipe.data.levels(),
+            conditions: 1 + recipe.data.conditions(),
+        };
+        self.networks.build(&recipe.network, &inputs, &recipe.source, "network")
+    }
+
     /// The time sampler of a recipe.
     ///
     /// # Errors
@@ -104,7 +122,18 @@ impl<Y: OdeState> Registry<Y> {
         recipe: &Recipe,
         diffusion: &DynDiffusion,
     ) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
-        let (range, grid) = (diffusion.range(), PixelGrid::new(recipe.data.levels())?);
+        let Some(levels) = recipe.data.levels() else {
+            let set = &recipe.evaluation.dequantizers;
+            return match set.first().filter(|_| *set != config::Evaluation::default().dequantizers) {
+                None => Ok(Vec::new()),
+                Some(named) => {
+                    let expected = "[]: rows of numbers are measured as they are";
+                    let found = format!("\"{}\"", named.name);
+                    Err(recipe.source.error("evaluation.dequantizers[0]", found, expected))
+                }
+            };
+        };
+        let (range, grid) = (diffusion.range(), PixelGrid::new(levels)?);
         let (schedule, shape) = (diffusion.schedule().clone(), recipe.data.shape());
         let inputs = DequantizerInputs { range, grid, schedule, shape };
         let names = recipe.evaluation.dequantizers.iter().enumerate();
@@ -161,6 +190,9 @@ impl<Y: OdeState> Registry<Y> {
         self.dequantizers(recipe, &diffusion)?;
         self.evaluation_solver(recipe)?;
         self.sample_solver(recipe)?;
+        if let Some(shape) = recipe.data.row_shape() {
+            self.network(recipe, shape)?;
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The built-in names.
 
-use super::{Entry, NoSettings, Registry};
+use super::networks::{MlpByName, UnetByName};
+use super::{Entry, NoSettings, Registry, network};
 use crate::config::Named;
 use crate::dequantization::{self, Gaussian, TruncatedNormal, UniformBin};
 use crate::parameterization::{self, Data, Noise, Score, Velocity};
@@ -17,6 +18,8 @@ impl<Y: OdeState> Default for Registry<Y> {
         time_samplers(&mut registry);
         dequantizers(&mut registry);
         solvers(&mut registry);
+        registry.add_network("unet", network::entry("unet"), UnetByName);
+        registry.add_network("mlp", network::entry("mlp"), MlpByName);
         registry
     }
 }

@@ -1,4 +1,4 @@
-//! Names for the five traits, so that a recipe can choose by name and a plugin can add its own.
+//! Names for the five traits and for networks, so that a recipe can choose by name and a plugin can add its own.
 //!
 //! [`Registry::default`] holds the built-ins. A plugin adds a name with one call:
 //!
@@ -27,9 +27,13 @@
 
 mod build;
 mod built_in;
+mod network;
+mod networks;
 mod roster;
 
 pub use build::{divergence, stepping};
+pub use network::{BuildNetwork, ComputeDevice, NetworkInputs, NetworkPlan};
+pub use networks::{MlpByName, UnetByName};
 pub use roster::{Context, Entry, NoSettings, Roster};
 
 use crate::data::ImageShape;
@@ -118,7 +122,7 @@ impl DequantizerInputs {
     }
 }
 
-/// Every name of the five traits; `Y` is the state that the solvers step.
+/// Every name of the six traits; `Y` is the state that the solvers step.
 #[derive(Clone, Debug)]
 pub struct Registry<Y: OdeState = FlowState> {
     /// Noise schedules.
@@ -131,6 +135,8 @@ pub struct Registry<Y: OdeState = FlowState> {
     pub dequantizers: Roster<DequantizerInputs, Box<dyn Dequantizer>>,
     /// ODE solvers.
     pub solvers: Roster<(), Box<dyn OdeSolver<Y>>>,
+    /// Networks.
+    pub networks: Roster<NetworkInputs, NetworkPlan>,
 }
 
 /// The context of a schedule's builder.
@@ -153,6 +159,7 @@ impl<Y: OdeState> Registry<Y> {
             time_samplers: Roster::new("time sampler"),
             dequantizers: Roster::new("dequantizer"),
             solvers: Roster::new("ODE solver"),
+            networks: Roster::new("network"),
         }
     }
 
@@ -205,6 +212,14 @@ impl<Y: OdeState> Registry<Y> {
         build: impl Fn(C, &SolverContext<'_, Y>) -> Result<M> + Send + Sync + 'static,
     ) {
         self.solvers.add(name, entry, move |settings, context| Ok(Box::new(build(settings, context)?)));
+    }
+
+    /// Adds a network, or replaces the one of that name.
+    pub fn add_network<B: BuildNetwork>(&mut self, name: &str, entry: Entry, network: B) {
+        let (own, network) = (name.to_owned(), Arc::new(network));
+        self.networks.add(name, entry, move |settings: B::Settings, context| {
+            NetworkPlan::new(&own, network.clone(), settings, *context.inputs)
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::{Data, Mlp, Named, Network, Recipe};
+use crate::config::{Data, Digits, Mlp, Named, Recipe, Unet};
+use crate::data::RowShape;
 use serde::Deserialize;
 
 /// A schedule with a setting, and a wrapper around any other schedule.
@@ -40,6 +41,13 @@ fn built(text: &str) -> Result<Registry, String> {
     check.map(|()| registry).map_err(|error| error.to_string())
 }
 
+/// What the network of a recipe for 8x8 grey images is, or why it cannot be.
+fn network(text: &str) -> Result<NetworkPlan, String> {
+    let recipe = Recipe::parse("r.toml", &format!("data = 'digits'\n{text}"));
+    let shape = RowShape::Image(ImageShape::new(8, 8, 1));
+    recipe.and_then(|recipe| registry().network(&recipe, shape)).map_err(|error| error.to_string())
+}
+
 const RECIPES: [&str; 2] =
     [include_str!("../../recipes/digits.toml"), include_str!("../../recipes/two_pixel.toml")];
 
@@ -48,7 +56,14 @@ fn recipes_of_the_repository_build() {
     for text in RECIPES {
         let recipe = Recipe::parse("r.toml", text).unwrap();
         registry().check(&recipe).unwrap();
+        plan(&recipe).unwrap();
     }
+}
+
+/// The network of a recipe whose data have a shape without being looked at.
+fn plan(recipe: &Recipe) -> Result<Option<NetworkPlan>> {
+    let shape = recipe.data.shape().map(RowShape::Image);
+    shape.map(|shape| registry().network(recipe, shape)).transpose()
 }
 
 proptest::proptest! {
@@ -58,7 +73,9 @@ proptest::proptest! {
         let text = RECIPES[which];
         let start = (at * text.len() as f64) as usize;
         let damaged = format!("{}{put}{}", &text[..start], &text[(start + cut).min(text.len())..]);
-        if let Err(error) = Recipe::parse("r.toml", &damaged).and_then(|recipe| registry().check(&recipe)) {
+        let recipe = Recipe::parse("r.toml", &damaged);
+        let used = |recipe| registry().check(&recipe).and_then(|()| plan(&recipe));
+        if let Err(error) = recipe.and_then(used) {
             let line = error.to_string();
             proptest::prop_assert!(line.starts_with("r.toml: ") && line.lines().count() == 1, "{line}");
         }
@@ -68,7 +85,7 @@ proptest::proptest! {
 #[test]
 fn defaults_build() {
     built("").unwrap();
-    registry().check(&Recipe::new(Data::TwoPixel, Network::Mlp(Mlp::default()))).unwrap();
+    registry().check(&Recipe::new(Data::TwoPixel, Mlp::default())).unwrap();
 }
 
 #[test]
@@ -92,9 +109,21 @@ fn every_built_in_builds_from_its_bare_name() {
         registry.check(&recipe(&text, "dormand_prince")).unwrap();
     }
     for name in registry.dequantizers.names() {
-        let mut recipe = Recipe::new(Data::Digits, Network::Mlp(Mlp::default()));
+        let mut recipe = Recipe::new(Data::Digits(Digits::default()), Mlp::default());
         recipe.evaluation.dequantizers = vec![Named::new(name)];
         registry.check(&recipe).unwrap();
+    }
+    for name in registry.networks.names() {
+        network(&format!("network = '{name}'")).unwrap();
+    }
+}
+
+/// What a recipe leaves out is what Rust leaves out.
+#[test]
+fn networks_have_the_defaults_of_rust() {
+    for named in [Named::from(Unet::default()), Named::from(Mlp::default())] {
+        let plan = network(&format!("network = '{}'", named.name)).unwrap();
+        assert_eq!(plan.settings(), &named.settings);
     }
 }
 
@@ -111,11 +140,14 @@ fn every_module_s_names_are_there_with_formula_and_reference() {
     same(&registry.parameterizations, crate::parameterization::BUILT_IN);
     same(&registry.time_samplers, crate::time::BUILT_IN);
     same(&registry.dequantizers, crate::dequantization::BUILT_IN);
+    let networks: Vec<_> = registry.networks.entries().collect();
+    assert_eq!(registry.networks.names(), ["mlp", "unet"]);
+    assert!(networks.iter().all(|(_, entry)| !entry.formula.is_empty() && !entry.reference.is_empty()));
 }
 
 #[test]
 fn dequantizers_start_where_they_should() {
-    let mut recipe = Recipe::new(Data::TwoPixel, Network::Mlp(Mlp::default()));
+    let mut recipe = Recipe::new(Data::TwoPixel, Mlp::default());
     let registry = registry();
     let starts = |recipe: &Recipe| -> Vec<f64> {
         let diffusion = registry.diffusion(recipe).unwrap();
@@ -139,7 +171,7 @@ fn dequantizers_start_where_they_should() {
 #[test]
 fn stepping_is_the_solver_s() {
     let Ok(crate::solver::Stepping::Adaptive(adaptive)) =
-        stepping(&Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).sample.stepping)
+        stepping(&Recipe::new(Data::Digits(Digits::default()), Mlp::default()).sample.stepping)
     else {
         panic!("adaptive by default")
     };
@@ -149,7 +181,7 @@ fn stepping_is_the_solver_s() {
 
 #[test]
 fn importance_follows_the_diffusion_s_weight() {
-    let mut recipe = Recipe::new(Data::Digits, Network::Mlp(Mlp::default()));
+    let mut recipe = Recipe::new(Data::Digits(Digits::default()), Mlp::default());
     for (schedule, exact) in [
         ("vp", (|g| 1.0 / (1.0 + f64::exp(g))) as fn(f64) -> f64),
         ("sp", |g| (1.0 + f64::exp(0.5 * g)).powi(-2)),
@@ -233,8 +265,59 @@ fn wrong_names_and_settings_are_named() {
 }
 
 #[test]
+fn what_a_network_does_not_take_is_named() {
+    let cases = [
+        (
+            "network = 'resnet'",
+            "line 2, network: found the unknown network \"resnet\", expected one of mlp, unet",
+        ),
+        (
+            "[network]\nname = 'unet'\nwidht = 1",
+            "line 4, network.widht: found an unknown key, expected \"width\" (the nearest of width, blocks, ",
+        ),
+        (
+            "network = { name = 'unet', width = 'wide' }",
+            "line 2, network.width: found string \"wide\", expected a whole number, 0 or more",
+        ),
+        (
+            "network = { name = 'unet', attention = 'midle' }",
+            "line 2, network.attention: found the unknown name \"midle\", expected \"middle\"",
+        ),
+        ("network = { name = 'unet', width = 0 }", "line 2, network.width: found 0, expected 1 to 65536"),
+        (
+            "network = { name = 'unet', width = 48 }",
+            "line 2, network.width: found 48, expected a multiple of 32, the groups of group norm",
+        ),
+        ("network = { name = 'unet', blocks = 0 }", "line 2, network.blocks: found 0, expected 1 to 65536"),
+        (
+            "network = { name = 'unet', dropout = 1 }",
+            "line 2, network.dropout: found 1, expected at least 0 and below 1",
+        ),
+        (
+            "network = { name = 'unet', fourier = [6, 70] }",
+            "line 2, network.fourier[1]: found 70, expected -4 to 16",
+        ),
+        ("network = { name = 'mlp', depth = 0 }", "line 2, network.depth: found 0, expected 1 to 65536"),
+        ("network = { name = 'mlp', width = 0 }", "line 2, network.width: found 0, expected 1 to 65536"),
+        (
+            "network = { name = 'mlp', fourier = [-5] }",
+            "line 2, network.fourier[0]: found -5, expected -4 to 16",
+        ),
+    ];
+    for (text, message) in cases {
+        let error = network(text).expect_err(text);
+        assert!(error.starts_with(&format!("r.toml: {message}")), "{text}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    let recipe = Recipe::parse("r.toml", "data = 'digits'\n[network]\nname = 'unet'").unwrap();
+    let error = registry().network(&recipe, RowShape::Vector(5)).unwrap_err().to_string();
+    let expected = "r.toml: line 3, network.name: found \"unet\" for 5 numbers a row, expected a network for rows of numbers, such as \"mlp\"";
+    assert_eq!(error, expected);
+}
+
+#[test]
 fn composed_in_rust_errors_name_the_key() {
-    let mut recipe = Recipe::new(Data::Digits, Network::Mlp(Mlp::default()));
+    let mut recipe = Recipe::new(Data::Digits(Digits::default()), Mlp::default());
     recipe.schedule =
         Named::new("shifted").with("by", 0.5).with("inner", Named::new("shifted").with("by", 2.0));
     let error = registry().check(&recipe).unwrap_err().to_string();

@@ -134,9 +134,9 @@ impl RunFolder {
         self.root.join("samples.png")
     }
 
-    /// `samples.csv`: the log-density of each sample, where it was asked for.
+    /// `sample_densities.csv`: the log-density of each sample, where it was asked for.
     pub fn sample_densities(&self) -> PathBuf {
-        self.root.join("samples.csv")
+        self.root.join("sample_densities.csv")
     }
 
     /// `curve.png`: bits/dim over training.

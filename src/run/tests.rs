@@ -1,9 +1,9 @@
 use super::*;
-use crate::config::{Data, Device, Mlp, Network};
+use crate::config::{Data, Device, Digits, Mlp};
 use crate::progress::StepMetrics;
 
 fn recipe() -> Recipe {
-    Recipe::new(Data::Digits, Network::Mlp(Mlp::default())).resolved().unwrap()
+    Recipe::new(Data::Digits(Digits::default()), Mlp::default()).resolved().unwrap()
 }
 
 #[test]

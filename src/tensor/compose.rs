@@ -5,16 +5,20 @@ use super::{Convolution, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real
 use dfdx::prelude::Dim;
 
 /// Group norm (and swish) of any activation: see [`GroupNorm`].
-pub fn group_norm<M: Mode<E, D>, const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>>(
+pub fn group_norm<M: Mode<E, D>, H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>>(
     x: M::Of<ImageBatch<H, W, C>>,
     norm: &GroupNorm<'_, E, D>,
 ) -> M::Of<ImageBatch<H, W, C>> {
-    let mean = M::group_mean(M::share(&x), norm.groups);
+    // The shape stays split until the end: a mean that is broadcast over its group must not be reshaped.
+    let shape = M::shape(&x);
+    let x =
+        M::reshape(x, (shape.0, shape.1.size() * shape.2.size(), norm.groups, shape.3.size() / norm.groups));
+    let mean = M::group_mean(M::share(&x));
     let centred = M::sub(x, mean);
-    let variance = M::group_mean(M::square(M::share(&centred)), norm.groups);
+    let variance = M::group_mean(M::square(M::share(&centred)));
     let normalized = M::mul(centred, M::rsqrt(M::offset(variance, norm.epsilon)));
     let u = M::channel_affine(normalized, norm);
-    if norm.swish { M::swish(u) } else { u }
+    M::reshape(if norm.swish { M::swish(u) } else { u }, shape)
 }
 
 /// Single-head attention of any activation: `softmax(q k^T / sqrt(channels)) v`.
@@ -29,15 +33,7 @@ pub fn attention<M: Mode<E, D>, E: Real, D: Kernels<E>>(
 }
 
 /// A convolution after group norm and dropout: see [`Preparation`].
-pub fn norm_convolution<
-    M: Mode<E, D>,
-    const H: usize,
-    const W: usize,
-    I: Dim,
-    O: Dim,
-    E: Real,
-    D: Kernels<E>,
->(
+pub fn norm_convolution<M: Mode<E, D>, H: Dim, W: Dim, I: Dim, O: Dim, E: Real, D: Kernels<E>>(
     inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
     preparation: &Preparation<'_, E, D>,
     operator: &Convolution<'_, O, E, D>,

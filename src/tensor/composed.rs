@@ -1,8 +1,8 @@
 //! Activations that are tensors, computed by the portable operations alone.
 
 use super::{
-    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Mode, Plain, Real, Slot, compose,
-    dropout, portable,
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, Groups, ImageBatch, Kernels, Mode, Plain, Real, Slot,
+    compose, dropout, portable, resample,
 };
 use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 use std::marker::PhantomData;
@@ -25,7 +25,7 @@ macro_rules! as_plain {
     )*};
 }
 
-impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
+impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Composed<T> {
     type Tape = T;
     type Of<S: Shape> = Tensor<S, E, D, T>;
     type Recorded = Composed<OwnedTape<E, D>>;
@@ -65,6 +65,9 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
         row_sum(x: Of<Tokens, E, D, T>) -> Of<Tokens, E, D, T>;
         batch_matmul(a: Of<Tokens, E, D, T>, b: Of<Tokens, E, D, T>) -> Of<Tokens, E, D, T>;
         transpose(x: Of<Tokens, E, D, T>) -> Of<Tokens, E, D, T>;
+        group_mean(x: Of<Groups, E, D, T>) -> Of<Groups, E, D, T>;
+        channel_affine(x: Of<Groups, E, D, T>, norm: &GroupNorm<'_, E, D>) -> Of<Groups, E, D, T>;
+        channel_scale(x: Of<Groups, E, D, T>, norm: &GroupNorm<'_, E, D>) -> Of<Groups, E, D, T>;
         shift_rows<I: Dim>(x: Of<(usize, I), E, D, T>, shift: Of<(usize, I), E, D, T>) -> Of<(usize, I), E, D, T>;
         linear<I: Dim, O: Dim>(
             x: Of<(usize, I), E, D, T>,
@@ -77,35 +80,26 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
         dropout::portable(x, key)
     }
 
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        groups: usize,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        <Plain<T> as Mode<E, D>>::group_mean(x, groups)
-    }
-
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        <Plain<T> as Mode<E, D>>::channel_affine(x, norm)
-    }
-
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        <Plain<T> as Mode<E, D>>::channel_scale(x, norm)
-    }
-
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Self::Of<(usize, usize)> {
         portable::patches(inputs, size)
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        resample::average_pool(x)
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        resample::upsample(x)
+    }
+
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         shift: Option<Tensor<(usize, O), E, D, T>>,
@@ -114,14 +108,14 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Composed<T> {
         portable::convolution(inputs, operator, shift, residual)
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Self::Of<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Self::Of<ImageBatch<H, W, C>> {
         compose::group_norm::<Self, H, W, C, E, D>(x, norm)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {

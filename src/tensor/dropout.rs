@@ -1,6 +1,6 @@
 //! Dropout masks from a key, the same on every device and in every mode.
 
-use super::{Kernels, Real};
+use super::{Kernels, Real, reshape};
 use dfdx::prelude::*;
 use rayon::prelude::*;
 
@@ -54,8 +54,8 @@ impl DropoutKey {
             stretches.push(bit * kept);
         }
         stretches.reverse();
-        let mask = stretches.stack().reshape_like(&(BITS * words,));
-        mask.slice((0..count,)).reshape_like(&shape)
+        let mask = reshape(stretches.stack(), (BITS * words,));
+        reshape(mask.slice((0..count,)), shape)
     }
 }
 
@@ -63,7 +63,7 @@ impl DropoutKey {
 const BITS: usize = 24;
 
 /// `x` times the mask of `key`, for any device.
-pub(super) fn portable<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub(super) fn portable<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     x: Tensor<S, E, D, T>,
     key: DropoutKey,
 ) -> Tensor<S, E, D, T> {

@@ -1,8 +1,8 @@
 //! Activations that carry a tangent: forward-mode differentiation over any mode.
 
 use super::{
-    Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors, Slot,
-    compose,
+    Convolution, DropoutKey, Dual, GroupNorm, Groups, ImageBatch, Kernels, Mode, Preparation, Real,
+    RowVectors, Slot, compose,
 };
 use dfdx::prelude::{Dim, Merge, Shape, Tensor};
 use std::marker::PhantomData;
@@ -132,24 +132,15 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(r, M::mul(slope, x.tangent))
     }
 
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        groups: usize,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        x.map(|x| M::group_mean(x, groups))
+    fn group_mean(x: Self::Of<Groups>) -> Self::Of<Groups> {
+        x.map(M::group_mean)
     }
 
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
+    fn channel_affine(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups> {
         Dual::new(M::channel_affine(x.value, norm), M::channel_scale(x.tangent, norm))
     }
 
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
+    fn channel_scale(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups> {
         x.map(|x| M::channel_scale(x, norm))
     }
 
@@ -193,7 +184,7 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(M::shift_rows(x.value, shift), x.tangent)
     }
 
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Self::Of<(usize, usize)> {
@@ -201,7 +192,19 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(M::patches(values, size), M::patches(tangents, size))
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        x.map(M::average_pool)
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        x.map(M::upsample)
+    }
+
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         shift: Option<Tensor<(usize, O), E, D, Self::Tape>>,
@@ -216,21 +219,21 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         )
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Self::Of<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Self::Of<ImageBatch<H, W, C>> {
         M::group_norm_jvp(x, norm)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         compose::group_norm::<Forward<Self>, H, W, C, E, D>(x, norm)
     }
 
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,

@@ -1,7 +1,8 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
 use super::{
-    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable, update,
+    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable,
+    resample, update,
 };
 use dfdx::prelude::{Cache, Device, Dim, Shape, Tape, Tensor};
 
@@ -82,7 +83,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// See [`Convolution`].
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<E, Self> + 'static>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, E, Self, T>>,
         operator: &Convolution<'_, O, E, Self>,
         shift: Option<Tensor<(usize, O), E, Self, T>>,
@@ -92,7 +93,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// `x` times the mask of `key`: see [`DropoutKey`].
-    fn dropout<S: Shape, T: Tape<E, Self>>(
+    fn dropout<S: Shape, T: Tape<E, Self> + 'static>(
         x: Tensor<S, E, Self, T>,
         key: DropoutKey,
     ) -> Tensor<S, E, Self, T> {
@@ -100,7 +101,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// See [`GroupNorm`].
-    fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<E, Self>>(
+    fn group_norm<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
         x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
         norm: &GroupNorm<'_, E, Self>,
     ) -> Tensor<ImageBatch<H, W, C>, E, Self, T> {
@@ -108,7 +109,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// [`group_norm`](Kernels::group_norm) and its derivative along a tangent.
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<E, Self>>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
         x: Dual<Tensor<ImageBatch<H, W, C>, E, Self, T>>,
         norm: &GroupNorm<'_, E, Self>,
     ) -> Dual<Tensor<ImageBatch<H, W, C>, E, Self, T>> {
@@ -116,7 +117,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// A [`convolution`](Kernels::convolution) of inputs that went through a [`Preparation`].
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<E, Self> + 'static>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, E, Self, T>>,
         preparation: &Preparation<'_, E, Self>,
         operator: &Convolution<'_, O, E, Self>,
@@ -134,7 +135,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
     /// [`norm_convolution`](Kernels::norm_convolution) and its derivative along a tangent; `shift` has none.
     #[allow(clippy::type_complexity)]
-    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<E, Self>>(
+    fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<E, Self> + 'static>(
         inputs: Vec<Dual<Tensor<ImageBatch<H, W, I>, E, Self, T>>>,
         preparation: &Preparation<'_, E, Self>,
         operator: &Convolution<'_, O, E, Self>,
@@ -146,7 +147,7 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     }
 
     /// Single-head attention, `softmax(q k^T / sqrt(channels)) v`.
-    fn attention<T: Tape<E, Self>>(
+    fn attention<T: Tape<E, Self> + 'static>(
         q: Tensor<(usize, usize, usize), E, Self, T>,
         k: Tensor<(usize, usize, usize), E, Self, T>,
         v: Tensor<(usize, usize, usize), E, Self, T>,
@@ -156,12 +157,26 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
     /// [`attention`](Kernels::attention) and its derivative along tangents of all three.
     #[allow(clippy::type_complexity)]
-    fn attention_jvp<T: Tape<E, Self>>(
+    fn attention_jvp<T: Tape<E, Self> + 'static>(
         q: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
         k: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
         v: Dual<Tensor<(usize, usize, usize), E, Self, T>>,
     ) -> Dual<Tensor<(usize, usize, usize), E, Self, T>> {
         compose::attention::<Forward<Plain<T>>, E, Self>(q, k, v)
+    }
+
+    /// The mean of each square of 2x2 pixels; a last row or column that makes no square is left out.
+    fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, E, Self, T> {
+        resample::average_pool(x)
+    }
+
+    /// Each pixel as a square of 2x2: the nearest neighbour.
+    fn upsample<H: Dim, W: Dim, C: Dim, T: Tape<E, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, E, Self, T> {
+        resample::upsample(x)
     }
 
     /// One step of AdamW and of the moving average: see [`AdamStep`].
@@ -200,6 +215,7 @@ where
     fn ordinal(&self) -> usize {
         // Only a buffer tells where it is.
         let empty = <Self as dfdx::prelude::Storage<f32>>::try_alloc_len(self, 0);
-        empty.map_or(0, |empty| empty.device().ordinal())
+        // No device has this one: what is kept for others is not taken for its own.
+        empty.map_or(usize::MAX, |empty| empty.device().ordinal())
     }
 }

@@ -24,6 +24,8 @@ mod kernels;
 mod mode;
 mod plain;
 pub mod portable;
+mod resample;
+mod reshape;
 mod rows;
 mod update;
 
@@ -35,10 +37,11 @@ pub use forward::Forward;
 pub use kernels::{Convolution, GroupNorm, Kernels, Preparation};
 pub use mode::Mode;
 pub use plain::Plain;
+pub(crate) use reshape::reshape;
 pub use rows::RowCoefficients;
 pub use update::{AdamStep, Moments};
 
-use dfdx::prelude::{Const, Dtype};
+use dfdx::prelude::Dtype;
 
 /// The numbers a network computes with: `f32` or `f64`.
 pub trait Real: Dtype + num_traits::Float {
@@ -85,6 +88,9 @@ real!(f64, F64);
 /// One vector per row of a batch, such as a projected time embedding.
 pub type RowVectors<O, E, D, T> = dfdx::prelude::Tensor<(usize, O), E, D, T>;
 
-/// The shape of a batch of images: rows at run time, height and width at compile time, channels
-/// last.
-pub type ImageBatch<const H: usize, const W: usize, C> = (usize, Const<H>, Const<W>, C);
+/// The shape in which group norm works: rows, positions, groups, channels of a group.
+pub type Groups = (usize, usize, usize, usize);
+
+/// The shape of a batch of images, channels last. Height, width and channels are dfdx dimensions: `Const<32>` where the
+/// compiler shall check them, `usize` where they are known at run time.
+pub type ImageBatch<H, W, C> = (usize, H, W, C);

@@ -1,8 +1,8 @@
 //! What an activation is, and what can be done with it.
 
 use super::{
-    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Preparation, Real, RowVectors,
-    Slot, compose,
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, Groups, ImageBatch, Kernels, Preparation, Real,
+    RowVectors, Slot, compose,
 };
 use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 
@@ -15,12 +15,12 @@ use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 ///
 /// Operations take their activations by value, since a value carries its tape; [`share`](Mode::share)
 /// makes a second handle for a branch.
-pub trait Mode<E: Real, D: Kernels<E>>: Sized {
+pub trait Mode<E: Real, D: Kernels<E>>: Sized + 'static {
     /// What records the operations: a tape, or nothing.
-    type Tape: Tape<E, D>;
+    type Tape: Tape<E, D> + 'static;
 
     /// An activation of shape `S`.
-    type Of<S: Shape>;
+    type Of<S: Shape>: 'static;
 
     /// This mode with a tape that records.
     type Recorded: Mode<E, D, Tape = OwnedTape<E, D>>;
@@ -108,25 +108,15 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized {
         Self::mul(x, gate)
     }
 
-    /// The mean over all positions and the channels of each of `groups` groups, in place of every
-    /// element of the group.
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        groups: usize,
-    ) -> Self::Of<ImageBatch<H, W, C>>;
+    /// The mean over all positions and the channels of each group, in place of every element of the group.
+    fn group_mean(x: Self::Of<Groups>) -> Self::Of<Groups>;
 
     /// `x scale + bias` per channel, with the slice of the parameters that starts at
     /// `norm.first_channel`.
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>>;
+    fn channel_affine(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups>;
 
     /// `x scale` per channel: the linear part of [`channel_affine`](Mode::channel_affine).
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>>;
+    fn channel_scale(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups>;
 
     /// `softmax` over the last axis.
     fn softmax(x: Self::Of<(usize, usize, usize)>) -> Self::Of<(usize, usize, usize)>;
@@ -161,13 +151,23 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized {
     ///
     /// # Shapes
     /// To `(batch H W, size size channels)`.
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Self::Of<(usize, usize)>;
 
+    /// The mean of each square of 2x2 pixels: see [`Kernels::average_pool`].
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>>;
+
+    /// Each pixel as a square of 2x2: see [`Kernels::upsample`].
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>>;
+
     /// A convolution over the channels of all `inputs` side by side: see [`Convolution`].
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         shift: Option<RowVectors<O, E, D, Self::Tape>>,
@@ -175,19 +175,19 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized {
     ) -> Self::Of<ImageBatch<H, W, O>>;
 
     /// Group norm, with swish after it if `norm.swish`: see [`GroupNorm`].
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Self::Of<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Self::Of<ImageBatch<H, W, C>>;
 
     /// [`group_norm`](Mode::group_norm) of a value and its tangent.
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>>;
 
     /// A convolution of inputs that went through group norm and dropout: see [`Preparation`].
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,
@@ -198,7 +198,7 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized {
     }
 
     /// [`norm_convolution`](Mode::norm_convolution) of values and their tangents.
-    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Dual<Self::Of<ImageBatch<H, W, I>>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,

@@ -1,8 +1,8 @@
 //! Activations that are tensors.
 
 use super::{
-    Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real,
-    RowVectors, Slot, portable, portable::Table,
+    Composed, Convolution, DropoutKey, Dual, GroupNorm, Groups, ImageBatch, Kernels, Mode, Preparation, Real,
+    RowVectors, Slot, portable, portable::Table, reshape,
 };
 use dfdx::prelude::*;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 #[derive(Debug)]
 pub struct Plain<T>(PhantomData<T>);
 
-impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
+impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
     type Tape = T;
     type Of<S: Shape> = Tensor<S, E, D, T>;
     type Recorded = Plain<OwnedTape<E, D>>;
@@ -57,7 +57,7 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
     }
 
     fn reshape<S: Shape, R: Shape>(x: Self::Of<S>, shape: R) -> Self::Of<R> {
-        x.reshape_like(&shape)
+        reshape(x, shape)
     }
 
     fn add<S: Shape>(a: Self::Of<S>, b: Self::Of<S>) -> Self::Of<S> {
@@ -113,31 +113,19 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         x.sqrt().recip()
     }
 
-    fn group_mean<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        groups: usize,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
+    fn group_mean(x: Self::Of<Groups>) -> Self::Of<Groups> {
         let shape = *x.shape();
-        let split = (shape.0, H * W, groups, shape.3.size() / groups);
-        let mean = x.reshape_like(&split).mean::<(usize, usize), Axes2<1, 3>>();
-        mean.broadcast_like::<_, Axes2<1, 3>>(&split).reshape_like(&shape)
+        x.mean::<(usize, usize), Axes2<1, 3>>().broadcast_like::<_, Axes2<1, 3>>(&shape)
     }
 
-    fn channel_affine<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        let shape = *x.shape();
+    fn channel_affine(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups> {
         let y = Self::channel_scale(x, norm);
-        let bias = per_channel::<_, _, _, _, _, T>(norm.bias, norm.first_channel, y.shape());
-        (y + bias).reshape_like(&shape)
+        let bias = per_channel::<_, _, T>(norm.bias, norm.first_channel, y.shape());
+        y + bias
     }
 
-    fn channel_scale<const H: usize, const W: usize, C: Dim>(
-        x: Self::Of<ImageBatch<H, W, C>>,
-        norm: &GroupNorm<'_, E, D>,
-    ) -> Self::Of<ImageBatch<H, W, C>> {
-        let scale = per_channel::<_, _, _, _, _, T>(norm.scale, norm.first_channel, x.shape());
+    fn channel_scale(x: Self::Of<Groups>, norm: &GroupNorm<'_, E, D>) -> Self::Of<Groups> {
+        let scale = per_channel::<_, _, T>(norm.scale, norm.first_channel, x.shape());
         x * scale
     }
 
@@ -183,14 +171,26 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         x + shift
     }
 
-    fn patches<const H: usize, const W: usize, I: Dim>(
+    fn patches<H: Dim, W: Dim, I: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         size: usize,
     ) -> Self::Of<(usize, usize)> {
         portable::patches(inputs, size)
     }
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn average_pool<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        D::average_pool(x)
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim>(
+        x: Self::Of<ImageBatch<H, W, C>>,
+    ) -> Self::Of<ImageBatch<usize, usize, C>> {
+        D::upsample(x)
+    }
+
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         operator: &Convolution<'_, O, E, D>,
         shift: Option<Tensor<(usize, O), E, D, T>>,
@@ -199,21 +199,21 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         D::convolution(inputs, operator, shift, residual)
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim>(
+    fn group_norm<H: Dim, W: Dim, C: Dim>(
         x: Self::Of<ImageBatch<H, W, C>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Self::Of<ImageBatch<H, W, C>> {
         D::group_norm(x, norm)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim>(
         x: Dual<Self::Of<ImageBatch<H, W, C>>>,
         norm: &GroupNorm<'_, E, D>,
     ) -> Dual<Self::Of<ImageBatch<H, W, C>>> {
         D::group_norm_jvp(x, norm)
     }
 
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Self::Of<ImageBatch<H, W, I>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,
@@ -223,7 +223,7 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
         D::norm_convolution(inputs, preparation, operator, shift, residual)
     }
 
-    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim>(
+    fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim>(
         inputs: Vec<Dual<Self::Of<ImageBatch<H, W, I>>>>,
         preparation: &Preparation<'_, E, D>,
         operator: &Convolution<'_, O, E, D>,
@@ -250,20 +250,20 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D>> Mode<E, D> for Plain<T> {
     }
 }
 
-/// The entries of a per-channel parameter that belong to the channels of `shape`, at every position.
+/// The entries of a per-channel parameter that belong to the channels of `shape`, group by group, at every position.
 ///
-/// `gather` and not `slice`: the backward pass of dfdx 0.13's `slice` overwrites the gradient where it should add
+/// `gather` and not `slice`: the backward pass of dfdx 0.13's `slice` overwrites the gradient on a CPU where it should add
 /// to it, and a layer's parameters are used once for the value and once for each tangent.
-fn per_channel<const H: usize, const W: usize, C: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+fn per_channel<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     parameter: &Tensor<(usize,), E, D>,
     first: usize,
-    shape: &ImageBatch<H, W, C>,
-) -> Tensor<ImageBatch<H, W, C>, E, D, T> {
-    let channels = shape.3.size();
+    shape: &Groups,
+) -> Tensor<Groups, E, D, T> {
+    let channels = shape.2 * shape.3;
     let mut own = parameter.retaped::<T>();
     if channels < parameter.shape().0 {
         let index = Table::Range { first, count: channels }.on::<E, D>(parameter.device());
         own = own.gather(index);
     }
-    own.reshape_like(&(shape.3,)).broadcast_like::<_, Axes3<0, 1, 2>>(shape)
+    reshape(own, (shape.2, shape.3)).broadcast_like::<_, Axes2<0, 1>>(shape)
 }

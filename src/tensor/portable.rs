@@ -1,6 +1,6 @@
 //! Convolution from dfdx's public operations, for any device.
 
-use super::{Convolution, ImageBatch, Kernels, Mode, Plain, Real, Segment, Slot, checkpoint};
+use super::{Convolution, ImageBatch, Kernels, Mode, Plain, Real, Segment, Slot, checkpoint, reshape};
 use dfdx::prelude::*;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 /// A convolution as a gather of neighbours and a matrix product: see [`Convolution`].
 ///
 /// What the backward pass keeps is the inputs: their patches, `size^2` times as large, are gathered again.
-pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub fn convolution<H: Dim, W: Dim, I: Dim, O: Dim, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     inputs: Vec<Tensor<ImageBatch<H, W, I>, E, D, T>>,
     operator: &Convolution<'_, O, E, D>,
     shift: Option<Tensor<(usize, O), E, D, T>>,
@@ -32,23 +32,20 @@ pub fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: K
 }
 
 /// Patches times weights.
-struct Product<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: Kernels<E>> {
+struct Product<H: Dim, W: Dim, I: Dim, O: Dim, E: Real, D: Kernels<E>> {
     size: usize,
     weight: Tensor<(usize, O), E, D>,
-    input: PhantomData<I>,
+    input: PhantomData<(H, W, I)>,
 }
 
-impl<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: Kernels<E>> Segment<E, D>
-    for Product<H, W, I, O, E, D>
-{
+impl<H: Dim, W: Dim, I: Dim, O: Dim, E: Real, D: Kernels<E>> Segment<E, D> for Product<H, W, I, O, E, D> {
     type Input = ImageBatch<H, W, I>;
     type Output = ImageBatch<H, W, O>;
 
     fn apply<M: Mode<E, D>>(&self, inputs: Vec<M::Of<ImageBatch<H, W, I>>>) -> M::Of<ImageBatch<H, W, O>> {
-        let patches = M::patches(inputs, self.size);
-        let rows = M::shape(&patches).0 / (H * W);
-        let y = M::linear(patches, &self.weight, None);
-        M::reshape(y, (rows, Const, Const, self.weight.shape().1))
+        let (rows, height, width, _) = M::shape(&inputs[0]);
+        let y = M::linear(M::patches(inputs, self.size), &self.weight, None);
+        M::reshape(y, (rows, height, width, self.weight.shape().1))
     }
 
     fn slots(&self) -> Vec<Slot<E, D>> {
@@ -61,27 +58,28 @@ impl<const H: usize, const W: usize, I: Dim, O: Dim, E: Real, D: Kernels<E>> Seg
 ///
 /// # Panics
 /// If there is no input.
-pub fn patches<const H: usize, const W: usize, I: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+pub fn patches<H: Dim, W: Dim, I: Dim, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     inputs: Vec<Tensor<ImageBatch<H, W, I>, E, D, T>>,
     size: usize,
 ) -> Tensor<(usize, usize), E, D, T> {
+    let (height, width) = inputs.first().map_or((0, 0), |x| (x.shape().1.size(), x.shape().2.size()));
     let flat = inputs.into_iter().map(|x| {
         let (rows, .., channels) = *x.shape();
-        x.reshape_like(&(rows, H * W, channels.size()))
+        reshape(x, (rows, height * width, channels.size()))
     });
     #[allow(clippy::expect_used)]
     let x = flat.reduce(|a, b| (a, b).concat_along(Axis::<2>)).expect("a convolution of something");
     let (rows, positions, channels) = *x.shape();
     if size == 1 {
-        return x.reshape_like(&(rows * positions, channels));
+        return reshape(x, (rows * positions, channels));
     }
     let device = x.device().clone();
     let zero = device.zeros_like(&(rows, 1usize, channels));
     let padded = (x, zero).concat_along(Axis::<1>);
-    let index = Table::Neighbours { height: H, width: W, size }.on::<E, D>(&device);
+    let index = Table::Neighbours { height, width, size }.on::<E, D>(&device);
     let taken = (rows, index.shape().0);
     let index = index.broadcast_like::<_, Axis<0>>(&taken);
-    padded.gather(index).reshape_like(&(rows * positions, size * size * channels))
+    reshape(padded.gather(index), (rows * positions, size * size * channels))
 }
 
 /// A fixed table of indices.

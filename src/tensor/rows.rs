@@ -1,6 +1,6 @@
 //! One coefficient per row: the only way a schedule's numbers reach a tensor.
 
-use super::{Kernels, Real};
+use super::{Kernels, Real, reshape};
 use dfdx::prelude::*;
 
 /// A number for each row of a batch, computed on the host in `f64`.
@@ -25,14 +25,14 @@ impl RowCoefficients {
     ///
     /// # Shapes
     /// Any shape whose first axis is the batch.
-    pub fn scale<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+    pub fn scale<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
         &self,
         x: Tensor<S, E, D, T>,
     ) -> Tensor<S, E, D, T> {
         let shape = *x.shape();
         let flat = (self.0.len(), shape.num_elements() / self.0.len().max(1));
         let coefficients = self.tensor::<E, D>(x.device()).broadcast_like::<_, Axis<1>>(&flat);
-        (x.reshape_like(&flat) * coefficients).reshape_like(&shape)
+        reshape(reshape(x, flat) * coefficients, shape)
     }
 
     /// The coefficients as a tensor.

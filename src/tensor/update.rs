@@ -1,6 +1,6 @@
 //! One optimizer step of one parameter: AdamW and the moving average in a single pass.
 
-use super::{Kernels, Real};
+use super::{Kernels, Real, reshape};
 use dfdx::prelude::*;
 
 /// What an optimizer keeps for each parameter.
@@ -57,7 +57,7 @@ pub(super) fn adamw<S: Shape, E: Real, D: Kernels<E>>(
     let shape = *parameter.shape();
     let of = E::of;
     let g = gradient.clone() * of(step.gradient_scale);
-    let p = parameter.clone().reshape_like(gradient.shape());
+    let p = reshape(parameter.clone(), *gradient.shape());
     let average = |old: &Tensor<(usize,), E, D>, new: Tensor<(usize,), E, D>, decay: f64| {
         old.clone() * of(decay) + new * of(1.0 - decay)
     };
@@ -67,7 +67,7 @@ pub(super) fn adamw<S: Shape, E: Real, D: Kernels<E>>(
     let direction = moments.first.clone() / of(step.correction1) / root + p.clone() * of(step.decay);
     let p = p - direction * of(step.rate);
     moments.ema = average(&moments.ema, p.clone(), step.ema_decay);
-    *parameter = p.reshape_like(&shape);
+    *parameter = reshape(p, shape);
 }
 
 /// The sum of the squares of each tensor, added up on the device and brought to the host together.

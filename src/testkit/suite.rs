@@ -37,7 +37,9 @@ macro_rules! __idode_laws {
         $crate::$then! { command_line [listed recipe misspelt trained resumed] $($rest)* }
     };
     (network $then:ident $($rest:tt)*) => {
-        $crate::$then! { network [value jvp rows] $($rest)* }
+        $crate::$then! { network [
+                value jvp second_jvp rows conditions parameters evaluation devices
+            ] $($rest)* }
     };
 }
 
@@ -183,10 +185,22 @@ macro_rules! solver_suite {
     };
 }
 
-/// Every law of a network, as one test each in a module of the name given:
-/// `network_suite!(name, network)`, with a network in `f64` on the CPU whose parameters are not zero.
+/// Every law of a network, as one test each in a module of the name given.
+///
+/// `network_suite!(name, network)` takes a network in `f64` on the CPU whose parameters are not zero; `network_suite!(name, builder, settings, inputs)`
+/// a [`BuildNetwork`](crate::registry::BuildNetwork), whose network it builds, and checks it in `f32` with the processor's own kernels too.
 #[macro_export]
 macro_rules! network_suite {
+    ($name:ident, $builder:expr, $settings:expr, $inputs:expr $(,)?) => {
+        $crate::__idode_laws! { network __idode_suite $name
+            (&$crate::testkit::network::built(&$builder, &$settings, &$inputs).expect("settings that it takes"))
+        }
+
+        #[test]
+        fn single() -> $crate::testkit::Verdict {
+            $crate::testkit::network::single(&$builder, &$settings, &$inputs)
+        }
+    };
     ($name:ident, $network:expr $(,)?) => {
         $crate::__idode_laws! { network __idode_suite $name (&$network) }
     };

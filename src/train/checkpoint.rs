@@ -5,11 +5,11 @@
 
 use super::AdamW;
 use crate::data::Position;
+use crate::data::table::Schema;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
-use crate::nn::{ParameterVisitor, Parameters, Role};
+use crate::nn::Parameters;
 use crate::tensor::{Kernels, Moments, Real};
-use dfdx::prelude::*;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct CheckpointState {
     /// What dequantizers that are trained with the model have learned, each by its name and settings.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dequantizers: BTreeMap<String, String>,
+    /// What moves between the user's units of a table and the network's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
 }
 
 /// The metadata key of the state.
@@ -55,16 +58,12 @@ pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
     optimizer: &AdamW<E, D>,
     state: &CheckpointState,
 ) -> Result<Vec<u8>> {
-    struct Collect<E>(Vec<(String, Vec<usize>, Vec<E>)>);
-    impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<E> {
-        fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-            self.0.push((name.to_owned(), tensor.shape().concrete().into(), tensor.as_vec()));
-        }
-    }
-    let mut parameters = Collect(Vec::new());
-    network.clone().parameters("", &mut parameters);
+    let mut parameters = Vec::new();
+    network.clone().parameters("", &mut |name, _, parameter| {
+        parameters.push((name.to_owned(), parameter.shape(), parameter.numbers()));
+    });
     let mut entries = Vec::new();
-    for ((name, shape, values), (_, moments)) in parameters.0.iter().zip(optimizer.moments()) {
+    for ((name, shape, values), (_, moments)) in parameters.iter().zip(optimizer.moments()) {
         let parts = [
             ("parameters", values.clone()),
             ("ema", moments.ema.as_vec()),
@@ -155,26 +154,16 @@ impl<'a> Checkpoint<'a> {
         part: &str,
         network: &mut N,
     ) -> Result<()> {
-        struct Read<'a, 'b> {
-            checkpoint: &'a Checkpoint<'b>,
-            part: &'a str,
-            error: Option<Error>,
-        }
-        impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Read<'_, '_> {
-            fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-                let shape: Vec<usize> = tensor.shape().concrete().into();
-                match self.checkpoint.tensor::<E>(&format!("{}/{name}", self.part), &shape) {
-                    Ok(values) => *tensor = tensor.device().tensor_from_vec(values, *tensor.shape()),
-                    Err(error) => {
-                        self.error.get_or_insert(error);
-                    }
-                }
+        let (mut loaded, mut fault) = (network.clone(), None);
+        loaded.parameters("", &mut |name, _, parameter| match self
+            .tensor::<E>(&format!("{part}/{name}"), &parameter.shape())
+        {
+            Ok(values) => parameter.replace(values),
+            Err(error) => {
+                fault.get_or_insert(error);
             }
-        }
-        let mut loaded = network.clone();
-        let mut read = Read { checkpoint: self, part, error: None };
-        loaded.parameters("", &mut read);
-        match read.error {
+        });
+        match fault {
             Some(error) => Err(error),
             None => {
                 *network = loaded;

@@ -1,6 +1,6 @@
 //! The gradient of every parameter, by name.
 
-use crate::nn::{ParameterVisitor, Parameters, Role};
+use crate::nn::Parameters;
 use crate::tensor::{Kernels, Real};
 use dfdx::prelude::*;
 
@@ -16,23 +16,11 @@ pub struct GradientSet<E: Real, D: Kernels<E>> {
 impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
     /// The gradients of `network`'s parameters; zeros for those that the loss does not depend on.
     pub fn of<N: Parameters<E, D>>(network: &N, mut gradients: Gradients<E, D>) -> Self {
-        struct Collect<'a, E: Real, D: Kernels<E>> {
-            gradients: &'a mut Gradients<E, D>,
-            entries: Vec<Entry<E, D>>,
-        }
-        impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Collect<'_, E, D> {
-            fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-                let len = (tensor.shape().num_elements(),);
-                let gradient = match self.gradients.try_alloc_for(&*tensor) {
-                    Ok(()) => self.gradients.get(&*tensor).reshape_like(&len),
-                    Err(_) => tensor.device().zeros_like(&len),
-                };
-                self.entries.push((name.to_owned(), gradient));
-            }
-        }
-        let mut collect = Collect { gradients: &mut gradients, entries: Vec::new() };
-        network.clone().parameters("", &mut collect);
-        Self { entries: collect.entries }
+        let mut entries = Vec::new();
+        network.clone().parameters("", &mut |name, _, parameter| {
+            entries.push((name.to_owned(), parameter.gradient(&mut gradients)));
+        });
+        Self { entries }
     }
 
     /// Adds another set of the same network.
@@ -45,11 +33,6 @@ impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
     /// The parameters' names and gradients.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor<(usize,), E, D>)> {
         self.entries.iter().map(|(name, gradient)| (name.as_str(), gradient))
-    }
-
-    /// The gradient of the parameter at `index` in the network's walk.
-    pub(super) fn at(&self, index: usize) -> &Tensor<(usize,), E, D> {
-        &self.entries[index].1
     }
 
     /// The global norm, or the name of the first parameter whose gradient is not finite.

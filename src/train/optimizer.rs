@@ -1,9 +1,8 @@
 //! AdamW over named parameters, with a state that can be saved.
 
 use super::GradientSet;
-use crate::nn::{ParameterVisitor, Parameters, Role};
+use crate::nn::Parameters;
 use crate::tensor::{AdamStep, Kernels, Moments, Real};
-use dfdx::prelude::*;
 
 /// The settings of AdamW and of the moving average.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,48 +37,19 @@ pub struct AdamW<E: Real, D: Kernels<E>> {
     moments: Vec<(String, Moments<E, D>)>,
 }
 
-/// Visits each parameter with its moments.
-struct WithMoments<'a, E: Real, D: Kernels<E>, F> {
-    moments: std::slice::IterMut<'a, (String, Moments<E, D>)>,
-    index: usize,
-    f: F,
-}
-
-/// What is done to one parameter and its moments.
-trait Action<E: Real, D: Kernels<E>> {
-    fn run<S: Shape>(
-        &mut self,
-        index: usize,
-        role: Role,
-        tensor: &mut Tensor<S, E, D>,
-        moments: &mut Moments<E, D>,
-    );
-}
-
-impl<E: Real, D: Kernels<E>, F: Action<E, D>> ParameterVisitor<E, D> for WithMoments<'_, E, D, F> {
-    fn parameter<S: Shape>(&mut self, _: &str, role: Role, tensor: &mut Tensor<S, E, D>) {
-        if let Some((_, moments)) = self.moments.next() {
-            self.f.run(self.index, role, tensor, moments);
-            self.index += 1;
-        }
-    }
-}
-
 impl<E: Real, D: Kernels<E>> AdamW<E, D> {
     /// The state before the first step: zero moments, and the average at the parameters themselves.
     pub fn new<N: Parameters<E, D>>(network: &N) -> Self {
-        struct Start<E: Real, D: Kernels<E>>(Vec<(String, Moments<E, D>)>);
-        impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Start<E, D> {
-            fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-                let len = (tensor.shape().num_elements(),);
-                let zeros = || tensor.device().zeros_like(&len);
-                let ema = tensor.device().tensor_from_vec(tensor.as_vec(), len);
-                self.0.push((name.to_owned(), Moments { first: zeros(), second: zeros(), ema }));
-            }
-        }
-        let mut start = Start(Vec::new());
-        network.clone().parameters("", &mut start);
-        Self { step: 0, averaged: 0, moments: start.0 }
+        let mut moments = Vec::new();
+        network.clone().parameters("", &mut |name, _, parameter| {
+            let numbers = parameter.numbers();
+            let len = (numbers.len(),);
+            let zeros = || parameter.device().zeros_like(&len);
+            let (first, second) = (zeros(), zeros());
+            let ema = parameter.device().tensor_from_vec(numbers, len);
+            moments.push((name.to_owned(), Moments { first, second, ema }));
+        });
+        Self { step: 0, averaged: 0, moments }
     }
 
     /// A state that was saved: `step` updates of the moments, `averaged` of the moving average of the parameters.
@@ -115,23 +85,6 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
         rate: f64,
         settings: &AdamWSettings,
     ) {
-        struct Update<'a, E: Real, D: Kernels<E>> {
-            gradients: &'a GradientSet<E, D>,
-            step: AdamStep,
-            weight_decay: f64,
-        }
-        impl<E: Real, D: Kernels<E>> Action<E, D> for Update<'_, E, D> {
-            fn run<S: Shape>(
-                &mut self,
-                index: usize,
-                role: Role,
-                tensor: &mut Tensor<S, E, D>,
-                moments: &mut Moments<E, D>,
-            ) {
-                let decay = if role.is_decayed() { self.weight_decay } else { 0.0 };
-                D::adamw(tensor, self.gradients.at(index), moments, &AdamStep { decay, ..self.step });
-            }
-        }
         self.step += 1;
         self.averaged += 1;
         let (t, averaged) = (self.step as f64, self.averaged as f64);
@@ -146,27 +99,24 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
             ema_decay: settings.ema.min((1.0 + averaged) / (10.0 + averaged)),
             gradient_scale: settings.clip.map_or(1.0, |clip| if norm > clip { clip / norm } else { 1.0 }),
         };
-        let f = Update { gradients, step, weight_decay: settings.weight_decay };
-        network.parameters("", &mut WithMoments { moments: self.moments.iter_mut(), index: 0, f });
+        let mut own = self.moments.iter_mut().zip(gradients.iter());
+        network.parameters("", &mut |_, role, parameter| {
+            let decay = if role.is_decayed() { settings.weight_decay } else { 0.0 };
+            if let Some(((_, moments), (_, gradient))) = own.next() {
+                parameter.update(gradient, moments, &AdamStep { decay, ..step });
+            }
+        });
     }
 
     /// The network with the moving average of its parameters.
-    pub fn averaged<N: Parameters<E, D>>(&mut self, network: &N) -> N {
-        struct Average;
-        impl<E: Real, D: Kernels<E>> Action<E, D> for Average {
-            fn run<S: Shape>(
-                &mut self,
-                _: usize,
-                _: Role,
-                tensor: &mut Tensor<S, E, D>,
-                moments: &mut Moments<E, D>,
-            ) {
-                let shape = *tensor.shape();
-                *tensor = tensor.device().tensor_from_vec(moments.ema.as_vec(), shape);
-            }
-        }
+    pub fn averaged<N: Parameters<E, D>>(&self, network: &N) -> N {
         let mut averaged = network.clone();
-        averaged.parameters("", &mut WithMoments { moments: self.moments.iter_mut(), index: 0, f: Average });
+        let mut own = self.moments.iter();
+        averaged.parameters("", &mut |_, _, parameter| {
+            if let Some((_, moments)) = own.next() {
+                parameter.replace(moments.ema.as_vec());
+            }
+        });
         averaged
     }
 }

@@ -3,7 +3,7 @@ use crate::data::Position;
 use crate::diffusion::Diffusion;
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
-use crate::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role};
+use crate::nn::{MlpConfig, Parameters, StaticMlp};
 use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
@@ -11,7 +11,7 @@ use crate::time::{TimeSampler, Uniform};
 use dfdx::prelude::*;
 use rand::SeedableRng;
 
-type Net = Mlp<2, 32, f32, Cpu>;
+type Net = StaticMlp<2, 32, f32, Cpu>;
 type Small<O> = Trainer<Net, O, VariancePreserving, Velocity, Uniform, f32, Cpu>;
 
 const X: [f64; 6] = [0.1, -0.4, 0.9, 0.3, -0.7, 0.0];
@@ -50,6 +50,7 @@ fn bytes<O>(trainer: &Small<O>) -> Vec<u8> {
         seconds: 0.0,
         time_sampler: None,
         dequantizers: Default::default(),
+        schema: None,
     };
     encode(&trainer.network, &trainer.optimizer, &state).unwrap()
 }
@@ -77,16 +78,12 @@ fn an_absurd_rate_ends_at_the_next_step() {
 
 #[test]
 fn a_parameter_that_is_no_number_makes_a_loss_that_is_none() {
-    struct Poison;
-    impl ParameterVisitor<f32, Cpu> for Poison {
-        fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, f32, Cpu>) {
-            if name == "output/bias" {
-                tensor.copy_from(&[f32::NAN, 0.0]);
-            }
-        }
-    }
     let mut trainer = trainer(FirstOrder, 1e-3);
-    trainer.network.parameters("", &mut Poison);
+    trainer.network.parameters("", &mut |name, _, parameter| {
+        if name == "output/bias" {
+            parameter.replace(vec![f32::NAN, 0.0]);
+        }
+    });
     assert_eq!(refused(&mut trainer, 7), (7, "loss".to_owned()));
 }
 

@@ -144,11 +144,11 @@ where
         self.conditioned_step(step, stream, x, None)
     }
 
-    /// The same with a conditioning number for each row, which the network sees beside the time; without them it
+    /// The same with the conditioning numbers of each row, which the network sees beside the time; without them it
     /// sees 0.
     ///
     /// # Errors
-    /// As [`step`](Self::step), and unless there is one number a row.
+    /// As [`step`](Self::step), and unless each row has as many as the network has [`conditions`](crate::nn::Network::conditions).
     pub fn conditioned_step(
         &mut self,
         step: u64,
@@ -163,8 +163,9 @@ where
             let expected = format!("a multiple of {parts} rows of {dims} numbers");
             return Err(Error::value("training batch", format!("{} numbers", x.len()), expected));
         }
-        if let Some(numbers) = conditioning.filter(|numbers| numbers.len() != rows) {
-            let expected = format!("one for each of {rows} rows");
+        let each = self.network.conditions();
+        if let Some(numbers) = conditioning.filter(|numbers| numbers.len() != rows * each) {
+            let expected = format!("{each} for each of {rows} rows");
             return Err(Error::value("conditioning numbers", numbers.len(), expected));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
@@ -181,7 +182,7 @@ where
         for part in 0..parts {
             let of = part * share..(part + 1) * share;
             let x = &x[of.start * dims..of.end * dims];
-            let conditioning = conditioning.map(|numbers| &numbers[of.clone()]);
+            let conditioning = conditioning.map(|numbers| &numbers[of.start * each..of.end * each]);
             let part = self.part(x, conditioning, &gammas[of], rows, (&mut rng, &mut probes))?;
             losses.extend(part.losses);
             first_order.extend(part.first_order);

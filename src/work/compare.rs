@@ -14,18 +14,18 @@ use std::path::PathBuf;
 pub fn compare(runs: &[PathBuf], estimate: Option<&str>, references: &[Reference]) -> Result<Comparison> {
     let read = |path: &PathBuf| {
         let run = RunFolder::open(path)?;
-        let k = run.recipe().evaluation.importance_samples;
-        Measured::read(&path.display().to_string(), &run.result(), &run.records(), k)
+        let (k, conditions) = (run.recipe().evaluation.importance_samples, run.recipe().data.conditions());
+        Measured::read(&path.display().to_string(), [&run.result(), &run.records()], k, conditions)
     };
     Comparison::of(&runs.iter().map(read).collect::<Result<Vec<_>>>()?, estimate, references)
 }
 
-/// Every image's bits/dim in later runs against those in the first; none where runs were compared with published figures only.
+/// Every image's value in later runs against those in the first; none where runs were compared with published figures only.
 ///
 /// # Errors
 /// If no image has a value in both.
 pub fn scatter(comparison: &Comparison) -> Result<Option<Png>> {
-    let Some(Difference { baseline, .. }) = comparison.differences.first() else { return Ok(None) };
+    let Some(Difference { baseline, unit, .. }) = comparison.differences.first() else { return Ok(None) };
     let several = comparison.differences.iter().any(|other| other.run != comparison.differences[0].run);
     let series = comparison.differences.iter().map(|difference| {
         let Difference { estimate, run, pairs, .. } = difference;
@@ -34,6 +34,6 @@ pub fn scatter(comparison: &Comparison) -> Result<Option<Png>> {
     });
     let title = format!("{}, {} split: every image", comparison.data.name, comparison.data.split);
     let y = if several { "the other runs" } else { &comparison.differences[0].run };
-    let axes = [format!("{baseline} (bits/dim)"), format!("{y} (bits/dim)")];
+    let axes = [format!("{baseline} ({unit})"), format!("{y} ({unit})")];
     picture::scatter(title, axes.each_ref().map(String::as_str), &series.collect::<Vec<_>>()).map(Some)
 }

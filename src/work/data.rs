@@ -1,68 +1,177 @@
-//! The images of a recipe.
+//! The data of a recipe.
 
-use crate::config::{ArrayFiles, Data, Recipe};
+use super::source::{Source, TableRows, table};
+use crate::config::{Classes, Column, Data, Divergence, Evaluation, Recipe};
 use crate::data::image_files::{self, Files};
-use crate::data::{Depth, Fingerprint, ImageShape, ImageSource, Split, TwoPixel};
+use crate::data::table::{self, Splits};
+use crate::data::{
+    Depth, Fingerprint, ImageShape, ImageSource, Labels, RowShape, Split, StreamedSet, TwoPixel,
+};
 use crate::data::{baseline, cifar10, digits, idx, imagenet32, npy};
 use crate::error::{Error, Result};
-use crate::pixels::PixelGrid;
+use crate::registry::Registry;
 use crate::result::{Baseline, Outcome};
 use crate::run::RunFolder;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Pairs of pixels to train on and to measure.
 const TWO_PIXEL_TRAIN: usize = 200_000;
 const TWO_PIXEL_TEST: usize = 8_000;
 
-/// The recipe with every default that depends on the data written out: the range of noise levels, and the shape of
-/// an image, for which only the beginning of a file is read.
+/// The recipe with every default that depends on the data or on the network written out: the range of noise levels, the
+/// shape of an image, for which only the beginning of a file is read, what classes there are, where labels are asked for, or the columns of a
+/// table; the network's settings; and the divergence.
 ///
 /// # Errors
-/// As [`Recipe::resolved`], and if the file is needed and cannot be used.
-pub fn resolved(recipe: &Recipe) -> Result<Recipe> {
-    let recipe = recipe.resolved()?;
-    let shape = match (&recipe.data, recipe.data.shape()) {
-        (_, Some(_)) => return Ok(recipe),
-        (Data::Idx(files), None) => idx::shape(&files.train)?,
-        (Data::Npy(files) | Data::Npz(files), None) => npy::shape(&files.train, files.train_key.as_deref())?,
-        (_, None) => shape(&recipe)?,
+/// As [`Recipe::resolved`], and if a file is needed and cannot be used, or the network cannot.
+pub fn resolved(recipe: &Recipe, registry: &Registry) -> Result<Recipe> {
+    let mut recipe = recipe.resolved()?;
+    recipe.data = match &recipe.data {
+        Data::Table(table) => {
+            let mut table = table.resolved();
+            if table.columns.is_empty() {
+                let splits = table.spec()?.load()?;
+                table.columns = splits.train.columns().iter().map(|name| Column(name.clone())).collect();
+            }
+            if recipe.evaluation.dequantizers == Evaluation::default().dequantizers {
+                recipe.evaluation.dequantizers = Vec::new();
+            }
+            Data::Table(table)
+        }
+        images => resolved_images(images, &recipe)?,
     };
-    recipe.data.augmentation().check(shape)?;
-    let recipe = Recipe { data: recipe.data.with_shape(shape), ..recipe };
     recipe.check()?;
+    let shape = shape(&recipe)?;
+    recipe.evaluation.divergence.get_or_insert(match shape {
+        RowShape::Vector(dims) if dims <= EXACT => Divergence::Exact,
+        _ => Divergence::default(),
+    });
+    recipe.network.settings = registry.network(&recipe, shape)?.settings().clone();
     Ok(recipe)
 }
 
-/// The shape of the images, as the recipe has it once it is [`resolved`].
+/// Images with their shape and classes written out.
+fn resolved_images(images: &Data, recipe: &Recipe) -> Result<Data> {
+    let mut data = images.clone();
+    let shape = match (images, images.shape()) {
+        (_, Some(_)) => None,
+        (Data::Idx(files), None) => Some((&files.train, idx::shape(&files.train)?)),
+        (Data::Npy(files), None) => Some((&files.train, npy::shape(&files.train, None)?)),
+        (Data::Npz(files), None) => {
+            Some((&files.train, npy::shape(&files.train, files.train_key.as_deref())?))
+        }
+        (_, None) => return Err(no_shape(recipe)),
+    };
+    if let Some((path, shape)) = shape {
+        // The file is to blame, not a line that the recipe does not have.
+        data.augmentation().check(shape).map_err(|_| {
+            Error::format(
+                path,
+                "shape of its images",
+                shape,
+                "square images, as data.augmentation.quarter_turns is true",
+            )
+        })?;
+        data = data.with_shape(shape);
+    }
+    match &mut data {
+        Data::Npy(files) | Data::Idx(files) => count(&mut files.classes, labels(images, Split::Train)?),
+        Data::Npz(files) => count(&mut files.classes, labels(images, Split::Train)?),
+        Data::Folder(folder) if folder.classes == Some(Classes::Folders) => {
+            folder.classes = Some(Classes::Named(image_files::classes(&folder.train)?));
+        }
+        _ => {}
+    }
+    Ok(data)
+}
+
+/// The most numbers of a row whose divergence is exact without being asked for.
+const EXACT: usize = 64;
+
+/// The number of classes, where there are labels and the recipe does not say it.
+fn count(classes: &mut Option<usize>, labels: Option<(String, Vec<u16>)>) {
+    if let (None, Some((_, labels))) = (&classes, labels) {
+        *classes = Some(labels.into_iter().max().map_or(1, |most| usize::from(most) + 1));
+    }
+}
+
+/// The shape of a row, as the recipe has it once it is [`resolved`].
 ///
 /// # Errors
 /// If it depends on a file, and the recipe is not resolved.
-pub(crate) fn shape(recipe: &Recipe) -> Result<ImageShape> {
-    recipe.data.shape().ok_or_else(|| {
-        let expected = "the shape [height, width, channels], since the data is not looked at";
-        recipe.source.error("data.shape", "nothing", expected)
-    })
+pub(crate) fn shape(recipe: &Recipe) -> Result<RowShape> {
+    match &recipe.data {
+        Data::Table(_) => recipe.data.row_shape().ok_or_else(|| {
+            let expected = "the columns, since the data is not looked at";
+            recipe.source.error("data.columns", "nothing", expected)
+        }),
+        _ => image_shape(recipe).map(RowShape::Image),
+    }
 }
 
-/// The images of one split.
+fn image_shape(recipe: &Recipe) -> Result<ImageShape> {
+    recipe.data.shape().ok_or_else(|| no_shape(recipe))
+}
+
+fn no_shape(recipe: &Recipe) -> Error {
+    let expected = "the shape [height, width, channels], since the data is not looked at";
+    recipe.source.error("data.shape", "nothing", expected)
+}
+
+/// The rows that a run trains on, those that it is measured on, and what the user should know of them, a line each.
 ///
 /// # Errors
 /// If the data cannot be read, or has another shape than the recipe says.
-pub(crate) fn load(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
+pub(crate) fn load_both(recipe: &Recipe) -> Result<(Source, Source, Vec<String>)> {
+    match table(recipe)? {
+        Some(Splits { train, test, schema, warnings }) => {
+            let of = |rows, split| Source::Table(Box::new(TableRows { rows, schema: schema.clone(), split }));
+            let warnings = warnings.iter().map(ToString::to_string).collect();
+            Ok((of(train, Split::Train), of(test, Split::Test), warnings))
+        }
+        None => {
+            let (train, test) = (load(recipe, Split::Train)?, load(recipe, Split::Test)?);
+            let said = passed_over(&*train).into_iter().collect();
+            Ok((Source::Images(train), Source::Images(test), said))
+        }
+    }
+}
+
+/// The rows that a run is measured on.
+///
+/// # Errors
+/// As [`load_both`].
+pub(crate) fn held_out(recipe: &Recipe) -> Result<Source> {
+    match recipe.data {
+        Data::Table(_) => load_both(recipe).map(|(_, held_out, _)| held_out),
+        _ => load(recipe, Split::Test).map(Source::Images),
+    }
+}
+
+/// The images of one split.
+fn load(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
     let images = open(recipe, split)?;
-    let expected = shape(recipe)?;
+    let expected = image_shape(recipe)?;
     if images.shape() != expected {
-        let what = format!("data.shape of the {split} images");
-        return Err(recipe.source.error(&what, images.shape(), expected.to_string()));
+        let path = place(&recipe.data, split).map_or_else(PathBuf::new, Path::to_owned);
+        let expected = format!("{expected}, as data.shape says or the training images have");
+        return Err(Error::format(path, format!("shape of the {split} images"), images.shape(), expected));
     }
     Ok(images)
 }
 
+/// How many files beside the images were not read, in words.
+pub(super) fn passed_over(images: &dyn ImageSource) -> Option<String> {
+    let (count, split) = (images.passed_over(), images.split());
+    let files = if count == 1 { "file that is no image" } else { "files that are no images" };
+    (count > 0).then(|| format!("{split} images: {count} {files} passed over"))
+}
+
 fn open(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
     let is_train = split == Split::Train;
-    let name = recipe.data.name();
-    Ok(match &recipe.data {
-        Data::Digits => Box::new(digits::load(split)?),
+    let (data, name) = (&recipe.data, recipe.data.name());
+    Ok(match data {
+        Data::Digits(_) => Box::new(digits::load(split)?),
         // Seeds of the data itself: independent of the run's.
         Data::TwoPixel if is_train => Box::new(TwoPixel::new().sample(TWO_PIXEL_TRAIN, 1, split)?),
         Data::TwoPixel => Box::new(TwoPixel::new().sample(TWO_PIXEL_TEST, 2, split)?),
@@ -75,60 +184,130 @@ fn open(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
             };
             Box::new(imagenet32::load(path, imagenet.release, split, imagenet.levels)?)
         }
-        Data::Npy(files) | Data::Npz(files) => {
-            let (path, key) = place(files, is_train);
-            let depth = Depth::reduced(files.stored_levels.unwrap_or(files.levels), files.levels)?;
-            Box::new(npy::load(path, key, name, split, depth)?)
+        Data::Npy(files) => {
+            let (path, depth) =
+                (chosen(split, &files.train, &files.test), Depth::reduced(files.stored(), files.levels)?);
+            labelled(npy::load(path, None, name, split, depth)?, data, split)?
+        }
+        Data::Npz(files) => {
+            let (path, depth) =
+                (chosen(split, &files.train, &files.test), Depth::reduced(files.stored(), files.levels)?);
+            let key = chosen(split, &files.train_key, &files.test_key).as_deref();
+            labelled(npy::load(path, key, name, split, depth)?, data, split)?
         }
         Data::Idx(files) => {
-            let path = place(files, is_train).0;
-            Box::new(idx::read_images(path, None, name, split, PixelGrid::new(files.levels)?)?)
+            let (path, depth) =
+                (chosen(split, &files.train, &files.test), Depth::reduced(files.stored(), files.levels)?);
+            labelled(idx::load(path, name, split, depth)?, data, split)?
         }
         Data::Folder(folder) => {
             let [height, width, channels] = folder.shape;
-            let files = Files::new(ImageShape::new(height, width, channels), folder.levels);
-            let (path, seed) = if is_train { (&folder.train, recipe.seed) } else { (&folder.test, 0) };
-            let files = if folder.random_crops { files.random_crops(seed) } else { files };
-            Box::new(image_files::load(path, name, split, files)?)
+            let mut files = Files::new(ImageShape::new(height, width, channels), folder.levels);
+            if folder.random_crops {
+                files = files.random_crops(if is_train { recipe.seed } else { 0 });
+            }
+            match &folder.classes {
+                None => {}
+                Some(Classes::Named(names)) => files = files.classes(names.clone()),
+                Some(Classes::Folders) => files = files.classes(image_files::classes(&folder.train)?),
+            }
+            Box::new(image_files::load(chosen(split, &folder.train, &folder.test), name, split, files)?)
         }
+        Data::Table(_) => return Err(Error::value("data.name", "\"table\"", "images")),
     })
 }
 
-fn place(files: &ArrayFiles, is_train: bool) -> (&Path, Option<&str>) {
-    match is_train {
-        true => (&files.train, files.train_key.as_deref()),
-        false => (&files.test, files.test_key.as_deref()),
+/// What is of the training split, or else what is of the held-out one.
+fn chosen<'a, T: ?Sized>(split: Split, train: &'a T, test: &'a T) -> &'a T {
+    if split == Split::Train { train } else { test }
+}
+
+/// The file or folder that a split is read from.
+fn place(data: &Data, split: Split) -> Option<&Path> {
+    match data {
+        Data::Digits(_) | Data::TwoPixel | Data::Table(_) => None,
+        Data::Cifar10(cifar) => Some(&cifar.path),
+        Data::Imagenet32(imagenet) => Some(chosen(split, &imagenet.train, &imagenet.test)),
+        Data::Npy(files) | Data::Idx(files) => Some(chosen(split, &files.train, &files.test)),
+        Data::Npz(files) => Some(chosen(split, &files.train, &files.test)),
+        Data::Folder(folder) => Some(chosen(split, &folder.train, &folder.test)),
     }
 }
 
-/// Refuses to put a result on other images in the place of an earlier one.
+/// The labels of a split, where the recipe says that there are any, and what errors call them.
+fn labels(data: &Data, split: Split) -> Result<Option<(String, Vec<u16>)>> {
+    let name = |path: &Path| path.display().to_string();
+    Ok(match data {
+        Data::Npy(files) => match chosen(split, &files.train_labels, &files.test_labels) {
+            Some(path) => Some((name(path), npy::labels(path, None)?)),
+            None => None,
+        },
+        Data::Idx(files) => match chosen(split, &files.train_labels, &files.test_labels) {
+            Some(path) => Some((name(path), idx::labels(path)?)),
+            None => None,
+        },
+        Data::Npz(files) => match chosen(split, &files.train_labels, &files.test_labels) {
+            Some(key) => {
+                let path = chosen(split, &files.train, &files.test);
+                Some((format!("{}: {key}", name(path)), npy::labels(path, Some(key))?))
+            }
+            None => None,
+        },
+        _ => None,
+    })
+}
+
+/// The images with the labels that the recipe names for them.
+fn labelled(images: StreamedSet, data: &Data, split: Split) -> Result<Box<dyn ImageSource>> {
+    Ok(match (labels(data, split)?, data.classes()) {
+        (Some((what, labels)), Some(classes)) => {
+            Box::new(images.with_labels(Labels::new(&what, labels, classes)?)?)
+        }
+        _ => Box::new(images),
+    })
+}
+
+/// Refuses to put a result on other rows in the place of an earlier one.
 ///
 /// # Errors
 /// If `result.json` is there, and its fingerprint is another.
-pub(super) fn check_same(run: &RunFolder, images: &Fingerprint) -> Result<()> {
+pub(super) fn check_same(run: &RunFolder, rows: &Source) -> Result<()> {
     let path = run.result();
     let Ok(earlier) = Outcome::read(&path) else { return Ok(()) };
-    let Ok(earlier) = serde_json::from_value::<Fingerprint>(earlier.data.fingerprint) else { return Ok(()) };
-    earlier.require_same(images).map_err(|error| {
-        let expected = "the images of that result (move it away to measure others)";
+    let earlier = earlier.data.fingerprint;
+    let same = match rows {
+        Source::Images(images) => match serde_json::from_value::<Fingerprint>(earlier) {
+            Ok(earlier) => earlier.require_same(&images.fingerprint()?),
+            Err(_) => Ok(()),
+        },
+        Source::Table(table) => match serde_json::from_value::<table::Fingerprint>(earlier) {
+            Ok(earlier) => earlier.require_same(&table.fingerprint()),
+            Err(_) => Ok(()),
+        },
+    };
+    same.map_err(|error| {
+        let expected = "the rows of that result (move it away to measure others)";
         Error::format(path, "data.fingerprint", error, expected)
     })
 }
 
-/// What the first `count` held-out images cost without any network, where that is known.
+/// What the first `count` held-out rows cost without any network, where that is known.
 ///
 /// # Errors
 /// If the data cannot be read.
 pub(super) fn baseline(recipe: &Recipe, count: usize) -> Result<Option<Baseline>> {
     Ok(match recipe.data {
-        Data::Digits => {
+        Data::Digits(_) => {
             let test = digits::load(Split::Test)?.truncated(count);
             let bits = baseline::independent_pixels(&digits::load(Split::Train)?, &test)?;
-            Some(Baseline { name: "independent pixels".to_owned(), bits_per_dim: bits.bits_per_dim })
+            Some(Baseline::bits("independent pixels", bits.bits_per_dim))
         }
-        Data::TwoPixel => {
-            let exact = TwoPixel::new().entropy_bits_per_dim();
-            Some(Baseline { name: "exact entropy".to_owned(), bits_per_dim: exact })
+        Data::TwoPixel => Some(Baseline::bits("exact entropy", TwoPixel::new().entropy_bits_per_dim())),
+        Data::Table(_) => {
+            let Some(Splits { train, test, .. }) = table(recipe)? else { return Ok(None) };
+            let dims = train.columns().len();
+            baseline::normal(dims, train.values(), test.truncated(count).values())
+                .map(|nats| Baseline::nats("normal distribution", nats, dims))
         }
         _ => None,
     })

@@ -2,17 +2,7 @@
 
 use crate::config::Device;
 use crate::error::{Error, Result};
-use crate::tensor::Kernels;
-use dfdx::prelude::{Cpu, Synchronize};
-
-/// A device that networks are trained, measured and sampled on.
-pub(crate) trait ComputeDevice: Kernels<f32> + Kernels<f64> + Synchronize {
-    /// Waits until the device has done what it was asked.
-    fn finish(&self) {
-        self.synchronize();
-    }
-}
-impl<D: Kernels<f32> + Kernels<f64> + Synchronize> ComputeDevice for D {}
+use dfdx::prelude::Cpu;
 
 /// An open device.
 pub(crate) enum Opened {
@@ -20,6 +10,18 @@ pub(crate) enum Opened {
     #[cfg(feature = "cuda")]
     Cuda(dfdx::prelude::Cuda),
 }
+
+/// Does the same on whatever device was opened.
+macro_rules! on_device {
+    ($opened:expr, $device:ident => $work:expr) => {
+        match $opened {
+            $crate::work::device::Opened::Cpu($device) => $work,
+            #[cfg(feature = "cuda")]
+            $crate::work::device::Opened::Cuda($device) => $work,
+        }
+    };
+}
+pub(crate) use on_device;
 
 /// Opens a device.
 ///

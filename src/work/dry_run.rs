@@ -1,12 +1,12 @@
 //! What a recipe would cost, from its network alone.
 
-use super::device::ComputeDevice;
-use super::networks::{Trainable, WithNetwork, describe, with_network};
+use super::device::{on_device, open};
+use super::networks::fresh;
 use crate::config::{self, Recipe};
 use crate::error::Result;
-use crate::nn::{Operations, count};
+use crate::nn::{Counted, Network, Operations, count};
 use crate::objective::TraceEstimator;
-use crate::registry::Registry;
+use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::tensor::{Convolution, Kernels};
 use dfdx::prelude::*;
 use std::fmt;
@@ -65,38 +65,30 @@ pub fn dry_run(recipe: &Recipe, registry: &Registry) -> Result<DryRun> {
     let recipe = recipe.resolved()?;
     registry.check(&recipe)?;
     let shape = super::data::shape(&recipe)?;
-    let network = describe(&recipe, shape);
-    with_network(&recipe, shape, Measure { recipe: &recipe, network })
+    let plan = registry.network(&recipe, shape)?;
+    on_device!(open(recipe.device)?, device => measure(&recipe, &plan, &device))
 }
 
-struct Measure<'a> {
-    recipe: &'a Recipe,
-    network: String,
-}
-
-impl WithNetwork for Measure<'_> {
-    type Output = DryRun;
-
-    fn run<D: ComputeDevice, N: Trainable<D>>(self, network: N) -> Result<DryRun> {
-        let operations = network.operations();
-        let stages = self.recipe.stage.iter().map(|stage| StageCost {
-            steps: stage.steps,
-            batch: stage.batch,
-            accumulation: stage.accumulation,
-            activation_bytes: (2 * 4 * taped(&stage.objective) * operations.activations)
-                .saturating_mul(stage.batch),
-            operations: (passes(&stage.objective) * operations.total())
-                .saturating_mul(stage.batch)
-                .saturating_mul(stage.accumulation),
-        });
-        Ok(DryRun {
-            network: self.network,
-            parameters: count(&network) as u64,
-            operations,
-            stages: stages.collect(),
-            rate: matrix_product_rate(network.device()),
-        })
-    }
+fn measure<D: ComputeDevice>(recipe: &Recipe, plan: &NetworkPlan, device: &D) -> Result<DryRun> {
+    let network = fresh(plan, recipe.seed, device)?;
+    let operations = network.operations();
+    let stages = recipe.stage.iter().map(|stage| StageCost {
+        steps: stage.steps,
+        batch: stage.batch,
+        accumulation: stage.accumulation,
+        activation_bytes: (2 * 4 * taped(&stage.objective) * operations.activations)
+            .saturating_mul(stage.batch),
+        operations: (passes(&stage.objective) * operations.total())
+            .saturating_mul(stage.batch)
+            .saturating_mul(stage.accumulation),
+    });
+    Ok(DryRun {
+        network: plan.description().to_owned(),
+        parameters: count(&network) as u64,
+        operations,
+        stages: stages.collect(),
+        rate: matrix_product_rate(network.device()),
+    })
 }
 
 /// The pass through the network that goes backward, in forward passes.
@@ -121,9 +113,9 @@ fn passes(objective: &config::Objective) -> u64 {
 fn matrix_product_rate<D: Kernels<f32>>(device: &D) -> f64 {
     const SIDE: usize = 32;
     const CHANNELS: usize = 128;
-    let image = (2 * rayon::current_num_threads(), Const::<SIDE>, Const::<SIDE>, Const::<CHANNELS>);
+    let image = (2 * rayon::current_num_threads(), SIDE, SIDE, CHANNELS);
     let x: Tensor<_, f32, D> = device.ones_like(&image);
-    let weight: Tensor<_, f32, D> = device.ones_like(&(9 * CHANNELS, Const::<CHANNELS>));
+    let weight: Tensor<_, f32, D> = device.ones_like(&(9 * CHANNELS, CHANNELS));
     let operator = Convolution { size: 3, weight: &weight, bias: None };
     // Reading one number waits for a device that works behind the program's back.
     let product = || D::convolution(vec![x.clone()], &operator, None, None).sum::<Rank0, _>().as_vec();

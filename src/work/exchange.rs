@@ -1,13 +1,12 @@
 //! Runs from checkpoints of the published code, and back.
 
-use super::device::ComputeDevice;
-use super::networks::{Trainable, WithNetwork, describe, with_network_on};
+use super::networks::fresh;
 use crate::config::Recipe;
 use crate::data::Position;
 use crate::error::{Error, Result};
 use crate::flax::{Moments, TrainState, Tree, collect, load};
-use crate::nn::count;
-use crate::registry::Registry;
+use crate::nn::{DynNetwork, count};
+use crate::registry::{NetworkPlan, Registry};
 use crate::run::RunFolder;
 use crate::tensor;
 use crate::train::{AdamW, Checkpoint, CheckpointState, save};
@@ -54,18 +53,14 @@ pub fn import(
     out: &Path,
     chosen: Chosen,
 ) -> Result<Imported> {
-    let recipe = super::data::resolved(recipe)?;
+    let recipe = super::data::resolved(recipe, registry)?;
     registry.check(&recipe)?;
     RunFolder::vacant(out)?;
     let shape = super::data::shape(&recipe)?;
     let state = TrainState::parse(path, Tree::load(path)?)?;
-    let network = describe(&recipe, shape);
-    with_network_on(
-        &Cpu::default(),
-        &recipe,
-        shape,
-        Import { path, recipe: &recipe, out, chosen, state, network },
-    )
+    let plan = registry.network(&recipe, shape)?;
+    let network = fresh(&plan, recipe.seed, &Cpu::default())?;
+    Import { path, recipe: &recipe, out, chosen, state, plan }.run(network)
 }
 
 struct Import<'a> {
@@ -74,13 +69,11 @@ struct Import<'a> {
     out: &'a Path,
     chosen: Chosen,
     state: TrainState,
-    network: String,
+    plan: NetworkPlan,
 }
 
-impl WithNetwork for Import<'_> {
-    type Output = Imported;
-
-    fn run<D: ComputeDevice, N: Trainable<D>>(self, mut network: N) -> Result<Imported> {
+impl Import<'_> {
+    fn run(self, mut network: DynNetwork<f32, Cpu>) -> Result<Imported> {
         let TrainState { step, params, ema, moments, layout } = self.state;
         load(self.path, "params", &params, &mut network)?;
         let mut average = network.clone();
@@ -108,7 +101,7 @@ impl WithNetwork for Import<'_> {
             }
         };
         let state = CheckpointState {
-            network: self.network,
+            network: self.plan.description().to_owned(),
             step,
             stage: 0,
             stage_step: 0,
@@ -118,6 +111,7 @@ impl WithNetwork for Import<'_> {
             seconds: 0.0,
             time_sampler: None,
             dequantizers: BTreeMap::new(),
+            schema: super::source::table(self.recipe)?.map(|splits| splits.schema),
         };
         let run = RunFolder::create(self.out, self.recipe)?;
         let folder = run.checkpoints();
@@ -141,7 +135,7 @@ impl WithNetwork for Import<'_> {
 ///
 /// # Errors
 /// A run without a checkpoint that can be used, or a file that is there already.
-pub fn export(run: &RunFolder, path: &Path) -> Result<()> {
+pub fn export(run: &RunFolder, registry: &Registry, path: &Path) -> Result<()> {
     if path.exists() {
         return Err(Error::format(path, "checkpoint", "a file", "a new one"));
     }
@@ -149,16 +143,12 @@ pub fn export(run: &RunFolder, path: &Path) -> Result<()> {
     let last = run.last_checkpoint();
     let bytes = std::fs::read(&last).map_err(Error::io(&last, "read"))?;
     let checkpoint = Checkpoint::parse(&last, &bytes)?;
-    checkpoint.check_network(&describe(run.recipe(), shape))?;
+    let plan = registry.network(run.recipe(), shape)?;
+    checkpoint.check_network(plan.description())?;
     let layout = run.imported();
     let layout = if layout.exists() { Some(Tree::load(&layout)?) } else { None };
-    let tree = with_network_on(
-        &Cpu::default(),
-        run.recipe(),
-        shape,
-        Export { checkpoint: &checkpoint, layout, path },
-    )?;
-    tree.save(path)
+    let network = fresh(&plan, run.recipe().seed, &Cpu::default())?;
+    Export { checkpoint: &checkpoint, layout, path }.run(network)?.save(path)
 }
 
 struct Export<'a> {
@@ -167,12 +157,10 @@ struct Export<'a> {
     path: &'a Path,
 }
 
-impl WithNetwork for Export<'_> {
-    type Output = Tree;
-
-    fn run<D: ComputeDevice, N: Trainable<D>>(self, mut network: N) -> Result<Tree> {
+impl Export<'_> {
+    fn run(self, mut network: DynNetwork<f32, Cpu>) -> Result<Tree> {
         self.checkpoint.load("parameters", &mut network)?;
-        let optimizer: AdamW<f32, D> = self.checkpoint.optimizer(&network)?;
+        let optimizer: AdamW<f32, Cpu> = self.checkpoint.optimizer(&network)?;
         let moments = optimizer.moments();
         let ema = collect(&network, Some(&|index| moments[index].1.ema.as_vec()));
         if self.path.extension().is_some_and(|extension| extension == "safetensors") {

@@ -7,9 +7,12 @@ pub(crate) mod device;
 mod dry_run;
 mod exchange;
 pub(crate) mod learners;
+mod measure;
 pub(crate) mod networks;
 mod objective;
-mod sampling;
+mod sample_densities;
+mod samples;
+pub(crate) mod source;
 mod stage;
 mod training;
 
@@ -18,23 +21,19 @@ pub use compare::{compare, scatter};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};
-pub use sampling::{sample, sample_with_log_prob};
 
 use crate::config::Recipe;
-use crate::data::{ImageSource, Split, Visit};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
-use crate::likelihood::Summary;
 use crate::model::Model;
 use crate::picture;
 use crate::progress::Progress;
 use crate::registry::Registry;
-use crate::result::{DataRecord, Outcome, StageRecord, VLB, ode_name};
+use crate::result::{DataRecord, Outcome, StageRecord};
 use crate::run::{MetricsLog, RunFolder};
-use device::ComputeDevice;
-use networks::{Trainable, WithNetwork};
+use device::{on_device, open};
+use source::Source;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use training::Training;
 
 /// Where a training run lives.
@@ -89,26 +88,33 @@ pub fn train(
     destination: &Destination,
     progress: &mut dyn Progress,
 ) -> Result<Trained> {
-    let recipe = resolved(recipe)?;
+    let recipe = resolved(recipe, registry)?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
-    device::open(recipe.device)?;
-    let images = data::load(&recipe, Split::Train)?;
+    let device = open(recipe.device)?;
     // What the end of the run needs is looked at before its beginning.
-    data::load(&recipe, Split::Test)?;
-    networks::with_network(&recipe, images.shape(), Exists)?;
+    let (rows, _, warnings) = data::load_both(&recipe)?;
+    warnings.iter().for_each(|warning| progress.message(warning));
+    let plan = registry.network(&recipe, rows.shape())?;
     let (run, resume) = match destination {
         Destination::New(root) => (RunFolder::create(root, &recipe)?, false),
         Destination::Resume(root) => {
             let run = RunFolder::resume(root, &recipe)?;
-            Training::check(&run, &recipe, images.shape())?;
+            Training::check(&run, plan.description())?;
             run.write_recipe()?;
             (run, true)
         }
     };
-    let training =
-        Training { recipe: &recipe, registry, run: &run, images: &*images, resume, progress: &mut *progress };
-    if let Some(step) = networks::with_network(&recipe, images.shape(), training)? {
+    let training = Training {
+        recipe: &recipe,
+        registry,
+        plan: &plan,
+        run: &run,
+        rows: &rows,
+        resume,
+        progress: &mut *progress,
+    };
+    if let Some(step) = on_device!(device, device => training.run(&device))? {
         return Ok(Trained::Interrupted { step });
     }
     match finish(&run, registry, progress) {
@@ -123,19 +129,9 @@ pub fn train(
 /// What follows training.
 fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
     let outcome = evaluate(run, registry, progress)?;
-    sample(run, registry, run.recipe().sample.count, progress)?;
+    sample(run, registry, &Wanted::default(), progress)?;
     draw_curve(run, &outcome)?;
     Ok(outcome)
-}
-
-/// Whether the binary holds the network of a recipe.
-struct Exists;
-
-impl WithNetwork for Exists {
-    type Output = ();
-    fn run<D: ComputeDevice, N: Trainable<D>>(self, _: N) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Measures the likelihood of a trained run's held-out images and writes `result.json`.
@@ -145,58 +141,67 @@ impl WithNetwork for Exists {
 pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
     let recipe = run.recipe();
     let model = Model::of(run, registry.clone())?;
-    let images = data::load(recipe, Split::Test)?;
-    let fingerprint = images.fingerprint()?;
-    data::check_same(run, &fingerprint)?;
-    let count = recipe.evaluation.images.map_or(images.images(), |n| images.images().min(n as usize));
-    let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
-    let pixels = images.batch(&visits)?;
-
-    let mut estimates = Vec::new();
-    let mut records = serde_json::Map::new();
-    let mut add = |name: String, summary: &Summary, started: Instant, own: serde_json::Value| {
-        estimates.push(summary.estimate(&name, started.elapsed().as_secs_f64()));
-        records.insert(name, own);
-    };
-    progress.begin("VLB", "images", 0, count as u64);
-    let started = Instant::now();
-    let vlb = model.vlb(&pixels, progress)?;
-    progress.end();
-    warn(progress, VLB, &vlb.summary);
-    add(VLB.to_owned(), &vlb.summary, started, json(run, &vlb.records)?);
-    for (name, dequantizer) in model.dequantizers()? {
-        progress.begin(&format!("ODE, {}", name.replace('_', " ")), "images", 0, count as u64);
-        let started = Instant::now();
-        let ode = model.ode(&pixels, &*dequantizer, progress)?;
-        progress.end();
-        let name = ode_name(&name);
-        warn(progress, &name, &ode.summary);
-        if let Some(noise) = &ode.probe_noise {
-            progress.message(&format!(
-                "{name}: random probes make the K-sample bound too good by at most {:.4} bits/dim",
-                noise.bias_bound
-            ));
+    let held_out = data::held_out(recipe)?;
+    data::check_same(run, &held_out)?;
+    let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
+    let found = match &held_out {
+        Source::Images(images) => {
+            data::passed_over(&**images).iter().for_each(|said| progress.message(said));
+            measure::images(run, &model, &**images, count, progress)?
         }
-        add(name, &ode.summary, started, json(run, &ode)?);
-    }
+        Source::Table(table) => measure::table(run, &model, &table.rows.truncated(count), progress)?,
+    };
     let baseline = data::baseline(recipe, count)?;
+    let (name, split) = held_out.name();
     let outcome = Outcome {
-        data: DataRecord {
-            name: images.name().to_owned(),
-            split: images.split().to_string(),
-            fingerprint: json(run, &fingerprint)?,
-        },
+        data: DataRecord { name, split: split.to_string(), fingerprint: held_out.fingerprint()? },
         step: model.step(),
         seed: recipe.evaluation.seed,
         baseline,
-        estimates,
+        estimates: found.estimates,
         stages: StageRecord::read(&run.stages())?,
     };
-    let text = serde_json::to_vec(&records)
+    let text = serde_json::to_vec(&found.records)
         .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
     write_atomically(&run.records(), &text)?;
     outcome.write(&run.result())?;
     Ok(outcome)
+}
+
+/// What samples are drawn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// How many; without it as the recipe says.
+    pub count: Option<u64>,
+    /// The value of each condition of the model by name; without any, those of the first held-out rows.
+    pub conditions: Vec<(String, f64)>,
+    /// Whether rows of a table are written as `samples.npy` instead of `samples.csv`.
+    pub npy: bool,
+    /// Whether each one's log-density is taken from the same solve, into `sample_densities.csv`.
+    pub log_prob: bool,
+}
+
+/// Draws samples from a trained run; writes `samples.png`, and of a table the rows themselves, and gives the path of what it wrote last.
+///
+/// # Errors
+/// A run without a checkpoint that can be used, or conditions that the model does not have.
+pub fn sample(
+    run: &RunFolder,
+    registry: &Registry,
+    wanted: &Wanted,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf> {
+    let model = Model::of(run, registry.clone())?;
+    let count = wanted.count.unwrap_or(run.recipe().sample.count) as usize;
+    let asked = (count, &wanted.conditions[..], wanted.log_prob);
+    match model.schema() {
+        Some(schema) => samples::of_table(run, &model, schema, asked, wanted.npy, progress),
+        None if wanted.npy => {
+            let expected = "a table, whose rows can be written as NumPy's";
+            Err(Error::value("samples", format!("images of {}", model.shape()), expected))
+        }
+        None => samples::of_images(run, &model, asked, progress),
+    }
 }
 
 /// Draws `curve.png` from the metrics, with the test estimates beside it.
@@ -205,18 +210,4 @@ fn draw_curve(run: &RunFolder, outcome: &Outcome) -> Result<()> {
     let estimates = outcome.estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
     let references: Vec<(String, f64)> = baseline.chain(estimates).collect();
     picture::curve(&MetricsLog::read(&run.metrics())?, &references)?.write(&run.curve())
-}
-
-/// Says how many images have no value.
-fn warn(progress: &mut dyn Progress, name: &str, summary: &Summary) {
-    if summary.failures > 0 {
-        let (failed, images) = (summary.failures, summary.failures + summary.images);
-        progress
-            .message(&format!("{name}: {failed} of {images} images have no value and are not in the mean"));
-    }
-}
-
-fn json(run: &RunFolder, value: &impl serde::Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(value)
-        .map_err(|error| Error::format(run.result(), "content", error, "values that JSON can hold"))
 }

@@ -1,6 +1,7 @@
 //! What a stage of training left: the likelihood and its cost, measured between stages.
 
-use crate::data::{Split, Visit};
+use super::source::{Source, labels};
+use crate::data::Visit;
 use crate::error::Result;
 use crate::model::Model;
 use crate::progress::{Progress, Silent};
@@ -27,13 +28,21 @@ pub(super) fn measure(
         return Ok(());
     }
     let model = Model::of(run, registry.clone())?;
-    let Some((dequantizer, start)) = model.dequantizers()?.into_iter().next() else {
-        return Ok(());
+    let held_out = super::data::held_out(recipe)?;
+    let count = held_out.rows().min(recipe.evaluation.stage_images as usize);
+    let (dequantizer, summary) = match &held_out {
+        Source::Images(images) => {
+            let Some((dequantizer, start)) = model.dequantizers()?.into_iter().next() else {
+                return Ok(());
+            };
+            let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
+            let labels = labels(recipe, &**images).map_or(&[][..], |labels| &labels[..count]);
+            (dequantizer, model.ode(&pixels, labels, &*start, &mut Silent)?.summary)
+        }
+        Source::Table(table) => {
+            (String::new(), model.density(&table.rows.truncated(count), &mut Silent)?.summary)
+        }
     };
-    let images = super::data::load(recipe, Split::Test)?;
-    let count = images.images().min(recipe.evaluation.stage_images as usize);
-    let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
-    let summary = model.ode(&pixels, &*start, &mut Silent)?.summary;
     let record = StageRecord {
         stage: index,
         objective: recipe.stage[index].objective.name().to_owned(),

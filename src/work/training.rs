@@ -1,17 +1,18 @@
 //! The training stages of a recipe, from a fresh network or from a checkpoint.
 
-use super::device::ComputeDevice;
 use super::learners::{Learners, States};
-use super::networks::{Trainable, WithNetwork, describe};
+use super::networks::fresh;
 use super::objective::ByName;
+use super::source::{Batch, Source};
 use super::stage;
 use crate::config::{self, Recipe};
-use crate::data::{Augmentation, ImageShape, ImageSource, Position, Shuffle, Visit};
+use crate::data::{Position, Shuffle, Visit};
 use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
+use crate::nn::DynNetwork;
 use crate::progress::{HighOrderMetrics, Progress, StepMetrics, TermMetrics};
-use crate::registry::Registry;
+use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::run::{MetricsLog, RunFolder};
 use crate::train::{
     AdamW, AdamWSettings, Checkpoint, CheckpointState, Rate, RateDecay, StepReport, Trainer, TrainerSettings,
@@ -19,6 +20,7 @@ use crate::train::{
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::f64::consts::TAU;
 use std::fs;
 use std::time::Instant;
 
@@ -26,28 +28,34 @@ use std::time::Instant;
 pub(super) struct Training<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) registry: &'a Registry,
+    pub(super) plan: &'a NetworkPlan,
     pub(super) run: &'a RunFolder,
-    pub(super) images: &'a dyn ImageSource,
+    pub(super) rows: &'a Source,
     pub(super) resume: bool,
     pub(super) progress: &'a mut dyn Progress,
 }
 
-impl WithNetwork for Training<'_> {
-    type Output = Option<u64>;
+impl Training<'_> {
+    /// Trains; gives the step at which it was interrupted, if it was.
+    pub(super) fn run<D: ComputeDevice>(mut self, device: &D) -> Result<Option<u64>> {
+        let done = self.stages(device);
+        // What comes next needs buffers of other sizes.
+        device.empty_cache();
+        done
+    }
 
-    fn run<D: ComputeDevice, N: Trainable<D>>(mut self, network: N) -> Result<Option<u64>> {
-        let (mut network, mut optimizer, mut state) = self.start(network)?;
+    fn stages<D: ComputeDevice>(&mut self, device: &D) -> Result<Option<u64>> {
+        let (mut network, mut optimizer, mut state) = self.start(device)?;
         let seconds = fs::read(self.run.metrics()).map_or(0.0, |_| self.seconds(state.step));
         state.seconds = seconds;
         let mut log = MetricsLog::open(&self.run.metrics(), state.step)?;
-        let mut order = Shuffle::resume(self.images.images(), state.position)?;
-        let grid = self.images.grid();
+        let mut order = Shuffle::resume(self.rows.rows(), state.position)?;
         let stages: u64 = self.recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
         // An imported run starts its first stage at the file's step.
         let total = state.step + stages - state.stage_step;
         self.progress.begin("training", "steps", state.step, total);
         let diffusion = self.registry.diffusion(self.recipe)?;
-        let fixed = fixed_terms(&diffusion, self.images, self.recipe.seed)?;
+        let fixed = fixed_terms(&diffusion, self.recipe, self.rows)?;
         let mut learners = Learners::new(self.recipe, self.registry, &diffusion, &state.dequantizers)?;
         for (index, stage) in self.recipe.stage.iter().enumerate().skip(state.stage) {
             let mut times = self.registry.time_sampler(self.recipe, &diffusion)?;
@@ -66,17 +74,10 @@ impl WithNetwork for Training<'_> {
             let before = state.seconds;
             while state.stage_step < stage.steps {
                 let visits = order.next_batch((stage.batch * stage.accumulation) as usize);
-                let mut levels = self.images.batch(&visits)?;
-                let plain = (!learners.is_empty()).then(|| levels.clone());
-                let conditioning = self.augment(&visits, &mut levels)?;
+                let Batch { x, conditioning, levels } = self.rows.batch(self.recipe, &visits)?;
                 let (step, stream) = (state.stage_step + 1, state.step + 1);
-                let report = trainer.conditioned_step(
-                    step,
-                    stream,
-                    &grid.centres(&levels),
-                    conditioning.as_deref(),
-                )?;
-                if let Some(plain) = plain {
+                let report = trainer.conditioned_step(step, stream, &x, conditioning.as_deref())?;
+                if let Some(plain) = levels.filter(|_| !learners.is_empty()) {
                     // As many images as one accumulation step has, which is what the memory is known to hold.
                     let share = &plain[..plain.len() / stage.accumulation as usize];
                     let score = |gamma, z: &[f64]| network_score(&trainer.network, &diffusion, gamma, z);
@@ -88,7 +89,7 @@ impl WithNetwork for Training<'_> {
                 state.optimizer_step = trainer.optimizer.steps();
                 state.time_sampler = trainer.times.state();
                 state.seconds = before + started.elapsed().as_secs_f64();
-                let dims = self.images.shape().dims() as f64;
+                let dims = self.rows.shape().dims() as f64;
                 let metrics = StepMetrics {
                     stage: index,
                     step: state.step,
@@ -120,38 +121,27 @@ impl WithNetwork for Training<'_> {
         self.progress.end();
         Ok(None)
     }
-}
 
-impl Training<'_> {
     /// Checks the checkpoint that a resumed run goes on from. Touches nothing.
     ///
     /// # Errors
     /// If it is damaged, or of another network.
-    pub(super) fn check(run: &RunFolder, recipe: &Recipe, shape: ImageShape) -> Result<()> {
+    pub(super) fn check(run: &RunFolder, network: &str) -> Result<()> {
         let path = run.last_checkpoint();
         if !path.exists() {
             return Ok(());
         }
         let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
-        Checkpoint::parse(&path, &bytes)?.check_network(&describe(recipe, shape))
-    }
-
-    /// Augments a batch in place; gives the conditioning numbers, if there is anything to condition on.
-    fn augment(&self, visits: &[Visit], levels: &mut [u16]) -> Result<Option<Vec<f64>>> {
-        let augmentation = self.recipe.data.augmentation();
-        if augmentation == Augmentation::default() {
-            return Ok(None);
-        }
-        let numbers = augmentation.apply_batch(self.recipe.seed, visits, self.images.shape(), levels)?;
-        Ok(Some(numbers.into_iter().map(f64::from).collect()))
+        Checkpoint::parse(&path, &bytes)?.check_network(network)
     }
 
     /// The network, the optimizer and the state to go on from.
-    fn start<D: ComputeDevice, N: Trainable<D>>(
+    fn start<D: ComputeDevice>(
         &mut self,
-        mut network: N,
-    ) -> Result<(N, AdamW<f32, D>, CheckpointState)> {
-        let description = describe(self.recipe, self.images.shape());
+        device: &D,
+    ) -> Result<(DynNetwork<f32, D>, AdamW<f32, D>, CheckpointState)> {
+        let mut network = fresh(self.plan, self.recipe.seed, device)?;
+        let description = self.plan.description().to_owned();
         let path = self.run.last_checkpoint();
         if self.resume && path.exists() {
             let bytes = fs::read(&path).map_err(Error::io(&path, "read"))?;
@@ -173,6 +163,7 @@ impl Training<'_> {
             seconds: 0.0,
             time_sampler: None,
             dequantizers: States::new(),
+            schema: self.rows.schema().cloned(),
         };
         let optimizer = AdamW::new(&network);
         Ok((network, optimizer, state))
@@ -198,18 +189,30 @@ fn high_order(report: &StepReport, dims: f64) -> Option<HighOrderMetrics> {
 }
 
 /// The VLB's reconstruction and prior terms in nats per dimension, which no network changes: their mean over the first
-/// images, so that a step's metrics estimate the whole VLB.
-fn fixed_terms(diffusion: &DynDiffusion, images: &dyn ImageSource, seed: u64) -> Result<f64> {
-    const IMAGES: usize = 64;
-    let visits: Vec<Visit> = (0..images.images().min(IMAGES)).map(Visit::from).collect();
-    let dequantizer = Gaussian::new(images.grid(), diffusion.level(diffusion.range().min()));
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(u64::MAX - 1);
-    let pixels = images.batch(&visits)?;
-    let terms = pixels.chunks_exact(images.shape().dims()).map(|row| {
-        diffusion.prior_kl(&images.grid().centres(row)) - dequantizer.draw(row, &mut rng).log_decoder
-    });
-    Ok(terms.sum::<f64>() / pixels.len() as f64)
+/// rows, so that a step's metrics estimate the whole VLB. Of rows that are no images, in the user's units.
+fn fixed_terms(diffusion: &DynDiffusion, recipe: &Recipe, rows: &Source) -> Result<f64> {
+    const ROWS: usize = 64;
+    let visits: Vec<Visit> = (0..rows.rows().min(ROWS)).map(Visit::from).collect();
+    let (start, dims) = (diffusion.range().min(), rows.shape().dims());
+    let (terms, numbers) = match rows {
+        Source::Images(images) => {
+            let dequantizer = Gaussian::new(images.grid(), diffusion.level(start));
+            let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+            rng.set_stream(u64::MAX - 1);
+            let pixels = images.batch(&visits)?;
+            let terms = pixels.chunks_exact(dims).map(|row| {
+                diffusion.prior_kl(&images.grid().centres(row)) - dequantizer.draw(row, &mut rng).log_decoder
+            });
+            (terms.sum::<f64>(), pixels.len())
+        }
+        Source::Table(table) => {
+            let x = rows.batch(recipe, &visits)?.x;
+            let reconstruction = 0.5 * dims as f64 * (1.0 + TAU.ln() + start.0);
+            let terms = x.chunks_exact(dims).map(|row| diffusion.prior_kl(row) + reconstruction);
+            (terms.map(|nats| nats - table.schema.log_units()).sum::<f64>(), x.len())
+        }
+    };
+    Ok(terms / numbers as f64)
 }
 
 /// A stage's settings as the trainer takes them.

@@ -62,7 +62,8 @@ fn two_checkpoints_of_a_run_differ_by_more_than_three_times_as_sure_a_number() {
     for difference in differences {
         let number = |key: &str| difference[key].as_f64().expect("a number");
         assert_eq!((number("images"), number("left_out")), (150.0, 0.0));
-        let exactly = number("bits_per_dim") - number("baseline_bits_per_dim");
+        assert_eq!(difference["unit"], "bits/dim");
+        let exactly = number("value") - number("baseline_value");
         assert!((number("difference") - exactly).abs() < 1e-12, "{difference}");
         let (paired, unpaired) = (number("standard_error"), number("unpaired_standard_error"));
         assert!(paired > 0.0 && 3.0 * paired <= unpaired, "{difference}");

@@ -1,8 +1,8 @@
 // An MLP for points of the plane on points of space.
 use dfdx::prelude::{Const, Cpu, Tensor};
-use idode::nn::{Mlp, Network, Pass};
+use idode::nn::{Network, Pass, StaticMlp};
 
-type Plane = Mlp<2, 32, f32, Cpu>;
+type Plane = StaticMlp<2, 32, f32, Cpu>;
 type Space = Tensor<(usize, Const<3>), f32, Cpu>;
 
 fn main() {

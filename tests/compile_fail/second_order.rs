@@ -16,7 +16,7 @@ impl Network<f32, Cpu> for Opaque {
         &self.0
     }
 
-    fn forward<T: Tape<f32, Cpu>>(
+    fn forward<T: Tape<f32, Cpu> + 'static>(
         &self,
         z: Tensor<Self::Batch, f32, Cpu, T>,
         _: &mut Pass<'_>,

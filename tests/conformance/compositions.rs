@@ -6,7 +6,7 @@ use idode::config::Named;
 use idode::data::{ImageSource, Shuffle, Split, TwoPixel};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::{Mlp, MlpConfig};
+use idode::nn::{MlpConfig, StaticMlp};
 use idode::objective::FirstOrder;
 use idode::progress::Silent;
 use idode::registry::Registry;
@@ -29,8 +29,8 @@ fn trained(composition: &Composition, registry: &Registry) -> idode::error::Resu
     let range = GammaRange::for_levels(256);
     let Parts { diffusion, time, dequantizer, solver } = composition.build(registry, range, data.grid())?;
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let network =
-        Mlp::<2, 8, f32, Cpu>::new(&MlpConfig { blocks: 1, fourier: None }, &Cpu::default(), &mut rng)?;
+    let config = MlpConfig { blocks: 1, ..MlpConfig::default() };
+    let network = StaticMlp::<2, 8, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 1e-3, warmup: 5, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, time, settings);

@@ -3,7 +3,7 @@
 use dfdx::prelude::Cpu;
 use idode::dequantization::{TruncatedNormal, UniformBin};
 use idode::level::{Gamma, GammaRange, Level};
-use idode::nn::{Mlp, MlpConfig};
+use idode::nn::{MlpConfig, StaticMlp};
 use idode::parameterization::Velocity;
 use idode::pixels::PixelGrid;
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
@@ -25,9 +25,9 @@ fn vp() -> Level {
     VariancePreserving.level(Gamma(-7.0))
 }
 
-fn mlp() -> Mlp<2, 16, f64, Cpu> {
+fn mlp() -> StaticMlp<2, 16, f64, Cpu> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    randomized(&Mlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap(), 2)
+    randomized(&StaticMlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap(), 2)
 }
 
 idode::testkit::schedule_suite!(straight_path, StraightPath);

@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 use idode::analytic::Rademacher;
 use idode::analytic::nalgebra::{DMatrix, DVector};
 use idode::diffusion::{Coefficients, DynDiffusion};
-use idode::nn::{Jvp, Mlp, MlpConfig, Network, Parameters, Pass, SecondJvp};
+use idode::nn::{Jvp, MlpConfig, Network, Parameters, Pass, SecondJvp, StaticMlp};
 use idode::objective::{
     Matching, Objective, SecondOrderJacobian, SecondOrderTrace, Slices, ThirdOrder, TraceEstimator,
 };
@@ -109,10 +109,10 @@ fn tuples(d: usize, count: usize) -> Vec<Vec<f64>> {
         .collect()
 }
 
-fn network<const N: usize>(seed: u64) -> Mlp<N, 4, f64, Cpu> {
+fn network<const N: usize>(seed: u64) -> StaticMlp<N, 4, f64, Cpu> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let config = MlpConfig { blocks: 1, fourier: None };
-    let network = Mlp::new(&config, &Cpu::default(), &mut rng).expect("a network");
+    let config = MlpConfig { blocks: 1, ..MlpConfig::default() };
+    let network = StaticMlp::new(&config, &Cpu::default(), &mut rng).expect("a network");
     moved(&network, 0.3, seed + 1)
 }
 
@@ -127,23 +127,23 @@ fn second_order<const N: usize>(
     let one = problem_of(1);
     let c = coefficient(&one.rows[0], N);
     let sigma = one.rows[0].sigma;
-    let m = |moved: &Mlp<N, 4, f64, Cpu>| error_matrix(moved, &network, &one);
-    let square = |moved: &Mlp<N, 4, f64, Cpu>| c * m(moved).trace().powi(2);
+    let m = |moved: &StaticMlp<N, 4, f64, Cpu>| error_matrix(moved, &network, &one);
+    let square = |moved: &StaticMlp<N, 4, f64, Cpu>| c * m(moved).trace().powi(2);
 
     let many = problem_of(1 << (2 * N));
     check(&network, &many, &SecondOrderTrace(TraceEstimator::TwoProbes), &pairs, square)?;
     check(&network, &one, &SecondOrderTrace(TraceEstimator::Exact), &[], square)?;
     let many = problem_of(1 << N);
     let single = tuples(N, 1);
-    let projected = |moved: &Mlp<N, 4, f64, Cpu>| square(moved) + c * 2.0 * off_diagonal(&m(moved));
+    let projected = |moved: &StaticMlp<N, 4, f64, Cpu>| square(moved) + c * 2.0 * off_diagonal(&m(moved));
     check(&network, &many, &SecondOrderTrace(TraceEstimator::Projected), &single, projected)?;
-    let squared = |moved: &Mlp<N, 4, f64, Cpu>| {
+    let squared = |moved: &StaticMlp<N, 4, f64, Cpu>| {
         let j = jacobian(moved, &one);
         square(moved) + c * 2.0 * sigma.powi(2) * off_diagonal(&((&j + j.transpose()) * 0.5))
     };
     check(&network, &many, &SecondOrderTrace(TraceEstimator::SquaredProbe), &single, squared)?;
 
-    let frobenius = |moved: &Mlp<N, 4, f64, Cpu>| {
+    let frobenius = |moved: &StaticMlp<N, 4, f64, Cpu>| {
         let (j, r, row) = (jacobian(moved, &one), residual(&network, &one), one.rows[0]);
         let target = DMatrix::identity(N, N) * (row.a + row.b * sigma) - &r * r.transpose() / row.a;
         c * (j * sigma - target).norm_squared()
@@ -199,7 +199,7 @@ fn third_order<const N: usize>(diffusion: &DynDiffusion, gamma: f64, seed: u64) 
     let full = DMatrix::identity(N, N) * (row.a + row.b * row.sigma) - &j * row.sigma;
     let (c2_matrix, c2) = (&full * row.a, row.a * full.trace());
     let g = (&r * (r.norm_squared() - c2) - c2_matrix * &r * 2.0) / row.a.powi(2);
-    let formula = |moved: &Mlp<N, 4, f64, Cpu>| {
+    let formula = |moved: &StaticMlp<N, 4, f64, Cpu>| {
         c * (trace_gradient(moved, &one) * row.sigma.powi(2) - &g).norm_squared()
     };
     let (exact, differenced) = (trace_gradient(&network, &one), differenced_trace(&network, &one));

@@ -3,7 +3,7 @@
 use crate::case::{parameterizations, schedules};
 use crate::network::{difference, diffusion, direction, dot, gradient, losses, mean, moved, problem};
 use dfdx::prelude::*;
-use idode::nn::{FadingFourier, Mlp, MlpConfig, Parameters, SecondJvp, UNet, UNetConfig};
+use idode::nn::{FadingFourier, MlpConfig, Parameters, SecondJvp, StaticMlp, StaticUNet, UNetConfig};
 use idode::objective::{
     FirstOrder, Objective, SecondOrderJacobian, SecondOrderTrace, Slices, Sum, ThirdOrder, TraceEstimator,
     Weighted,
@@ -73,8 +73,8 @@ fn every_objective<N: SecondJvp<f64, Cpu> + Parameters<f64, Cpu>>(network: &N, l
 fn mlp_gradients_are_central_differences() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let fourier = FadingFourier { exponents: vec![-2, 0], gamma: [-8.0, 4.0] };
-    let config = MlpConfig { blocks: 2, fourier: Some(fourier) };
-    let network = Mlp::<3, 8, f64, Cpu>::new(&config, &Cpu::default(), &mut rng).expect("a network");
+    let config = MlpConfig { blocks: 2, fourier: Some(fourier), ..MlpConfig::default() };
+    let network = StaticMlp::<3, 8, f64, Cpu>::new(&config, &Cpu::default(), &mut rng).expect("a network");
     every_objective(&moved(&network, 0.1, 100), &[-5.0, 0.5, 3.0]);
 }
 
@@ -82,6 +82,7 @@ fn mlp_gradients_are_central_differences() {
 fn unet_gradients_are_central_differences() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let config = UNetConfig { blocks: 1, dropout: 0.0, fourier: vec![-2], ..UNetConfig::default() };
-    let network = UNet::<2, 2, 1, 64, f64, Cpu>::new(&config, &Cpu::default(), &mut rng).expect("a network");
+    let network =
+        StaticUNet::<2, 2, 1, 64, f64, Cpu>::new(&config, &Cpu::default(), &mut rng).expect("a network");
     every_objective(&moved(&network, 0.03, 101), &[0.5]);
 }

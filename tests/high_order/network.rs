@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 use idode::diffusion::{Diffusion, DynDiffusion};
 use idode::level::{Gamma, GammaRange};
-use idode::nn::{Network, ParameterVisitor, Parameters, Pass, Role};
+use idode::nn::{Network, Parameters, Pass};
 use idode::objective::{Given, Losses, Matching, Objective, Passes};
 use idode::parameterization::Parameterization;
 use idode::schedule::NoiseSchedule;
@@ -26,17 +26,11 @@ pub(crate) fn diffusion(
 /// Moves every parameter by `size` times standard normal noise from `seed`: fresh networks have zeros where a derivative
 /// would hide, and a direction in parameter space is such a move.
 pub(crate) fn moved<N: Parameters<f64, Cpu>>(network: &N, size: f64, seed: u64) -> N {
-    struct Move(f64, ChaCha8Rng);
-    impl ParameterVisitor<f64, Cpu> for Move {
-        fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, f64, Cpu>) {
-            let values = tensor.as_vec();
-            let values =
-                values.into_iter().map(|x| x + self.0 * self.1.sample::<f64, _>(StandardNormal)).collect();
-            *tensor = tensor.device().tensor_from_vec(values, *tensor.shape());
-        }
-    }
-    let mut network = network.clone();
-    network.parameters("", &mut Move(size, ChaCha8Rng::seed_from_u64(seed)));
+    let (mut network, mut rng) = (network.clone(), ChaCha8Rng::seed_from_u64(seed));
+    network.parameters("", &mut |_, _, parameter| {
+        let values = parameter.numbers().into_iter();
+        parameter.replace(values.map(|x| x + size * rng.sample::<f64, _>(StandardNormal)).collect());
+    });
     network
 }
 

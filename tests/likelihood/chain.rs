@@ -140,7 +140,7 @@ fn bad_input_is_named() {
     assert!(message(&[0.0; 2], -30.0).starts_with("gamma = -30: expected a level of the range ["));
     assert!(message(&[0.0; 2], f64::NAN).starts_with("gamma = NaN"));
     let given = Evaluator::new(flow()).log_prob_given(&[0.0; 4], from, Some(&[1.0])).unwrap_err();
-    assert_eq!(given.to_string(), "conditioning = 1 numbers: expected 2, one a row");
+    assert_eq!(given.to_string(), "conditioning = 1 numbers: expected 0 for each of 2 rows");
     assert_eq!(flow().with_batch(0).unwrap_err().to_string(), "batch = 0: expected at least 1");
     let draws = Evaluator::new(flow()).with_draws(1, 0).unwrap_err();
     assert_eq!(draws.to_string(), "importance_samples = 0: expected at least 1");

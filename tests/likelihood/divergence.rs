@@ -6,7 +6,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Probe, ProbeSeed};
 use idode::level::GammaRange;
 use idode::likelihood::{DrawKey, Drift, Evaluator, ProbabilityFlow, Purpose};
-use idode::nn::{Mlp, MlpConfig, ParameterVisitor, Parameters, Role, UNet, UNetConfig};
+use idode::nn::{MlpConfig, Parameters, StaticMlp, StaticUNet, UNetConfig};
 use idode::parameterization::Velocity;
 use idode::schedule::StraightPath;
 use idode::solver::{ExplicitRk, Field, HostState, Stepping, tables};
@@ -15,21 +15,21 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Moves every parameter off its start, where networks are the identity.
-pub(crate) struct Shake(pub(crate) ChaCha8Rng, pub(crate) f64);
-
-impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Shake {
-    fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-        let numbers = tensor.as_vec().into_iter();
-        let numbers: Vec<E> =
-            numbers.map(|x| E::of(x.to64() + self.1 * self.0.gen_range(-1.0..1.0))).collect();
-        tensor.copy_from(&numbers);
-    }
+pub(crate) fn shake<E: Real, D: Kernels<E>>(
+    network: &mut impl Parameters<E, D>,
+    mut rng: ChaCha8Rng,
+    size: f64,
+) {
+    network.parameters("", &mut |_, _, parameter| {
+        let numbers = parameter.numbers().into_iter();
+        parameter.replace(numbers.map(|x| E::of(x.to64() + size * rng.gen_range(-1.0..1.0))).collect());
+    });
 }
 
-fn mlp(shake: f64) -> Mlp<3, 16, f64, Cpu> {
+fn mlp(size: f64) -> StaticMlp<3, 16, f64, Cpu> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut network = Mlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
-    network.parameters("", &mut Shake(rng, shake));
+    let mut network = StaticMlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
+    shake(&mut network, rng, size);
     network
 }
 
@@ -128,8 +128,8 @@ fn log_densities_are_unbiased() {
 fn a_u_nets_exact_divergence_is_the_mean_over_probes() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let config = UNetConfig { blocks: 1, ..UNetConfig::default() };
-    let mut network = UNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
-    network.parameters("", &mut Shake(rng.clone(), 0.05));
+    let mut network = StaticUNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+    shake(&mut network, rng.clone(), 0.05);
     let diffusion = Diffusion::new(StraightPath, Velocity, GammaRange::for_levels(17));
     let z: Vec<f64> = (0..64).map(|_| rng.gen_range(-1.0..1.0)).collect();
     let gamma = -2.0;

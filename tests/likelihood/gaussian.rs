@@ -127,7 +127,7 @@ impl<const N: usize> Network<f64, Cpu> for GaussianVelocity<'_, N> {
         &self.device
     }
 
-    fn forward<T: Tape<f64, Cpu>>(
+    fn forward<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Tensor<Self::Batch, f64, Cpu, T>,
         pass: &mut Pass<'_>,
@@ -139,7 +139,7 @@ impl<const N: usize> Network<f64, Cpu> for GaussianVelocity<'_, N> {
 }
 
 impl<const N: usize> Jvp<f64, Cpu> for GaussianVelocity<'_, N> {
-    fn jvp<T: Tape<f64, Cpu>>(
+    fn jvp<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, f64, Cpu, T>>,
         pass: &mut Pass<'_>,

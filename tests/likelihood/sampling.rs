@@ -1,11 +1,11 @@
 //! Samples: their law, their log-density, and the way back.
 
-use super::divergence::Shake;
+use super::divergence::shake;
 use super::gaussian::{GaussianVelocity, diffusions, straight, tight};
 use dfdx::prelude::Cpu;
 use idode::divergence::{Blocks, Divergence, Exact, Hutchinson};
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::{Mlp, MlpConfig, Parameters};
+use idode::nn::{MlpConfig, StaticMlp};
 use idode::pixels::PixelGrid;
 use idode::progress::Silent;
 use idode::sample::Sampler;
@@ -65,8 +65,9 @@ fn log_density_of_samples_is_that_of_log_prob() {
 #[test]
 fn the_way_back_of_each_sample_lands_where_it_came_from() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut network = Mlp::<4, 16, f64, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
-    network.parameters("", &mut Shake(rng, 0.2));
+    let mut network =
+        StaticMlp::<4, 16, f64, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
+    shake(&mut network, rng, 0.2);
     let divergences: [Box<dyn Divergence>; 3] =
         [Box::new(Exact), Box::<Hutchinson>::default(), Box::new(Blocks::of_images([2, 2, 1], 2).unwrap())];
     for diffusion in diffusions(17) {

@@ -1,14 +1,14 @@
 //! States on a device against states on the host.
 
 use super::device::{OnDevice, on_test_device};
-use super::divergence::Shake;
+use super::divergence::shake;
 use super::gaussian::{GaussianVelocity, diffusions, loose, straight};
 use dfdx::prelude::*;
 use idode::diffusion::Diffusion;
 use idode::divergence::{Divergence, Exact, Hutchinson, Probe};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow, RowDensity, States, TensorState};
-use idode::nn::{Parameters, UNet, UNetConfig};
+use idode::nn::{StaticUNet, UNetConfig};
 use idode::parameterization::Velocity;
 use idode::schedule::StraightPath;
 use idode::solver::{AnyState, ExplicitRk, HostState, OdeState, Tolerances, tables};
@@ -119,8 +119,8 @@ fn a_u_net_in_single_precision_has_the_same_likelihood_and_samples() {
         fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) {
             let mut rng = ChaCha8Rng::seed_from_u64(3);
             let config = UNetConfig { blocks: 1, fading: Some([-8.0, 5.0]), ..UNetConfig::default() };
-            let mut network = UNet::<8, 8, 1, 32, f32, D>::new(&config, &device, &mut rng).unwrap();
-            network.parameters("", &mut Shake(rng.clone(), 0.05));
+            let mut network = StaticUNet::<8, 8, 1, 32, f32, D>::new(&config, &device, &mut rng).unwrap();
+            shake(&mut network, rng.clone(), 0.05);
             let diffusion = Diffusion::new(StraightPath, Velocity, GammaRange::for_levels(17));
             let z: Vec<f64> = (0..6 * 64).map(|_| rng.gen_range(-1.0..1.0)).collect();
             let conditioning = [0.0, 1.0, 2.0, 0.0, 0.5, 0.0];

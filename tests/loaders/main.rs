@@ -6,5 +6,8 @@ mod cifar10;
 mod idx;
 mod image_files;
 mod imagenet32;
+mod jpeg;
+mod labels;
 mod make;
 mod npy;
+mod orientation;

@@ -28,6 +28,19 @@ pub(crate) fn gz(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+pub(crate) fn bz2(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn xz(plain: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(0);
+    let mut writer = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    writer.write_all(plain).unwrap();
+    writer.finish().unwrap()
+}
+
 pub(crate) fn tar(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in entries {
@@ -40,6 +53,40 @@ pub(crate) fn tar(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
         builder.append(&header, &bytes[..]).unwrap();
     }
     builder.into_inner().unwrap()
+}
+
+/// A tar as Unix V7 wrote it: no magic, no kind of entry; a folder's name ends with a slash.
+pub(crate) fn tar_v7(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, content) in entries {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|&b| u32::from(b)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        bytes.extend(header);
+        bytes.extend(content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
+
+/// A tar of one entry of `kind` with the content `about`, and then `entries`.
+pub(crate) fn tar_announced(kind: u8, about: &[u8], entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_path("about").unwrap();
+    header.set_entry_type(tar::EntryType::new(kind));
+    header.set_size(about.len() as u64);
+    header.set_cksum();
+    builder.append(&header, about).unwrap();
+    let mut bytes = builder.into_inner().unwrap();
+    bytes.truncate(bytes.len() - 1024);
+    bytes.extend(tar(entries));
+    bytes
 }
 
 pub(crate) fn tar_link(name: &str, target: &str, kind: tar::EntryType) -> Vec<u8> {
@@ -75,12 +122,17 @@ pub(crate) fn npy(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// A batch of CIFAR-10 as Python 2 pickled it with protocol 2.
+/// A batch of CIFAR-10 as Python 2 pickled it with protocol 2; labels are the indices modulo 10.
 pub(crate) fn pickle(images: &[usize], values: u16) -> Vec<u8> {
+    pickle_labelled(images, values, |i| (i % 10) as u8)
+}
+
+/// The same with other labels.
+pub(crate) fn pickle_labelled(images: &[usize], values: u16, label: impl Fn(usize) -> u8) -> Vec<u8> {
     let data = block(images);
     let mut p = b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x03".to_vec();
     p.extend(b"U\x06labelsq\x04]q\x05(");
-    images.iter().for_each(|&i| p.extend([b'K', (i % 10) as u8]));
+    images.iter().for_each(|&i| p.extend([b'K', label(i)]));
     p.extend(b"eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08");
     p.extend(b"K\x00\x85U\x01b\x87Rq\x09(K\x01M");
     p.extend((images.len() as u16).to_le_bytes());
@@ -101,6 +153,53 @@ pub(crate) fn png(width: u32, height: u32, colour: image::ExtendedColorType, dat
     let mut bytes = Vec::new();
     image::codecs::png::PngEncoder::new(&mut bytes).write_image(data, width, height, colour).unwrap();
     bytes
+}
+
+/// A PNG of any kind: `about` are the chunks before and after the image data, `rows` the bytes of each row.
+pub(crate) fn raw_png(
+    (width, height): (u32, u32),
+    (depth, colour): (u8, u8),
+    about: [&[(&[u8; 4], &[u8])]; 2],
+    rows: &[&[u8]],
+) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], content: &[u8]| {
+        bytes.extend((content.len() as u32).to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(content);
+        bytes.extend([kind, content, &crc.sum().to_be_bytes()].concat());
+    };
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, colour, 0, 0, 0]].concat();
+    chunk(b"IHDR", &header);
+    about[0].iter().for_each(|(kind, content)| chunk(kind, content));
+    let mut data = flate2::write::ZlibEncoder::new(Vec::new(), Compression::fast());
+    rows.iter().for_each(|row| data.write_all(&[&[0], *row].concat()).unwrap());
+    chunk(b"IDAT", &data.finish().unwrap());
+    about[1].iter().for_each(|(kind, content)| chunk(kind, content));
+    chunk(b"IEND", &[]);
+    bytes
+}
+
+/// EXIF metadata with an orientation, in either order of bytes.
+pub(crate) fn exif(orientation: u16, big_endian: bool) -> Vec<u8> {
+    // Mark and 42, where the directory is, one entry: tag 0x112, a short, one of them, and its value.
+    match big_endian {
+        true => {
+            [&b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"[..], &orientation.to_be_bytes(), &[0; 6]]
+                .concat()
+        }
+        false => {
+            [&b"II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"[..], &orientation.to_le_bytes(), &[0; 6]]
+                .concat()
+        }
+    }
+}
+
+/// A JPEG with metadata put after its first marker.
+pub(crate) fn with_exif(jpeg: &[u8], exif: &[u8]) -> Vec<u8> {
+    let length = (2 + 6 + exif.len() as u16).to_be_bytes();
+    [&jpeg[..2], b"\xff\xe1", &length, b"Exif\0\0", exif, &jpeg[2..]].concat()
 }
 
 pub(crate) fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {

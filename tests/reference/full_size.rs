@@ -5,7 +5,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::{Divergence, Hutchinson};
 use idode::level::{Gamma, GammaRange};
 use idode::likelihood::Drift;
-use idode::nn::{ParameterVisitor, Parameters, Pass, Role, UNet, UNetConfig, count};
+use idode::nn::{Parameters, Pass, StaticUNet, UNetConfig, count};
 use idode::objective::{FirstOrder, Given, Matching, Passes};
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
@@ -15,23 +15,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-/// Moves every parameter, so that no layer is left at its start of zeros.
-struct Move(ChaCha8Rng);
-
-impl ParameterVisitor<f32, Cpu> for Move {
-    fn parameter<S: Shape>(&mut self, _: &str, _: Role, tensor: &mut Tensor<S, f32, Cpu>) {
-        let mut numbers = tensor.as_vec();
-        numbers.iter_mut().for_each(|x| *x += 0.02 * self.0.sample::<f32, _>(StandardNormal));
-        tensor.copy_from(&numbers);
-    }
-}
-
 /// 128 channels, 32 blocks down and 33 up, attention in the middle, Fourier features: the published defaults.
 #[test]
 fn cifar10_network_evaluates_its_loss_and_integrand() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let config = UNetConfig::default();
-    let mut network = UNet::<32, 32, 3, 128, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
+    let mut network =
+        StaticUNet::<32, 32, 3, 128, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
     let parameters = count(&network);
     println!("CIFAR-10 network: {parameters} parameters");
     // Per block, with 128 + 1 numbers of time in, 512 out: two convolutions, two norms, the projection of time; and a
@@ -49,7 +39,13 @@ fn cifar10_network_evaluates_its_loss_and_integrand() {
         + 2 * 128
         + conv(128, 3);
     assert_eq!(parameters, expected);
-    network.parameters("", &mut Move(rng.clone()));
+    // So that no layer is left at its start of zeros.
+    let mut moves = rng.clone();
+    network.parameters("", &mut |_, _, parameter| {
+        let mut numbers = parameter.numbers();
+        numbers.iter_mut().for_each(|x| *x += 0.02 * moves.sample::<f32, _>(StandardNormal));
+        parameter.replace(numbers);
+    });
 
     let range = GammaRange::for_levels(256);
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);

@@ -4,15 +4,15 @@ use super::case::{Arrays, Case, Config, Result};
 use super::place::{Home, Numbers, Place};
 use super::report::{Allowed, Report};
 use super::trace::Recorded;
-use dfdx::prelude::{Shape, Tensor};
+use dfdx::prelude::Tensor;
 use idode::diffusion::{Coefficients, DynDiffusion};
 use idode::divergence::{Divergence, Exact};
 use idode::level::Gamma;
 use idode::likelihood::Drift;
-use idode::nn::{Jvp, ParameterVisitor, Parameters, Pass, Portable, Role, UNet};
+use idode::nn::{DynamicUNet, Jvp, Parameters, Pass, Portable};
 use idode::parameterization::ParameterizationExt;
 use idode::solver::{Field, HostState};
-use idode::tensor::{Dual, Kernels, Real};
+use idode::tensor::{Dual, Real};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -24,21 +24,6 @@ pub(crate) const ROUNDING: Allowed = Allowed::OfLargest(1e-4);
 pub(crate) trait Task {
     type Out;
     fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<Self::Out>;
-}
-
-macro_rules! shapes {
-    ($config:ident, |$h:ident, $w:ident, $c:ident, $width:ident| $run:expr; $(($height:literal, $breadth:literal, $channels:literal, $inner:literal)),*) => {
-        match ($config.image, $config.sm_n_embd) {
-            $((Some([$height, $breadth, $channels]), $inner) => {
-                const $h: usize = $height;
-                const $w: usize = $breadth;
-                const $c: usize = $channels;
-                const $width: usize = $inner;
-                $run
-            })*
-            (image, width) => Err(format!("unknown shape: images {image:?}, width {width}").into()),
-        }
-    };
 }
 
 /// Runs `task` with the network of `config`, its parameters from `params`.
@@ -63,65 +48,41 @@ impl<T: Task> super::place::OnDevice for On<'_, T> {
 
     fn run<D: Home<f32> + Home<f64>>(self, device: D) -> Self::Out {
         let Self { numbers, config, params, task } = self;
-        shapes!(
-            config, |H, W, C, WIDTH| match numbers {
-                Numbers::Single => task.run(load::<H, W, C, WIDTH, f32, D>(&device, config, params)?),
-                Numbers::PortableSingle => {
-                    task.run(Portable(load::<H, W, C, WIDTH, f32, D>(&device, config, params)?))
-                }
-                Numbers::PortableDouble => task.run(load::<H, W, C, WIDTH, f64, D>(&device, config, params)?),
-            };
-            (8, 8, 3, 32), (8, 8, 3, 64), (16, 16, 3, 32), (32, 32, 3, 32), (32, 32, 3, 64)
-        )
+        match numbers {
+            Numbers::Single => task.run(load::<f32, D>(&device, config, params)?),
+            Numbers::PortableSingle => task.run(Portable(load::<f32, D>(&device, config, params)?)),
+            Numbers::PortableDouble => task.run(load::<f64, D>(&device, config, params)?),
+        }
     }
 }
 
-fn load<const H: usize, const W: usize, const C: usize, const WIDTH: usize, E: Real, D: Home<E>>(
-    device: &D,
-    config: &Config,
-    params: &Arrays,
-) -> Result<UNet<H, W, C, WIDTH, E, D>>
-where
-    dfdx::prelude::Const<WIDTH>: idode::nn::GroupedWidth,
-{
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let mut network = UNet::new(&config.network(), device, &mut rng)?;
-    let mut load = Load { params, known: BTreeSet::new(), fault: None };
-    network.parameters("score_model", &mut load);
-    if let Some(fault) = load.fault {
-        return Err(fault.into());
-    }
-    match params.keys().find(|name| !load.known.contains(*name)) {
-        Some(name) => Err(format!("{name}: the network has no such parameter").into()),
-        None => Ok(network),
-    }
-}
-
-/// Takes every parameter from the array of its name; kernels are stored as matrices, in the same order.
-struct Load<'a> {
-    params: &'a Arrays,
-    known: BTreeSet<String>,
-    fault: Option<String>,
-}
-
-impl<E: Real, D: Kernels<E>> ParameterVisitor<E, D> for Load<'_> {
-    fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, E, D>) {
-        use dfdx::prelude::HasShape;
-        let shape = tensor.shape().concrete();
-        let shape = shape.as_ref();
-        match self.params.get(name) {
+/// The network, every parameter from the array of its name; kernels are stored as matrices, in the same order.
+fn load<E: Real, D: Home<E>>(device: &D, config: &Config, params: &Arrays) -> Result<DynamicUNet<E, D>> {
+    let [height, width, channels] = config.image.ok_or("a case without the shape of its images")?;
+    let (image, mut rng) = ((height, width, channels), ChaCha8Rng::seed_from_u64(0));
+    let mut network = DynamicUNet::sized(image, config.sm_n_embd, &config.network(), device, &mut rng)?;
+    let (mut known, mut fault) = (BTreeSet::new(), None);
+    network.parameters("score_model", &mut |name, _, parameter| {
+        let shape = parameter.shape();
+        match params.get(name) {
             // The last axis is the output's in both.
             Some(array)
                 if array.values.len() == shape.iter().product::<usize>()
                     && array.shape.last() == shape.last() =>
             {
-                let values: Vec<E> = array.values.iter().map(|&x| E::of(x)).collect();
-                tensor.copy_from(&values);
-                self.known.insert(name.to_owned());
+                parameter.replace(array.values.iter().map(|&x| E::of(x)).collect());
+                known.insert(name.to_owned());
             }
-            Some(array) => self.fault = Some(format!("{name}: shape {:?}, expected {shape:?}", array.shape)),
-            None => self.fault = Some(format!("{name}: no such array")),
+            Some(array) => fault = Some(format!("{name}: shape {:?}, expected {shape:?}", array.shape)),
+            None => fault = Some(format!("{name}: no such array")),
         }
+    });
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
+    match params.keys().find(|name| !known.contains(*name)) {
+        Some(name) => Err(format!("{name}: the network has no such parameter").into()),
+        None => Ok(network),
     }
 }
 

@@ -21,12 +21,21 @@ fn unknown_kinds_and_shapes_fail() {
     assert_eq!(refused(&other), "unknown kind \"spectrum\"");
 
     let mut other = case("sample");
-    other.config.image = Some([9, 8, 3]);
-    assert_eq!(refused(&other), "unknown shape: images Some([9, 8, 3]), width 32");
+    other.config.image = Some([0, 8, 3]);
+    assert!(refused(&other).starts_with("shape of an image = [0, 8, 3]: expected "));
+
+    let mut other = case("sample");
+    other.config.image = None;
+    assert_eq!(refused(&other), "a case without the shape of its images");
 
     let mut other = case("sample");
     other.config.sm_n_embd = 48;
-    assert_eq!(refused(&other), "unknown shape: images Some([8, 8, 3]), width 48");
+    assert!(refused(&other).starts_with("network.width = 48: expected "));
+
+    // Parameters of another width.
+    let mut other = case("sample");
+    other.config.sm_n_embd = 64;
+    assert!(refused(&other).contains(", expected ["), "{}", refused(&other));
 }
 
 #[test]

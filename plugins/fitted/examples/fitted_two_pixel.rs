@@ -11,7 +11,7 @@ use idode::data::{ImageSource, Shuffle, Split, TwoPixel};
 use idode::diffusion::Diffusion;
 use idode::error::Result;
 use idode::level::GammaRange;
-use idode::nn::{Mlp, MlpConfig};
+use idode::nn::{MlpConfig, StaticMlp};
 use idode::objective::FirstOrder;
 use idode::parameterization::Noise;
 use idode::schedule::VariancePreserving;
@@ -23,7 +23,7 @@ use rand::SeedableRng;
 fn main() -> Result<()> {
     let diffusion = Diffusion::new(VariancePreserving, Noise, GammaRange::for_levels(256));
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
-    let network = Mlp::<2, 64, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
+    let network = StaticMlp::<2, 64, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 2e-3, warmup: 50, decay: RateDecay::Constant, steps: 900 };
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
     let times = Stratified(Fitted::new(LeastVariance, diffusion.range()));

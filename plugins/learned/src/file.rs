@@ -2,13 +2,12 @@
 
 use crate::Learned;
 use crate::network::PatchNet;
-use dfdx::prelude::{Cpu, HasShape, Shape, Tensor, TensorFromVec};
 use idode::data::ImageShape;
 use idode::dequantization::Dequantizer;
 use idode::error::{Error, Result};
 use idode::files::write_atomically;
 use idode::level::{Gamma, GammaRange};
-use idode::nn::{ParameterVisitor, Parameters, Role};
+use idode::nn::Parameters;
 use idode::pixels::PixelGrid;
 use idode::schedule::NoiseSchedule;
 use idode::tensor::Real;
@@ -27,17 +26,12 @@ impl Learned {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        struct Collect(Vec<(String, Vec<usize>, Vec<u8>)>);
-        impl ParameterVisitor<f32, Cpu> for Collect {
-            fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, f32, Cpu>) {
-                let shape = tensor.shape().concrete().into();
-                self.0.push((name.to_owned(), shape, f32::to_bytes(&tensor.as_vec())));
-            }
-        }
-        let mut found = Collect(Vec::new());
-        self.network.clone().parameters("", &mut found);
+        let mut found = Vec::new();
+        self.network.clone().parameters("", &mut |name, _, parameter| {
+            found.push((name.to_owned(), parameter.shape(), f32::to_bytes(&parameter.numbers())));
+        });
         let unfit = |error| Error::format(path, "parameters", error, "tensors that safetensors can hold");
-        let views = found.0.iter().map(|(name, shape, bytes)| {
+        let views = found.iter().map(|(name, shape, bytes)| {
             let view = TensorView::new(f32::STORED, shape.clone(), bytes).map_err(unfit)?;
             Ok((name.as_str(), view))
         });
@@ -99,24 +93,17 @@ impl Learned {
 
 /// Writes the file's tensors over the network's parameters.
 fn read(path: &Path, file: &SafeTensors<'_>, network: &mut PatchNet) -> Result<()> {
-    struct Read<'a>(&'a Path, &'a SafeTensors<'a>, Result<()>);
-    impl ParameterVisitor<f32, Cpu> for Read<'_> {
-        fn parameter<S: Shape>(&mut self, name: &str, _: Role, tensor: &mut Tensor<S, f32, Cpu>) {
-            let shape: Vec<usize> = tensor.shape().concrete().into();
-            let view = self.1.tensor(name).ok();
-            match view.filter(|view| view.shape() == shape && view.dtype() == f32::STORED) {
-                Some(view) => {
-                    *tensor = tensor.device().tensor_from_vec(f32::from_bytes(view.data()), *tensor.shape());
-                }
-                None if self.2.is_ok() => {
-                    let (what, expected) = (format!("tensor {name}"), format!("F32 of shape {shape:?}"));
-                    self.2 = Err(Error::format(self.0, what, "nothing, or another shape or type", expected));
-                }
-                None => {}
+    let mut read = Ok(());
+    network.parameters("", &mut |name, _, parameter| {
+        let (shape, view) = (parameter.shape(), file.tensor(name).ok());
+        match view.filter(|view| view.shape() == shape && view.dtype() == f32::STORED) {
+            Some(view) => parameter.replace(f32::from_bytes(view.data())),
+            None if read.is_ok() => {
+                let (what, expected) = (format!("tensor {name}"), format!("F32 of shape {shape:?}"));
+                read = Err(Error::format(path, what, "nothing, or another shape or type", expected));
             }
+            None => {}
         }
-    }
-    let mut reading = Read(path, file, Ok(()));
-    network.parameters("", &mut reading);
-    reading.2
+    });
+    read
 }

@@ -116,6 +116,7 @@ impl Learner {
             seconds: 0.0,
             time_sampler: None,
             dequantizers: BTreeMap::new(),
+            schema: None,
         };
         encode(&self.dequantizer.network, &self.optimizer, &state)
     }

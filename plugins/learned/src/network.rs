@@ -2,7 +2,7 @@
 
 use dfdx::prelude::{Const, Cpu, NoneTape, Tape, Tensor};
 use idode::data::ImageShape;
-use idode::nn::{Dense, Init, ParameterVisitor, Parameters};
+use idode::nn::{Dense, Init, Parameters, Visit};
 use idode::tensor::{Kernels, Mode, Plain};
 use rand::RngCore;
 
@@ -61,7 +61,7 @@ impl PatchNet {
     ///
     /// # Shapes
     /// `(positions, 2 channels)`.
-    pub(crate) fn apply<T: Tape<f32, Cpu>>(
+    pub(crate) fn apply<T: Tape<f32, Cpu> + 'static>(
         &self,
         patches: Tensor<(usize, usize), f32, Cpu, T>,
     ) -> Tensor<(usize, usize), f32, Cpu, T> {
@@ -82,9 +82,9 @@ pub(crate) fn pairs<T: Tape<f32, Cpu>>(output: &Tensor<(usize, usize), f32, Cpu,
 }
 
 impl Parameters<f32, Cpu> for PatchNet {
-    fn parameters<V: ParameterVisitor<f32, Cpu>>(&mut self, prefix: &str, visitor: &mut V) {
-        self.first.parameters(&format!("{prefix}first"), visitor);
-        self.second.parameters(&format!("{prefix}second"), visitor);
-        self.output.parameters(&format!("{prefix}output"), visitor);
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, f32, Cpu>) {
+        self.first.parameters(&format!("{prefix}first"), visit);
+        self.second.parameters(&format!("{prefix}second"), visit);
+        self.output.parameters(&format!("{prefix}output"), visit);
     }
 }

@@ -3,45 +3,16 @@
 //! Indices rather than nested values keep shared values shared, make cycles harmless, and need no
 //! recursion, however deep a pickle nests.
 
-use super::numpy::{self, Name};
+use super::node::Node;
+use super::numpy;
 use super::opcodes::{Op, opcode};
-use super::read::long;
-use crate::data::damage::require_end;
-use crate::data::integers::IntegerType;
-use crate::error::{Error, Result};
+use super::read::{Reader, long};
+use crate::error::Result;
 use std::collections::HashMap;
-use std::io::{BufReader, Read};
-use std::path::Path;
-
-/// A value; others within it are indices into the list of values.
-#[derive(Debug)]
-pub(crate) enum Node {
-    None,
-    Bool(bool),
-    Integer(i64),
-    Float,
-    Bytes(Vec<u8>),
-    Text(String),
-    List(Vec<usize>),
-    Tuple(Vec<usize>),
-    Dict(Vec<(usize, usize)>),
-    Name(Name),
-    /// A type of elements, if it is one of integers.
-    Dtype(Option<IntegerType>),
-    /// An array: its type, if one of integers, its shape and the index of its bytes.
-    Array {
-        integers: Option<IntegerType>,
-        shape: Vec<usize>,
-        data: usize,
-    },
-}
 
 /// The machine at work on one pickle.
 pub(crate) struct Machine<'a> {
-    pub(super) path: &'a Path,
-    pub(super) entry: &'a str,
-    pub(super) reader: BufReader<&'a mut dyn Read>,
-    pub(super) offset: u64,
+    input: Reader<'a>,
     nodes: Vec<Node>,
     stack: Vec<usize>,
     marks: Vec<usize>,
@@ -51,22 +22,22 @@ pub(crate) struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub(crate) fn new(path: &'a Path, entry: &'a str, reader: &'a mut dyn Read) -> Self {
+    pub(crate) fn new(input: Reader<'a>) -> Self {
         let (nodes, stack, marks, memo) = Default::default();
-        Self { path, entry, reader: BufReader::new(reader), offset: 0, nodes, stack, marks, memo, encoded: 0 }
+        Self { input, nodes, stack, marks, memo, encoded: 0 }
     }
 
     /// Runs to the end; gives all values, and which of them is the pickle's.
     pub(crate) fn run(mut self) -> Result<(Vec<Node>, usize)> {
         loop {
-            let [byte] = self.array()?;
+            let [byte] = self.input.array()?;
             let Some(op) = opcode(byte) else {
                 let found = format!("opcode {byte:#04x} ({:?})", char::from(byte));
-                return Err(self.wrong(found, "an opcode of protocol 2 to 5 that builds plain data"));
+                return Err(self.input.wrong(found, "an opcode of protocol 2 to 5 that builds plain data"));
             };
             if op == Op::Stop {
                 let root = self.pop()?;
-                require_end(self.path, &format!("{}: after the pickle", self.entry), &mut self.reader)?;
+                self.input.end()?;
                 return Ok((self.nodes, root));
             }
             self.step(op)?;
@@ -75,11 +46,11 @@ impl<'a> Machine<'a> {
 
     fn step(&mut self, op: Op) -> Result<()> {
         match op {
-            Op::Protocol => match self.array()? {
+            Op::Protocol => match self.input.array()? {
                 [2..=5] => {}
-                [other] => return Err(self.wrong(format!("protocol {other}"), "protocol 2 to 5")),
+                [other] => return Err(self.input.wrong(format!("protocol {other}"), "protocol 2 to 5")),
             },
-            Op::Frame => drop(self.array::<8>()?),
+            Op::Frame => drop(self.input.array::<8>()?),
             Op::Stop => {}
             Op::Mark => self.marks.push(self.stack.len()),
             Op::Pop => drop(self.pop()?),
@@ -91,7 +62,7 @@ impl<'a> Machine<'a> {
             Op::None => self.push(Node::None),
             Op::Bool(b) => self.push(Node::Bool(b)),
             Op::Integer(size) => {
-                let value = self.number(size)?;
+                let value = self.input.number(size)?;
                 self.push(Node::Integer(if size == 4 {
                     i64::from(value as u32 as i32)
                 } else {
@@ -99,25 +70,25 @@ impl<'a> Machine<'a> {
                 }));
             }
             Op::Long(size) => {
-                let length = self.number(size)?;
-                let bytes = self.bytes(length)?;
+                let length = self.input.number(size)?;
+                let bytes = self.input.bytes(length)?;
                 let value = long(&bytes).ok_or_else(|| {
-                    self.wrong(format!("an integer of {} bytes", bytes.len()), "at most 8 bytes")
+                    self.input.wrong(format!("an integer of {} bytes", bytes.len()), "at most 8 bytes")
                 })?;
                 self.push(Node::Integer(value));
             }
             Op::Float => {
-                self.array::<8>()?;
+                self.input.array::<8>()?;
                 self.push(Node::Float);
             }
             Op::Bytes(size) => {
-                let length = self.number(size)?;
-                let bytes = self.bytes(length)?;
+                let length = self.input.number(size)?;
+                let bytes = self.input.bytes(length)?;
                 self.push(Node::Bytes(bytes));
             }
             Op::Text(size) => {
-                let length = self.number(size)?;
-                let text = self.text(length)?;
+                let length = self.input.number(size)?;
+                let text = self.input.text(length)?;
                 self.push(Node::Text(text));
             }
             Op::EmptyList => self.push(Node::List(Vec::new())),
@@ -157,7 +128,7 @@ impl<'a> Machine<'a> {
                 self.set(values)?;
             }
             Op::Put(size) => {
-                let (number, top) = (self.number(size)? as u32, self.top()?);
+                let (number, top) = (self.input.number(size)? as u32, self.top()?);
                 self.memo.insert(number, top);
             }
             Op::Memoize => {
@@ -165,13 +136,14 @@ impl<'a> Machine<'a> {
                 self.memo.insert(self.memo.len() as u32, top);
             }
             Op::Get(size) => {
-                let number = self.number(size)? as u32;
+                let number = self.input.number(size)? as u32;
                 let known = self.memo.get(&number).copied();
-                let id = known.ok_or_else(|| self.wrong(format!("memo {number}"), "one that was written"))?;
+                let id = known
+                    .ok_or_else(|| self.input.wrong(format!("memo {number}"), "one that was written"))?;
                 self.stack.push(id);
             }
             Op::Global => {
-                let (module, function) = (self.line()?, self.line()?);
+                let (module, function) = (self.input.line()?, self.input.line()?);
                 self.name(&module, &function)?;
             }
             Op::StackGlobal => {
@@ -181,22 +153,24 @@ impl<'a> Machine<'a> {
                         let (module, function) = (module.clone(), function.clone());
                         self.name(&module, &function)?;
                     }
-                    _ => return Err(self.wrong("a name that is no text", "module and function")),
+                    _ => return Err(self.input.wrong("a name that is no text", "module and function")),
                 }
             }
             Op::Reduce => {
                 let pair = self.take(2)?;
                 let (Node::Name(name), Node::Tuple(arguments)) = (&self.nodes[pair[0]], &self.nodes[pair[1]])
                 else {
-                    return Err(self.wrong("a call of what is no function", "plain data and NumPy arrays"));
+                    return Err(self
+                        .input
+                        .wrong("a call of what is no function", "plain data and NumPy arrays"));
                 };
                 let made = numpy::reduce(&self.nodes, *name, arguments);
                 let node =
-                    made.map_err(|expected| self.wrong(format!("another call of {name:?}"), expected))?;
+                    made.map_err(|expected| self.input.wrong(format!("another call of {name:?}"), expected))?;
                 if let Node::Bytes(bytes) = &node {
                     self.encoded += bytes.len() as u64;
-                    if self.encoded > self.offset {
-                        return Err(self.wrong("one text encoded again and again", "each text once"));
+                    if self.encoded > self.input.offset() {
+                        return Err(self.input.wrong("one text encoded again and again", "each text once"));
                     }
                 }
                 self.push(node);
@@ -204,14 +178,10 @@ impl<'a> Machine<'a> {
             Op::Build => {
                 let (state, target) = (self.pop()?, self.top()?);
                 let made = numpy::build(&self.nodes, &self.nodes[target], &self.nodes[state]);
-                self.nodes[target] = made.map_err(|expected| self.wrong("another state", expected))?;
+                self.nodes[target] = made.map_err(|expected| self.input.wrong("another state", expected))?;
             }
         }
         Ok(())
-    }
-
-    pub(super) fn wrong(&self, found: impl ToString, expected: &str) -> Error {
-        Error::format(self.path, format!("{}: pickle byte {}", self.entry, self.offset), found, expected)
     }
 
     fn push(&mut self, node: Node) {
@@ -227,7 +197,7 @@ impl<'a> Machine<'a> {
     fn take(&mut self, count: usize) -> Result<Vec<usize>> {
         match self.stack.len().checked_sub(count).filter(|&start| start >= self.floor()) {
             Some(start) => Ok(self.stack.split_off(start)),
-            None => Err(self.wrong("an empty stack", "a value")),
+            None => Err(self.input.wrong("an empty stack", "a value")),
         }
     }
 
@@ -244,7 +214,7 @@ impl<'a> Machine<'a> {
     fn above_mark(&mut self) -> Result<Vec<usize>> {
         match self.marks.pop() {
             Some(mark) => Ok(self.stack.split_off(mark.min(self.stack.len()))),
-            None => Err(self.wrong("no mark", "a mark on the stack")),
+            None => Err(self.input.wrong("no mark", "a mark on the stack")),
         }
     }
 
@@ -252,7 +222,7 @@ impl<'a> Machine<'a> {
         let top = self.top()?;
         match &mut self.nodes[top] {
             Node::List(list) => list.extend(values),
-            _ => return Err(self.wrong("no list to append to", "a list")),
+            _ => return Err(self.input.wrong("no list to append to", "a list")),
         }
         Ok(())
     }
@@ -263,7 +233,7 @@ impl<'a> Machine<'a> {
             Node::Dict(pairs) if values.len().is_multiple_of(2) => {
                 pairs.extend(values.chunks_exact(2).map(|kv| (kv[0], kv[1])));
             }
-            _ => return Err(self.wrong("no dictionary to put pairs into", "a dictionary")),
+            _ => return Err(self.input.wrong("no dictionary to put pairs into", "a dictionary")),
         }
         Ok(())
     }
@@ -271,7 +241,7 @@ impl<'a> Machine<'a> {
     fn name(&mut self, module: &str, function: &str) -> Result<()> {
         let Some(name) = numpy::name(module, function) else {
             let found = format!("the name {}", format!("{module}.{function}").escape_debug());
-            return Err(self.wrong(found, "plain data and NumPy arrays; nothing was executed"));
+            return Err(self.input.wrong(found, "plain data and NumPy arrays; nothing was executed"));
         };
         self.push(Node::Name(name));
         Ok(())

@@ -2,25 +2,8 @@
 //!
 //! None of them is executed: each is a rule for what data to expect.
 
-use super::machine::Node;
-use crate::data::integers::IntegerType;
-
-/// A name that may be in a pickle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    /// The array type: an argument of `Reconstruct` only.
-    NdArray,
-    /// An empty array, to be filled by a state.
-    Reconstruct,
-    /// An array from its bytes, type, shape and order.
-    FromBuffer,
-    /// A type of elements.
-    Dtype,
-    /// A number with a type of elements.
-    Scalar,
-    /// Bytes written as Latin-1 text, as Python 3 writes them in protocol 2.
-    Encode,
-}
+use super::node::{Name, Node};
+use crate::data::element::Element;
 
 /// The name, if it is one of those.
 pub(crate) fn name(module: &str, function: &str) -> Option<Name> {
@@ -40,11 +23,11 @@ pub(crate) fn reduce(nodes: &[Node], name: Name, arguments: &[usize]) -> Result<
     let node = |i: usize| arguments.get(i).and_then(|&id| nodes.get(id));
     match (name, node(0), node(1)) {
         (Name::Reconstruct, Some(Node::Name(Name::NdArray)), _) => {
-            Ok(Node::Array { integers: None, shape: Vec::new(), data: usize::MAX })
+            Ok(Node::Array { element: None, shape: Vec::new(), column_major: false, data: usize::MAX })
         }
         (Name::Dtype, Some(code), _) => {
             let code = text(code).ok_or("numpy.dtype of a type's name")?;
-            Ok(Node::Dtype(IntegerType::parse(&code)))
+            Ok(Node::Dtype(Element::parse(&code)))
         }
         (Name::Encode, Some(Node::Text(text)), Some(encoding)) => {
             let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
@@ -53,14 +36,16 @@ pub(crate) fn reduce(nodes: &[Node], name: Name, arguments: &[usize]) -> Result<
                 _ => Err("_codecs.encode of Latin-1 text"),
             }
         }
-        (Name::FromBuffer, Some(Node::Bytes(bytes)), Some(Node::Dtype(integers))) => {
+        (Name::FromBuffer, Some(Node::Bytes(bytes)), Some(Node::Dtype(element))) => {
             let (Some(Node::Tuple(sides)), Some(order)) = (node(2), node(3)) else {
                 return Err("numpy._frombuffer of bytes, type, shape and order");
             };
-            if text(order).as_deref() != Some("C") {
-                return Err("an array in row-major order");
-            }
-            array(nodes, *integers, sides, arguments[0], bytes)
+            let column_major = match text(order).as_deref() {
+                Some("C") => false,
+                Some("F") => true,
+                _ => return Err("an array in the order C or F"),
+            };
+            array(nodes, *element, sides, column_major, (arguments[0], bytes))
         }
         // Its value is of no use here; it may stand beside an array.
         (Name::Scalar, Some(Node::Dtype(_)), Some(_)) => Ok(Node::None),
@@ -73,23 +58,14 @@ pub(crate) fn build(nodes: &[Node], target: &Node, state: &Node) -> Result<Node,
     let Node::Tuple(state) = state else { return Err("a tuple as state") };
     let node = |i: usize| state.get(i).and_then(|&id| nodes.get(id));
     match target {
-        Node::Dtype(integers) => {
+        Node::Dtype(element) => {
             let order = node(1).and_then(text).ok_or("a byte order in the state of numpy.dtype")?;
-            Ok(Node::Dtype(integers.and_then(|t| t.with_order(&order))))
+            Ok(Node::Dtype(element.and_then(|t| t.with_order(&order))))
         }
         Node::Array { .. } => match (node(1), node(2), node(3), node(4)) {
-            (
-                Some(Node::Tuple(sides)),
-                Some(Node::Dtype(integers)),
-                Some(Node::Bool(fortran)),
-                Some(data),
-            ) => {
-                // An array of one axis, or of one column, is in both orders.
-                if *fortran && sides.len() > 1 {
-                    return Err("an array in row-major order");
-                }
+            (Some(Node::Tuple(sides)), Some(Node::Dtype(element)), Some(Node::Bool(fortran)), Some(data)) => {
                 let Node::Bytes(bytes) = data else { return Err("an array's values as bytes") };
-                array(nodes, *integers, sides, state[4], bytes)
+                array(nodes, *element, sides, *fortran, (state[4], bytes))
             }
             _ => Err("shape, type, order and bytes as an array's state"),
         },
@@ -99,23 +75,23 @@ pub(crate) fn build(nodes: &[Node], target: &Node, state: &Node) -> Result<Node,
 
 fn array(
     nodes: &[Node],
-    integers: Option<IntegerType>,
+    element: Option<Element>,
     sides: &[usize],
-    data: usize,
-    bytes: &[u8],
+    column_major: bool,
+    (data, bytes): (usize, &[u8]),
 ) -> Result<Node, &'static str> {
     let side = |&id: &usize| match nodes.get(id) {
         Some(Node::Integer(n)) => usize::try_from(*n).ok(),
         _ => None,
     };
     let shape: Vec<usize> = sides.iter().map(side).collect::<Option<_>>().ok_or("a shape of lengths")?;
-    if let Some(integers) = integers {
-        let size = shape.iter().try_fold(integers.bytes(), |n, &s| n.checked_mul(s));
+    if let Some(element) = element {
+        let size = shape.iter().try_fold(element.bytes(), |n, &s| n.checked_mul(s));
         if size != Some(bytes.len()) {
             return Err("as many bytes as the array's shape and type say");
         }
     }
-    Ok(Node::Array { integers, shape, data })
+    Ok(Node::Array { element, shape, column_major, data })
 }
 
 fn text(node: &Node) -> Option<String> {

@@ -1,14 +1,41 @@
 //! What the machine reads: numbers, bytes, text and lines, none of them trusted.
 
-use super::machine::Machine;
-use crate::data::damage::read_error;
+use crate::data::damage::{read_error, require_end};
 use crate::error::{Error, Result};
-use std::io::Read;
+use std::io::{BufReader, Read};
+use std::path::Path;
 
-impl Machine<'_> {
+/// The bytes of a pickle, and where in them the machine is.
+pub(super) struct Reader<'a> {
+    path: &'a Path,
+    entry: &'a str,
+    inner: BufReader<&'a mut dyn Read>,
+    offset: u64,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(path: &'a Path, entry: &'a str, inner: &'a mut dyn Read) -> Self {
+        Self { path, entry, inner: BufReader::new(inner), offset: 0 }
+    }
+
+    /// How many bytes were read.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The error that `found` is at this place.
+    pub(super) fn wrong(&self, found: impl ToString, expected: &str) -> Error {
+        Error::format(self.path, format!("{}: pickle byte {}", self.entry, self.offset), found, expected)
+    }
+
+    /// Refuses any further byte.
+    pub(super) fn end(&mut self) -> Result<()> {
+        require_end(self.path, &format!("{}: after the pickle", self.entry), &mut self.inner)
+    }
+
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut bytes = [0; N];
-        self.reader
+        self.inner
             .read_exact(&mut bytes)
             .map_err(|e| read_error(self.path, &format!("{}: pickle byte {}", self.entry, self.offset), e))?;
         self.offset += N as u64;
@@ -27,7 +54,7 @@ impl Machine<'_> {
     pub(super) fn bytes(&mut self, length: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let what = format!("{}: pickle byte {}", self.entry, self.offset);
-        let read = Read::by_ref(&mut self.reader).take(length).read_to_end(&mut bytes);
+        let read = Read::by_ref(&mut self.inner).take(length).read_to_end(&mut bytes);
         read.map_err(|e| read_error(self.path, &what, e))?;
         if (bytes.len() as u64) < length {
             let found = format!("{} bytes of {length}", bytes.len());

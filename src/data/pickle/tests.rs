@@ -90,13 +90,17 @@ fn line(bytes: &[u8]) -> String {
 
 #[test]
 fn every_protocol() {
-    for bytes in [PROTOCOL_2, PROTOCOL_3, PROTOCOL_4, PROTOCOL_5, BIG_ENDIAN] {
+    for bytes in [PROTOCOL_2, PROTOCOL_3, PROTOCOL_4, PROTOCOL_5, BIG_ENDIAN, FLOATS, COLUMN_MAJOR] {
         let pickle = read(bytes).unwrap();
-        let array = pickle.array(Path::new("f"), "entry", "data").unwrap();
+        let (array, mut bytes) = pickle.array(Path::new("f"), "entry", "data").unwrap();
         assert_eq!(array.shape, [2, 3]);
-        let mut levels = Vec::new();
-        array.integers.decode(array.bytes, &mut levels).unwrap();
-        assert_eq!(levels, [0, 1, 2, 3, 4, 5]);
+        let mut rows = Vec::new();
+        let mut push = |_: &str, row: &[u16]| {
+            rows.push(row.to_vec());
+            Ok(())
+        };
+        array.rows(Path::new("f"), "entry", &mut bytes, &mut push).unwrap();
+        assert_eq!(rows, [[0, 1, 2], [3, 4, 5]]);
         for key in ["labels", "mean", "none"] {
             assert!(pickle.array(Path::new("f"), "entry", key).is_err());
         }
@@ -104,11 +108,26 @@ fn every_protocol() {
 }
 
 #[test]
-fn what_is_no_array_of_integers_is_named() {
+fn lists_and_arrays_are_labels() {
+    let labels = |bytes: &[u8], key| read(bytes).unwrap().labels(Path::new("f"), "entry", key);
+    assert_eq!(labels(PROTOCOL_2, "labels").unwrap(), Some(vec![3, 7]));
+    assert_eq!(labels(PROTOCOL_5, "none").unwrap(), None);
+    // A dictionary with an array of one axis: `{'labels': array([3, 7], dtype='<i8')}` is one of two axes here.
+    let error = labels(PROTOCOL_4, "data").unwrap_err().to_string();
+    assert!(error.contains("key \"data\": shape: found [2, 3], expected 1 axis"), "{error}");
+    let error = labels(PROTOCOL_2, "mean").unwrap_err().to_string();
+    assert!(error.contains("found no list, expected whole numbers"), "{error}");
+}
+
+#[test]
+fn what_is_no_array_of_numbers_is_named() {
+    // The type's name "f8" becomes "c8".
+    let mut complex = FLOATS.to_vec();
+    let at = complex.windows(2).position(|pair| pair == b"f8").unwrap();
+    complex[at] = b'c';
     assert!(
-        line(FLOATS).contains("key \"data\": found an array of other values, expected an array of integers")
+        line(&complex).contains("key \"data\": found an array of other values, expected an array of numbers")
     );
-    assert!(line(COLUMN_MAJOR).contains("row-major"));
     let other = line(OTHER_TYPE);
     assert!(
         other.contains("found the name collections.OrderedDict") && other.contains("nothing was executed")

@@ -150,7 +150,7 @@ pub(super) fn image(x: &[f32], row: usize, len: usize) -> &[f32] {
 }
 
 /// The operation with its backward pass.
-pub(super) fn attention<T: Tape<f32, Cpu>>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
+pub(super) fn attention<T: Tape<f32, Cpu> + 'static>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
     let (q, tape) = q.contiguous().split_tape();
     let (k, other) = k.contiguous().split_tape();
     let tape = tape.merge(other);

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 type Streams<'a> = [[&'a [f32]; 2]; 3];
 
 /// The operation with its backward pass.
-pub(super) fn attention_jvp<T: Tape<f32, Cpu>>(
+pub(super) fn attention_jvp<T: Tape<f32, Cpu> + 'static>(
     q: Dual<Tokens<T>>,
     k: Dual<Tokens<T>>,
     v: Dual<Tokens<T>>,

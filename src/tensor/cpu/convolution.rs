@@ -74,7 +74,7 @@ pub(super) fn pieces<'a>(
 
 /// See [`Convolution`](crate::tensor::Convolution) and [`Preparation`](crate::tensor::Preparation); the operation with
 /// its backward pass. Bias and shift belong to the first stream.
-pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu>>(
+pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu> + 'static>(
     inputs: Vec<[Image<T>; N]>,
     layer: Layer,
     shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 const UNIT: usize = 1 << 14;
 
 /// See [`DropoutKey`]; the operation with its backward pass.
-pub(super) fn dropout<T: Tape<f32, Cpu>>(
+pub(super) fn dropout<T: Tape<f32, Cpu> + 'static>(
     x: Tensor<[usize; 1], f32, Cpu, T>,
     key: DropoutKey,
 ) -> Tensor<[usize; 1], f32, Cpu, T> {

@@ -1,10 +1,10 @@
 //! Group norm and swish in one pass over each image.
 
-use super::lanes::{by_lanes, lanes, lanes_mut, totals};
+use super::lanes::totals;
+use super::norm_images;
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
-use super::vectorized;
 use crate::tensor::GroupNorm;
 use dfdx::prelude::*;
 use rayon::prelude::*;
@@ -210,7 +210,7 @@ impl Kept {
 }
 
 /// See [`GroupNorm`]; the operation with its backward pass.
-pub(super) fn group_norm<T: Tape<f32, Cpu>>(
+pub(super) fn group_norm<T: Tape<f32, Cpu> + 'static>(
     x: Tensor<[usize; 4], f32, Cpu, T>,
     norm: &GroupNorm<'_, f32, Cpu>,
 ) -> Tensor<[usize; 4], f32, Cpu, T> {
@@ -221,22 +221,15 @@ pub(super) fn group_norm<T: Tape<f32, Cpu>>(
     let kept = Kept::new(norm, channels);
 
     let mut y = unwritten(&device, x.shape());
-    let forward = kept.plan();
     numbers_mut(&mut y).par_chunks_mut(image).zip(numbers(&x).par_chunks(image)).for_each_init(
-        || vec![0.0; 2 * channels],
-        |scratch, (y, x)| {
-            vectorized(
-                #[inline(always)]
-                || by_lanes!(channels, L => forward.forward::<L>(lanes(x), lanes_mut(y), lanes_mut(scratch))),
-            )
-        },
+        || vec![0.0; norm_images::FORWARD[0] * channels],
+        |scratch, (y, x)| norm_images::value(&kept, x, y, scratch),
     );
 
     if T::OWNS_TAPE {
         let (input, output) = (x.ghost(), y.ghost());
         tape.add_backward_op(move |grads| {
             let mut gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
-            let backward = kept.plan();
             let mut parts = vec![0.0; rows * 2 * channels];
             grads
                 .get_or_alloc_mut(&input)?
@@ -245,20 +238,9 @@ pub(super) fn group_norm<T: Tape<f32, Cpu>>(
                 .zip(numbers(&x).par_chunks(image))
                 .zip(parts.par_chunks_mut(2 * channels))
                 .for_each_init(
-                    || vec![0.0; 4 * channels],
+                    || vec![0.0; norm_images::BACKWARD[0] * channels],
                     |scratch, (((gx, gy), x), part)| {
-                        vectorized(
-                            #[inline(always)]
-                            || {
-                                by_lanes!(channels, L => backward.backward::<L>(
-                                    lanes(x),
-                                    lanes_mut(gy),
-                                    lanes_mut(gx),
-                                    lanes_mut(part),
-                                    lanes_mut(scratch),
-                                ))
-                            },
-                        )
+                        norm_images::value_back(&kept, x, gy, gx, (part, scratch));
                     },
                 );
             kept.add_parts(&parts, grads)

@@ -8,11 +8,11 @@
 //! - `gx = r Q (gn - r m(x' n) gn' - r m(gn' n) x') - r m(gn' n') n`.
 
 use super::group_norm::{Blocks, Kept, Plan};
-use super::lanes::{by_lanes, lanes, lanes_mut, totals};
+use super::lanes::totals;
+use super::norm_images;
 use super::simd::sigmoid;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
-use super::vectorized;
 use crate::tensor::{Dual, GroupNorm};
 use dfdx::prelude::*;
 use rayon::prelude::*;
@@ -210,7 +210,7 @@ pub(super) fn backward<const L: usize>(
 }
 
 /// The operation with its backward pass: see the module's equations.
-pub(super) fn group_norm_jvp<T: Tape<f32, Cpu>>(
+pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
     x: Dual<Tensor<[usize; 4], f32, Cpu, T>>,
     norm: &GroupNorm<'_, f32, Cpu>,
 ) -> Dual<Tensor<[usize; 4], f32, Cpu, T>> {
@@ -226,26 +226,13 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu>>(
     let kept = Kept::new(norm, channels);
 
     let (mut y, mut dy) = (unwritten(&device, x.shape()), unwritten(&device, x.shape()));
-    let forwards = kept.plan();
     numbers_mut(&mut y)
         .par_chunks_mut(image)
         .zip(numbers_mut(&mut dy).par_chunks_mut(image))
         .zip(numbers(&x).par_chunks(image).zip(numbers(&dx).par_chunks(image)))
         .for_each_init(
-            || vec![0.0; 4 * channels],
-            |scratch, ((y, dy), (x, dx))| {
-                vectorized(
-                    #[inline(always)]
-                    || {
-                        by_lanes!(channels, L => forward::<L>(
-                            &forwards,
-                            (lanes(x), lanes(dx)),
-                            (lanes_mut(y), lanes_mut(dy)),
-                            lanes_mut(scratch),
-                        ))
-                    },
-                )
-            },
+            || vec![0.0; norm_images::FORWARD[1] * channels],
+            |scratch, ((y, dy), (x, dx))| norm_images::both(&kept, [x, dx], [y, dy], scratch),
         );
 
     if T::OWNS_TAPE {
@@ -253,7 +240,6 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu>>(
         tape.add_backward_op(move |grads| {
             let mut gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
             let mut gdy = take(grads.get_or_alloc_mut(&slope)?, &device)?;
-            let plan = kept.plan();
             let mut parts = vec![0.0; rows * 2 * channels];
             let mut gdx = take(grads.get_or_alloc_mut(&tangent)?, &device)?;
             grads
@@ -264,24 +250,9 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu>>(
                 .zip(numbers(&x).par_chunks(image).zip(numbers(&dx).par_chunks(image)))
                 .zip(parts.par_chunks_mut(2 * channels))
                 .for_each_init(
-                    || vec![0.0; 9 * channels],
+                    || vec![0.0; norm_images::BACKWARD[1] * channels],
                     |scratch, ((((gx, gdx), (gy, gdy)), (x, dx)), part)| {
-                        vectorized(
-                            #[inline(always)]
-                            || {
-                                by_lanes!(channels, L => {
-                                    let (x, dx) = (lanes(x), lanes(dx));
-                                    let (gy, gdy) = (lanes_mut(gy), lanes_mut(gdy));
-                                    backward::<L>(
-                                        &plan,
-                                        Image { x, dx, gy, gdy },
-                                        (lanes_mut(gx), lanes_mut(gdx)),
-                                        lanes_mut(part),
-                                        lanes_mut(scratch),
-                                    )
-                                })
-                            },
-                        )
+                        norm_images::both_back(&kept, [x, dx], [gy, gdy], [gx, gdx], (part, scratch));
                     },
                 );
             *grads.get_or_alloc_mut(&tangent)? = gdx;

@@ -34,22 +34,23 @@ fn add_all<const L: usize, const K: usize>(sums: &mut [[f32; L]; K], x: [[f32; L
     }
 }
 
-/// Runs `$run::<L>` with the widest blocks that the channels fill.
-macro_rules! by_lanes {
+/// Runs `$run` with vector instructions on blocks of 16 channels, if the channels fill them as those of every network here do; else channel by
+/// channel.
+macro_rules! with_lanes {
     ($channels:expr, $lanes:ident => $run:expr) => {
         if $channels % 16 == 0 {
             const $lanes: usize = 16;
-            $run
-        } else if $channels % 8 == 0 {
-            const $lanes: usize = 8;
-            $run
+            $crate::tensor::cpu::vectorized(
+                #[inline(always)]
+                || $run,
+            )
         } else {
             const $lanes: usize = 1;
             $run
         }
     };
 }
-pub(super) use by_lanes;
+pub(super) use with_lanes;
 
 /// A slice as blocks of `L` channels.
 #[inline(always)]

@@ -18,6 +18,7 @@ mod micro;
 mod norm_images;
 mod points;
 mod pointwise;
+mod resample;
 mod scratch;
 mod simd;
 mod storage;
@@ -30,13 +31,13 @@ use super::{
     AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
     Preparation, compose,
 };
-use dfdx::prelude::{Const, Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
+use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
 pub use matrix::product;
 use simd::vectorized;
 
 /// The same images with a shape that is known at run time only: the kernels are compiled once.
-fn dynamic_image<const H: usize, const W: usize, C: Dim, T: Tape<f32, Cpu>>(
+fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cpu> + 'static>(
     x: Tensor<ImageBatch<H, W, C>, f32, Cpu, T>,
 ) -> Tensor<[usize; 4], f32, Cpu, T> {
     let shape = x.shape().concrete();
@@ -73,13 +74,13 @@ type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
 impl Kernels<f32> for Cpu {
     const ON_HOST: bool = true;
 
-    fn convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<f32, Self>>(
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, f32, Self, T>>,
         operator: &Convolution<'_, O, f32, Self>,
         shift: Option<Tensor<(usize, O), f32, Self, T>>,
         residual: Option<Tensor<ImageBatch<H, W, O>, f32, Self, T>>,
     ) -> Tensor<ImageBatch<H, W, O>, f32, Self, T> {
-        let rows = inputs.first().map_or(0, |x| x.shape().0);
+        let (rows, height, width, _) = *inputs[0].shape();
         let out = operator.weight.shape().1;
         let inputs = inputs.into_iter().map(dynamic_image);
         let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
@@ -89,15 +90,15 @@ impl Kernels<f32> for Cpu {
             let operator = Convolution { size: 1, weight: &weight, bias: bias.as_ref() };
             pointwise::convolution(inputs.collect(), &operator, shift, residual)
         } else {
-            let layer = layer((H, W), operator, None);
+            let layer = layer((height.size(), width.size()), operator, None);
             let [y] =
                 convolution::convolution(inputs.map(|x| [x]).collect(), layer, shift, residual.map(|r| [r]));
             y
         };
-        y.reshape_like(&(rows, Const, Const, out))
+        y.reshape_like(&(rows, height, width, out))
     }
 
-    fn norm_convolution<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<f32, Self>>(
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
         inputs: Vec<Tensor<ImageBatch<H, W, I>, f32, Self, T>>,
         preparation: &Preparation<'_, f32, Self>,
         operator: &Convolution<'_, O, f32, Self>,
@@ -113,18 +114,18 @@ impl Kernels<f32> for Cpu {
                 residual,
             );
         }
-        let rows = inputs.first().map_or(0, |x| x.shape().0);
+        let (rows, height, width, _) = *inputs[0].shape();
         let out = operator.weight.shape().1;
         let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
         let inputs: Vec<_> = inputs.into_iter().map(|x| [dynamic_image(x)]).collect();
         let channels: Vec<usize> = inputs.iter().map(|[x]| x.shape()[3]).collect();
-        let layer = layer((H, W), operator, Some((preparation, &channels)));
+        let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
         let residual = residual.map(|r| [dynamic_image(r)]);
         let [y] = convolution::convolution(inputs, layer, shift, residual);
-        y.reshape_like(&(rows, Const, Const, out))
+        y.reshape_like(&(rows, height, width, out))
     }
 
-    fn norm_convolution_jvp<const H: usize, const W: usize, I: Dim, O: Dim, T: Tape<f32, Self>>(
+    fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
         inputs: Vec<Dual<Tensor<ImageBatch<H, W, I>, f32, Self, T>>>,
         preparation: &Preparation<'_, f32, Self>,
         operator: &Convolution<'_, O, f32, Self>,
@@ -140,19 +141,19 @@ impl Kernels<f32> for Cpu {
                 residual,
             );
         }
-        let rows = inputs.first().map_or(0, |x| x.value.shape().0);
+        let (rows, height, width, _) = *inputs[0].value.shape();
         let out = operator.weight.shape().1;
         let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
         let streams = |x: Dual<_>| [dynamic_image(x.value), dynamic_image(x.tangent)];
         let inputs: Vec<_> = inputs.into_iter().map(streams).collect();
         let channels: Vec<usize> = inputs.iter().map(|x| x[0].shape()[3]).collect();
-        let layer = layer((H, W), operator, Some((preparation, &channels)));
+        let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
         let residual = residual.map(|r| [dynamic_image(r.value), dynamic_image(r.tangent)]);
         let [value, tangent] = convolution::convolution(inputs, layer, shift, residual);
-        Dual::new(value, tangent).map(|y| y.reshape_like(&(rows, Const, Const, out)))
+        Dual::new(value, tangent).map(|y| y.reshape_like(&(rows, height, width, out)))
     }
 
-    fn dropout<S: Shape, T: Tape<f32, Self>>(
+    fn dropout<S: Shape, T: Tape<f32, Self> + 'static>(
         x: Tensor<S, f32, Self, T>,
         key: DropoutKey,
     ) -> Tensor<S, f32, Self, T> {
@@ -160,7 +161,7 @@ impl Kernels<f32> for Cpu {
         dropout::dropout(x.reshape_like(&[shape.num_elements()]), key).reshape_like(&shape)
     }
 
-    fn group_norm<const H: usize, const W: usize, C: Dim, T: Tape<f32, Self>>(
+    fn group_norm<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
         x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Tensor<ImageBatch<H, W, C>, f32, Self, T> {
@@ -168,7 +169,7 @@ impl Kernels<f32> for Cpu {
         group_norm::group_norm(dynamic_image(x), norm).reshape_like(&shape)
     }
 
-    fn group_norm_jvp<const H: usize, const W: usize, C: Dim, T: Tape<f32, Self>>(
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
         x: Dual<Tensor<ImageBatch<H, W, C>, f32, Self, T>>,
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Dual<Tensor<ImageBatch<H, W, C>, f32, Self, T>> {
@@ -176,16 +177,34 @@ impl Kernels<f32> for Cpu {
         group_norm_jvp::group_norm_jvp(x.map(dynamic_image), norm).map(|y| y.reshape_like(&shape))
     }
 
-    fn attention<T: Tape<f32, Self>>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
+    fn attention<T: Tape<f32, Self> + 'static>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
         attention::attention(q, k, v)
     }
 
-    fn attention_jvp<T: Tape<f32, Self>>(
+    fn attention_jvp<T: Tape<f32, Self> + 'static>(
         q: Dual<Tokens<T>>,
         k: Dual<Tokens<T>>,
         v: Dual<Tokens<T>>,
     ) -> Dual<Tokens<T>> {
         attention_jvp::attention_jvp(q, k, v)
+    }
+
+    fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, f32, Self, T> {
+        let channels = x.shape().3;
+        let y = resample::average_pool(dynamic_image(x));
+        let [rows, height, width, _] = *y.shape();
+        y.reshape_like(&(rows, height, width, channels))
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
+    ) -> Tensor<ImageBatch<usize, usize, C>, f32, Self, T> {
+        let channels = x.shape().3;
+        let y = resample::upsample(dynamic_image(x));
+        let [rows, height, width, _] = *y.shape();
+        y.reshape_like(&(rows, height, width, channels))
     }
 
     fn adamw<S: Shape>(

@@ -15,7 +15,7 @@ const UNIT: usize = 512;
 const PARTS: usize = 8;
 
 /// See [`Convolution`]; the operation with its backward pass.
-pub(super) fn convolution<T: Tape<f32, Cpu>>(
+pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
     inputs: Vec<Image<T>>,
     operator: &Convolution<'_, usize, f32, Cpu>,
     shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,

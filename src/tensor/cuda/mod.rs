@@ -3,6 +3,52 @@
 //! `cudarc` declares their functions and is told not to link to them (its feature `ci-check`); the module `functions` defines each, and passes
 //! it on to the library. So a program with the feature `cuda` is built without these libraries and starts without them, and a device
 //! is refused with the name of what is missing.
+//!
+//! # dfdx's own kernels
+//!
+//! dfdx 0.13.0 and cudarc 0.9.15 were read, value and gradient, for every operation that idode calls on CUDA: lengths of the
+//! memory taken for those of the shape, or the reverse; 32-bit counts; atomics; nothing to allocate or launch; panics.
+//! A broadcast tensor has stride 0 along an axis and fewer numbers in memory than elements; its gradient is as long as
+//! its memory. Files are those of dfdx's `src/tensor_ops` where no other folder is named.
+//!
+//! Right for contiguous, permuted and broadcast inputs alike:
+//! - Operations on one tensor (with a number, `square`, `sqrt`, `recip`, `sigmoid`, `sin`, `cos`, `exp`, `abs`, `to_dtype`)
+//!   visit the memory and keep the strides (`utilities/cuda_kernels.rs:80`, `:110`; `to_dtype/cuda_kernel.rs:42`).
+//! - `add`, `sub`, `mul`, `div`, `maximum`, comparisons, `choose`, `gather`, `concat_along` and `slice` visit the elements through
+//!   the strides; the gradient of a broadcast operand is added up in chunks (`utilities/cuda_kernels.rs:379`).
+//! - `broadcast` and `permute` are views with the same gradient. `copy_from` and `as_vec` move the memory.
+//!
+//! | operation | finding | reached by idode? | what we do |
+//! |---|---|---|---|
+//! | `reshape`, gradient | visits the input's memory, not its elements (`reshape_to/cuda_kernel.rs:82`): a broadcast input loses most of its gradient | it was, by group norm | `reshape` refuses it where a tape records, in debug builds; group norm stays split |
+//! | `sum`, `mean`, gradient | takes the output for contiguous (`sum_to/cuda_kernel.rs:109`): wrong, or beyond the end, if the input is broadcast along an axis that stays | no: every taped sum is of a full tensor | nothing |
+//! | `max` | its gradient has the right strides (`max_to/cuda_kernel.rs:112`) | value only: `softmax` takes it without a tape | nothing |
+//! | `matmul` of a broadcast operand | strides 1, 0 or 0, 1 pass for a full matrix (`matmul/mod.rs:315`) and are read beyond the memory; a broadcast batch panics | no: operands are full, or the transpose of one | nothing |
+//! | `slice`, gradient | adds (`slice/slice.cu:33`), where the CPU's overwrites (`slice/cpu_kernel.rs:45`) | no: dropout's mask has no tape | `gather` where there is one |
+//! | `stack` | panics unless all strides are equal | with equal ones only | nothing |
+//! | every kernel, above 2^31 numbers | `numel as u32`, and a 32-bit index that wraps: elements are visited twice, so gradients add twice and values in place are computed twice, in silence | by batches far above the default 64 and 128, see below | nothing |
+//! | every kernel, from 2^32 numbers | element-wise loops and `gather` never end; `sum` and `max` leave out the rest in silence | as above | nothing |
+//! | `sum`, `mean`; gradient of a broadcast operand | each block of 128 threads adds by an atomic (`utilities/cuda_utils.cuh:93`): no fixed order | yes, values too: group norm, `softmax`, norms of states and gradients | tests compare to a tolerance |
+//! | `gather`, gradient | an atomic for each of a pixel's 9 uses (`select_and_gather/gather.cu:85`): no fixed order | yes: every 3x3 convolution | the same |
+//! | gradients of `concat_along`, `slice`, `reshape`, `choose`; `max` | atomics, but one term a number, or in any order the same | yes | nothing is needed |
+//! | `matmul`, gradient | one cuBLAS handle on two streams (`matmul/cuda_kernel.rs:285`): cuBLAS promises the same bits for one stream only | yes | nothing |
+//! | `sum`, barriers | a loop with barriers whose length differs between threads of a block (`utilities/cuda_utils.cuh:80`); threads that are done leave the kernel, on which compute capability 7.0 and later do not wait | yes: a bias over 6 rows | nothing |
+//! | a buffer of nothing | the pool's allocation takes 0 bytes (seen on an H100), `cuMemAlloc` does not | yes: a moved gradient, no Fourier exponents, dfdx at its start and whenever it caches a buffer | a device without pools is refused when it is opened |
+//! | a launch of nothing | 0 blocks are an error, which panics; an empty `sum` divides by zero | no: solves and scatters of no rows return before; unused parameters get zeros | nothing |
+//! | out of memory, any driver error | dfdx's operations unwrap. Even their `try_` forms panic: a copy (`tensor/cuda/device.rs:165`), a drop (`:233`), `as_vec` (`:313`), `copy_from` (`tensor/cuda/allocate.rs:162`) | yes | nothing |
+//! | the cache of buffers | keeps each size for ever and is not emptied when memory runs out (`tensor/cuda/device.rs:116`) | yes | a solve halves its batch, so it sees few sizes; emptied after each network's work |
+//! | `reshape` with a copy, `concat_along`, `to_dtype` | compiled at first use from headers **at the paths of the build** (`concat_along/cuda_kernel.rs:25`); without them a panic, not an error (`:30`) | yes: the first 3x3 convolution | CONTRIBUTING says what goes along |
+//!
+//! Rows at which 2^31 numbers are passed, on 32x32 pixels: the patches of two inputs of width `w` hold `18432 w` numbers a row,
+//! which allows 1820 rows at width 64, 910 at 128 and 455 at 256; attention's scores allow 2048. Twice as many rows pass 2^32.
+//!
+//! What has no fixed order: losses, likelihoods and samples differ in their last digits from one run to the next on the same
+//! card, and an adaptive solver may then take another number of steps. Gradients differ likewise.
+//!
+//! Streams: everything runs on the null stream. One half of the gradient of a product, a sum or a difference of two tensors runs
+//! on a second stream; events make it wait for the null stream and the null stream for it
+//! (`utilities/cuda_kernels.rs:395`), so buffers are free again when the call returns. That event and cuBLAS's stream are one for
+//! all clones of a `Cuda`: **two threads must not compute on clones of one**. idode opens one for each thread.
 
 #![allow(unsafe_code)]
 

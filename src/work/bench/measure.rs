@@ -1,42 +1,42 @@
 //! The timing of one case.
 
+use super::super::objective::ByName;
 use super::{Case, Figures};
-use crate::diffusion::Diffusion;
+use crate::config;
+use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::divergence::{Divergence, Hutchinson};
 use crate::error::Result;
 use crate::level::{Gamma, GammaRange};
 use crate::likelihood::{Drift, TensorState};
-use crate::nn::{Counted, Jvp, Parameters, count};
-use crate::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, TraceEstimator, Weighted};
+use crate::nn::{Counted, DynNetwork, Network, count};
+use crate::objective::TraceEstimator;
 use crate::parameterization::Velocity;
+use crate::registry::ComputeDevice;
 use crate::schedule::VariancePreserving;
 use crate::solver::{AnyState, Field, HostState};
 use crate::tensor::Kernels;
 use crate::tensor::cpu::product;
-use crate::time::{Importance, Stratified};
+use crate::time::{Importance, Stratified, TimeSampler};
 use crate::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
-use crate::work::device::ComputeDevice;
 use dfdx::prelude::{Tensor, TryMatMul};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The side of the matrices whose product gives the machine's rate.
 const SIDE: usize = 2048;
 
 /// Measures a network on a case's batch, training first, so that the peak of memory is training's.
-pub(super) fn measure<D, N>(case: Case, network: N) -> Result<Figures>
-where
-    D: ComputeDevice,
-    N: Jvp<f32, D> + Parameters<f32, D> + Counted<f32, D>,
-{
+pub(super) fn measure<D: ComputeDevice>(case: Case, network: DynNetwork<f32, D>) -> Result<Figures> {
     let device = network.device().clone();
     let (params, batch, forward) = (count(&network), case.batch(), network.operations().total());
-    let (network, train_step_s) = train_step(case, network, FirstOrder)?;
+    let (network, train_step_s) = train_step(case, network, config::Objective::FirstOrder)?;
     let peak_rss_mib = peak_memory();
     let (network, train_step_second_order_s) = {
-        let trace = SecondOrderTrace(TraceEstimator::SquaredProbe);
-        train_step(case, network, Sum(FirstOrder, Weighted(0.1, trace)))?
+        let estimator = TraceEstimator::SquaredProbe;
+        let objective = config::SecondOrder { estimator, ..config::SecondOrder::default() };
+        train_step(case, network, config::Objective::SecondOrder(objective))?
     };
     let (drift_s, drift_divergence_s) = right_hand_sides(case, &network)?;
     let matmul_gflops = matrix_rate(case, &device)?;
@@ -72,22 +72,27 @@ fn median<D: ComputeDevice>(case: Case, device: &D, mut run: impl FnMut() -> Res
     Ok(times[times.len() / 2])
 }
 
+/// The paper's diffusion of images, of the types that recipes have: what they train with is what is timed.
+fn diffusion() -> DynDiffusion {
+    Diffusion::new(Arc::new(VariancePreserving), Arc::new(Velocity), GammaRange::for_levels(256))
+}
+
 /// A training step with an objective, and the network after the steps.
-fn train_step<D, N, O>(case: Case, network: N, objective: O) -> Result<(N, f64)>
-where
-    D: ComputeDevice,
-    N: Jvp<f32, D> + Parameters<f32, D>,
-    O: Objective<f32, D, N>,
-{
+fn train_step<D: ComputeDevice>(
+    case: Case,
+    network: DynNetwork<f32, D>,
+    objective: config::Objective,
+) -> Result<(DynNetwork<f32, D>, f64)> {
     let device = network.device().clone();
-    let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
+    let diffusion = diffusion();
     let times = Importance::for_weight(diffusion.range(), diffusion.weight_density())?;
+    let times: Box<dyn TimeSampler> = Box::new(Stratified(times));
     let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let numbers = case.batch() * network.dims();
     let x: Vec<f64> = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
-    let mut trainer = Trainer::new(network, objective, diffusion, Stratified(times), settings);
+    let mut trainer = Trainer::new(network, ByName(objective), diffusion, times, settings);
     let mut step = 0;
     let seconds = median(case, &device, || {
         step += 1;
@@ -97,13 +102,13 @@ where
 }
 
 /// The drift, and the drift with the divergence, as the likelihood's solver calls them.
-fn right_hand_sides<D: ComputeDevice, N: Jvp<f32, D>>(case: Case, network: &N) -> Result<(f64, f64)> {
+fn right_hand_sides<D: ComputeDevice>(case: Case, network: &DynNetwork<f32, D>) -> Result<(f64, f64)> {
     let device = network.device();
     let home = |state: &HostState| match <D as Kernels<f32>>::ON_HOST {
         true => AnyState::new(state.clone()),
         false => AnyState::new(TensorState::upload(state, device)),
     };
-    let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
+    let diffusion = diffusion();
     let (batch, dims) = (case.batch(), network.dims());
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let z: Vec<f64> = (0..batch * dims).map(|_| rng.gen_range(-1.0..1.0)).collect();

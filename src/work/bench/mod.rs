@@ -2,10 +2,11 @@
 
 mod measure;
 
-use super::device::{ComputeDevice, Opened, open};
+use super::device::{on_device, open};
 use crate::config::Device;
 use crate::error::{Error, Result};
-use crate::nn::{UNet, UNetConfig};
+use crate::nn::{DynNetwork, DynamicUNet, UNetConfig};
+use crate::registry::ComputeDevice;
 use measure::measure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -49,6 +50,15 @@ impl Case {
 
     fn config(self) -> UNetConfig {
         UNetConfig { blocks: if self == Self::Full { 32 } else { 4 }, ..UNetConfig::default() }
+    }
+
+    /// The side of an image and the width of the network.
+    fn sizes(self) -> (usize, usize) {
+        match self {
+            Self::S => (8, 64),
+            Self::M => (32, 64),
+            Self::Full => (32, 128),
+        }
     }
 
     fn batch(self) -> usize {
@@ -101,21 +111,14 @@ pub struct Figures {
 /// # Errors
 /// If the device cannot be used, or a step fails.
 pub fn bench(case: Case, device: Device) -> Result<Figures> {
-    match open(device)? {
-        Opened::Cpu(device) => bench_on(case, &device),
-        #[cfg(feature = "cuda")]
-        Opened::Cuda(device) => bench_on(case, &device),
-    }
+    on_device!(open(device)?, device => bench_on(case, &device))
 }
 
 fn bench_on<D: ComputeDevice>(case: Case, device: &D) -> Result<Figures> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let config = case.config();
-    match case {
-        Case::S => measure(case, UNet::<8, 8, 3, 64, f32, D>::new(&config, device, &mut rng)?),
-        Case::M => measure(case, UNet::<32, 32, 3, 64, f32, D>::new(&config, device, &mut rng)?),
-        Case::Full => measure(case, UNet::<32, 32, 3, 128, f32, D>::new(&config, device, &mut rng)?),
-    }
+    let (side, width) = case.sizes();
+    let network = DynamicUNet::sized((side, side, 3), width, &case.config(), device, &mut rng)?;
+    measure(case, DynNetwork::new(network))
 }
 
 impl fmt::Display for Figures {

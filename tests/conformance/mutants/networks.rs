@@ -2,9 +2,10 @@
 
 use super::{Mutant, mutants};
 use dfdx::prelude::*;
-use idode::nn::{Jvp, Network, Pass};
-use idode::tensor::Dual;
+use idode::nn::{Jvp, ModeNetwork, Network, Parameters, Pass, Role, Visit};
+use idode::tensor::{Dual, Kernels, Mode};
 use idode::testkit::Verdict;
+use std::cell::Cell;
 
 /// `F(z) = tanh(z) + t` in two dimensions, but for what its numbers do.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl Network<f64, Cpu> for Faulty {
         &self.device
     }
 
-    fn forward<T: Tape<f64, Cpu>>(
+    fn forward<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Tensor<Self::Batch, f64, Cpu, T>,
         pass: &mut Pass<'_>,
@@ -50,7 +51,7 @@ impl Network<f64, Cpu> for Faulty {
 }
 
 impl Jvp<f64, Cpu> for Faulty {
-    fn jvp<T: Tape<f64, Cpu>>(
+    fn jvp<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, f64, Cpu, T>>,
         pass: &mut Pass<'_>,
@@ -67,20 +68,98 @@ impl Jvp<f64, Cpu> for Faulty {
     }
 }
 
-fn verdict(faulty: &Faulty, law: &dyn Fn(&Faulty) -> Verdict) -> Verdict {
-    law(faulty)
+/// `F(z) = sin(W z) + c` in two dimensions with one condition, in any mode, but for one fault.
+#[derive(Clone, Debug)]
+struct Odd {
+    device: Cpu,
+    weight: Tensor<(usize, usize), f64, Cpu>,
+    fault: Option<Fault>,
+    calls: Cell<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Second,
+    Condition,
+    Name,
+    Draw,
+    Portable,
+}
+
+fn odd(fault: Option<Fault>) -> Odd {
+    let device = Cpu::default();
+    let weight = device.tensor_from_vec(vec![0.8, -0.3, 0.5, 1.1], (2, 2));
+    Odd { device, weight, fault, calls: Cell::new(0) }
+}
+
+impl ModeNetwork<f64, Cpu> for Odd {
+    type Batch = (usize, usize);
+
+    fn batch(&self, rows: usize) -> Self::Batch {
+        (rows, 2)
+    }
+
+    fn device(&self) -> &Cpu {
+        &self.device
+    }
+
+    fn conditions(&self) -> usize {
+        1
+    }
+
+    fn apply<M: Mode<f64, Cpu>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
+        let rows = pass.times.len();
+        let all: f64 = (0..rows).flat_map(|row| pass.conditions_of(row)).sum();
+        let own = |row: usize| pass.conditions_of(row).first().copied().unwrap_or(0.0);
+        let leaked = |row: usize| if self.fault == Some(Fault::Condition) { all } else { own(row) };
+        let shift: Vec<f64> = (0..rows).flat_map(|row| [leaked(row); 2]).collect();
+        let shift = self.device.upload(&shift, (rows, 2)).retaped::<M::Tape>();
+        let f = M::shift_rows(M::sin(M::linear(z, &self.weight, None)), shift);
+        self.calls.set(self.calls.get() + 1);
+        let mode = std::any::type_name::<M>();
+        match self.fault {
+            Some(Fault::Second) if mode.matches("Forward<").count() == 2 => M::scale(f, 1.0001),
+            Some(Fault::Draw) => M::offset(f, 1e-3 * f64::from(self.calls.get())),
+            Some(Fault::Portable) if mode.contains("Composed<") => M::scale(f, 1.0001),
+            _ => f,
+        }
+    }
+}
+
+impl Parameters<f64, Cpu> for Odd {
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, f64, Cpu>) {
+        visit(&format!("{prefix}weight"), Role::Weight, &mut self.weight);
+        if self.fault == Some(Fault::Name) {
+            visit(&format!("{prefix}weight"), Role::Weight, &mut self.weight);
+        }
+    }
+}
+
+fn verdict<N>(network: &N, law: &dyn Fn(&N) -> Verdict) -> Verdict {
+    law(network)
 }
 
 #[test]
-fn the_unbroken_one_passes() -> Verdict {
-    idode::testkit::network::all(&sound())
+fn the_unbroken_ones_pass() -> Verdict {
+    idode::testkit::network::value(&sound())?;
+    idode::testkit::network::jvp(&sound())?;
+    idode::testkit::network::rows(&sound())?;
+    idode::testkit::network::all(&odd(None))
 }
 
 pub(super) fn mutants() -> Vec<Mutant> {
-    mutants! { network, verdict;
+    let mut mutants = mutants! { network, verdict;
         value: "another value with the tangent" => Faulty { value: 1.0 + 1e-9, ..sound() };
         jvp: "a tangent that is off by one in ten thousand" => Faulty { tangent: 1.0001, ..sound() };
         jvp: "the sign of the tangent" => Faulty { tangent: -1.0, ..sound() };
         rows: "a whiff of the other rows" => Faulty { leak: 1e-8, ..sound() };
-    }
+    };
+    mutants.extend(mutants! { network, verdict;
+        second_jvp: "another function under two tangents" => odd(Some(Fault::Second));
+        conditions: "the conditions of all rows for each" => odd(Some(Fault::Condition));
+        parameters: "a name that comes twice" => odd(Some(Fault::Name));
+        evaluation: "a number that changes from call to call" => odd(Some(Fault::Draw));
+        devices: "another function without a device's own kernels" => odd(Some(Fault::Portable));
+    });
+    mutants
 }

@@ -1,0 +1,227 @@
+//! A network behind one object, whatever its type: what recipes train, measure, sample, import and count.
+
+use super::operations::{Activation, Count, walk};
+use super::{Counted, Jvp, ModeNetwork, Network, Operations, Parameters, Pass, SecondJvp, Visit};
+use crate::tensor::{Dual, Forward, Kernels, Mode, Plain, Real, reshape};
+use dfdx::prelude::*;
+use std::any::{Any, TypeId};
+use std::fmt;
+
+/// Rows of numbers.
+///
+/// # Shapes
+/// `(batch, dims)`.
+pub type Rows<E, D> = Tensor<(usize, usize), E, D>;
+
+/// [`Rows`] with a tape that records.
+pub type TapedRows<E, D> = Tensor<(usize, usize), E, D, OwnedTape<E, D>>;
+
+/// What is done with a network, as an object-safe trait: every [`ModeNetwork`] with named parameters has it.
+///
+/// The two of each kind differ in the tape alone. [`DynNetwork`] makes a [`ModeNetwork`] of it again.
+pub trait AnyNetwork<E: Real, D: Kernels<E>>: 'static {
+    /// The number of dimensions of a row.
+    fn row_dims(&self) -> usize;
+
+    /// The conditioning numbers of a row.
+    fn row_conditions(&self) -> usize;
+
+    /// The device that the parameters are on.
+    fn home(&self) -> &D;
+
+    /// `F(z, t)`.
+    fn value(&self, z: Rows<E, D>, pass: &mut Pass<'_>) -> Rows<E, D>;
+
+    /// `F(z, t)`, recorded.
+    fn taped_value(&self, z: TapedRows<E, D>, pass: &mut Pass<'_>) -> TapedRows<E, D>;
+
+    /// [`Jvp::jvp`].
+    fn along(&self, z: Dual<Rows<E, D>>, pass: &mut Pass<'_>) -> Dual<Rows<E, D>>;
+
+    /// [`Jvp::jvp`], recorded.
+    fn taped_along(&self, z: Dual<TapedRows<E, D>>, pass: &mut Pass<'_>) -> Dual<TapedRows<E, D>>;
+
+    /// [`SecondJvp::second_jvp`].
+    fn along_both(&self, z: Dual<Dual<Rows<E, D>>>, pass: &mut Pass<'_>) -> Dual<Dual<Rows<E, D>>>;
+
+    /// [`SecondJvp::second_jvp`], recorded.
+    fn taped_along_both(
+        &self,
+        z: Dual<Dual<TapedRows<E, D>>>,
+        pass: &mut Pass<'_>,
+    ) -> Dual<Dual<TapedRows<E, D>>>;
+
+    /// Walks over all parameters.
+    fn visit(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>);
+
+    /// The operations of one forward pass of one row.
+    fn tally(&self) -> Operations;
+
+    /// Draws what a pass draws, without computing.
+    fn draw(&self, pass: &mut Pass<'_>);
+
+    /// A copy that shares its parameters until one of the two is written.
+    fn boxed(&self) -> Box<dyn AnyNetwork<E, D>>;
+}
+
+/// Rows in the shape that `network` takes.
+fn shaped<N: Network<E, D>, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
+    network: &N,
+    z: Tensor<(usize, usize), E, D, T>,
+) -> Tensor<N::Batch, E, D, T> {
+    let rows = z.shape().0;
+    reshape(z, network.batch(rows))
+}
+
+/// What a network gives as rows.
+fn flat<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
+    x: Tensor<S, E, D, T>,
+) -> Tensor<(usize, usize), E, D, T> {
+    let rows = x.shape().concrete()[0];
+    let dims = x.shape().num_elements() / rows.max(1);
+    reshape(x, (rows, dims))
+}
+
+impl<E: Real, D: Kernels<E>, N> AnyNetwork<E, D> for N
+where
+    N: ModeNetwork<E, D> + Parameters<E, D> + 'static,
+{
+    fn row_dims(&self) -> usize {
+        self.dims()
+    }
+
+    fn row_conditions(&self) -> usize {
+        Network::conditions(self)
+    }
+
+    fn home(&self) -> &D {
+        Network::device(self)
+    }
+
+    fn value(&self, z: Rows<E, D>, pass: &mut Pass<'_>) -> Rows<E, D> {
+        flat(self.forward(shaped(self, z), pass))
+    }
+
+    fn taped_value(&self, z: TapedRows<E, D>, pass: &mut Pass<'_>) -> TapedRows<E, D> {
+        flat(self.forward(shaped(self, z), pass))
+    }
+
+    fn along(&self, z: Dual<Rows<E, D>>, pass: &mut Pass<'_>) -> Dual<Rows<E, D>> {
+        self.jvp(z.map(|z| shaped(self, z)), pass).map(flat)
+    }
+
+    fn taped_along(&self, z: Dual<TapedRows<E, D>>, pass: &mut Pass<'_>) -> Dual<TapedRows<E, D>> {
+        self.jvp(z.map(|z| shaped(self, z)), pass).map(flat)
+    }
+
+    fn along_both(&self, z: Dual<Dual<Rows<E, D>>>, pass: &mut Pass<'_>) -> Dual<Dual<Rows<E, D>>> {
+        self.second_jvp(z.map(|z| z.map(|z| shaped(self, z))), pass).map(|f| f.map(flat))
+    }
+
+    fn taped_along_both(
+        &self,
+        z: Dual<Dual<TapedRows<E, D>>>,
+        pass: &mut Pass<'_>,
+    ) -> Dual<Dual<TapedRows<E, D>>> {
+        self.second_jvp(z.map(|z| z.map(|z| shaped(self, z))), pass).map(|f| f.map(flat))
+    }
+
+    fn visit(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        self.parameters(prefix, visit);
+    }
+
+    fn tally(&self) -> Operations {
+        self.operations()
+    }
+
+    fn draw(&self, pass: &mut Pass<'_>) {
+        walk(self, pass);
+    }
+
+    fn boxed(&self) -> Box<dyn AnyNetwork<E, D>> {
+        Box::new(self.clone())
+    }
+}
+
+/// Any network of a device, as a network of rows: what is generic over networks is compiled for it once.
+///
+/// It computes the bits of the network that it holds.
+///
+/// # Panics
+/// It knows the modes that a [`Network`] has (values, tangents, tangents of tangents; without a tape or with dfdx's `OwnedTape`), and panics
+/// in any other: put [`Checkpointed`](super::Checkpointed) or [`Portable`](super::Portable) around the network inside.
+pub struct DynNetwork<E: Real, D: Kernels<E>>(Box<dyn AnyNetwork<E, D>>);
+
+impl<E: Real, D: Kernels<E>> DynNetwork<E, D> {
+    /// The network behind an object.
+    pub fn new(network: impl AnyNetwork<E, D>) -> Self {
+        Self(Box::new(network))
+    }
+}
+
+impl<E: Real, D: Kernels<E>> Clone for DynNetwork<E, D> {
+    fn clone(&self) -> Self {
+        Self(self.0.boxed())
+    }
+}
+
+impl<E: Real, D: Kernels<E>> fmt::Debug for DynNetwork<E, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynNetwork").field("dims", &self.0.row_dims()).finish_non_exhaustive()
+    }
+}
+
+/// `a` as a `B`, which it is.
+#[allow(clippy::panic)]
+fn same<A: 'static, B: 'static>(a: A) -> B {
+    let mut a = Some(a);
+    let b = (&mut a as &mut dyn Any).downcast_mut::<Option<B>>().and_then(Option::take);
+    b.unwrap_or_else(|| panic!("{} is no {}", std::any::type_name::<A>(), std::any::type_name::<B>()))
+}
+
+/// The modes whose tape is `T`.
+fn modes<T: 'static>() -> [TypeId; 3] {
+    [TypeId::of::<Plain<T>>(), TypeId::of::<Forward<Plain<T>>>(), TypeId::of::<Forward<Forward<Plain<T>>>>()]
+}
+
+impl<E: Real, D: Kernels<E>> ModeNetwork<E, D> for DynNetwork<E, D> {
+    type Batch = (usize, usize);
+
+    fn batch(&self, rows: usize) -> Self::Batch {
+        (rows, self.0.row_dims())
+    }
+
+    fn device(&self) -> &D {
+        self.0.home()
+    }
+
+    fn conditions(&self) -> usize {
+        self.0.row_conditions()
+    }
+
+    #[allow(clippy::panic)]
+    fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
+        let mode = TypeId::of::<M>();
+        let at = |modes: [TypeId; 3]| modes.iter().position(|own| *own == mode);
+        match (at(modes::<NoneTape>()), at(modes::<OwnedTape<E, D>>())) {
+            (Some(0), _) => same(self.0.value(same(z), pass)),
+            (Some(1), _) => same(self.0.along(same(z), pass)),
+            (Some(_), _) => same(self.0.along_both(same(z), pass)),
+            (_, Some(0)) => same(self.0.taped_value(same(z), pass)),
+            (_, Some(1)) => same(self.0.taped_along(same(z), pass)),
+            (_, Some(_)) => same(self.0.taped_along_both(same(z), pass)),
+            (None, None) if mode == TypeId::of::<Count<D>>() => {
+                let z: Activation<Self::Batch> = same(z);
+                self.0.draw(pass);
+                same(z.counted(self.0.tally()))
+            }
+            (None, None) => panic!("a network behind an object has no mode {}", std::any::type_name::<M>()),
+        }
+    }
+}
+
+impl<E: Real, D: Kernels<E>> Parameters<E, D> for DynNetwork<E, D> {
+    fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {
+        self.0.visit(prefix, visit);
+    }
+}

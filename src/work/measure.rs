@@ -1,0 +1,128 @@
+//! The estimates of a run's likelihood, one after the other.
+
+use super::source::labels;
+use crate::data::table::Table;
+use crate::data::{ImageSource, Visit};
+use crate::error::{Error, Result};
+use crate::likelihood::Summary;
+use crate::model::Model;
+use crate::progress::Progress;
+use crate::result::{Estimate, VLB, ode_name};
+use crate::run::RunFolder;
+use serde::Serialize;
+use std::time::Instant;
+
+/// The estimates, and what each found for each row.
+pub(super) struct Found {
+    pub(super) estimates: Vec<Estimate>,
+    pub(super) records: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A series of estimates that someone watches.
+struct Series<'a> {
+    run: &'a RunFolder,
+    unit: &'static str,
+    /// The numbers of a row, where it has units.
+    dims: Option<usize>,
+    rows: usize,
+    progress: &'a mut dyn Progress,
+    found: Found,
+}
+
+impl<'a> Series<'a> {
+    fn new(
+        run: &'a RunFolder,
+        (unit, dims, rows): (&'static str, Option<usize>, usize),
+        progress: &'a mut dyn Progress,
+    ) -> Self {
+        let found = Found { estimates: Vec::new(), records: serde_json::Map::new() };
+        Self { run, unit, dims, rows, progress, found }
+    }
+
+    /// Makes one estimate; `phase` is what it is called meanwhile.
+    fn add<R: Serialize>(
+        &mut self,
+        name: String,
+        phase: &str,
+        estimate: impl FnOnce(&mut dyn Progress) -> Result<(Summary, R)>,
+    ) -> Result<()> {
+        self.progress.begin(phase, self.unit, 0, self.rows as u64);
+        let started = Instant::now();
+        let (summary, records) = estimate(&mut *self.progress)?;
+        self.progress.end();
+        if summary.failures > 0 {
+            let (failed, all) = (summary.failures, summary.failures + summary.images);
+            let text =
+                format!("{name}: {failed} of {all} {} have no value and are not in the mean", self.unit);
+            self.progress.message(&text);
+        }
+        let estimate = summary.estimate(&name, started.elapsed().as_secs_f64());
+        self.found.estimates.push(match self.dims {
+            Some(dims) => estimate.of_rows(dims),
+            None => estimate,
+        });
+        let records = serde_json::to_value(records).map_err(|error| {
+            Error::format(self.run.records(), "content", error, "values that JSON can hold")
+        })?;
+        self.found.records.insert(name, records);
+        Ok(())
+    }
+}
+
+/// The VLB, and the ODE's bound with each dequantizer, of the first `count` images.
+///
+/// # Errors
+/// Images that cannot be read, or whatever stops an estimate.
+pub(super) fn images(
+    run: &RunFolder,
+    model: &Model,
+    images: &dyn ImageSource,
+    count: usize,
+    progress: &mut dyn Progress,
+) -> Result<Found> {
+    let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
+    let pixels = images.batch(&visits)?;
+    let labels = labels(run.recipe(), images).map_or(&[][..], |labels| &labels[..count]);
+    let mut series = Series::new(run, ("images", None, count), progress);
+    series.add(VLB.to_owned(), "VLB", |progress| {
+        let vlb = model.vlb(&pixels, labels, progress)?;
+        Ok((vlb.summary, vlb.records))
+    })?;
+    for (name, dequantizer) in model.dequantizers()? {
+        let phase = format!("ODE, {}", name.replace('_', " "));
+        let name = ode_name(&name);
+        series.add(name.clone(), &phase, |progress| {
+            let ode = model.ode(&pixels, labels, &*dequantizer, progress)?;
+            if let Some(noise) = &ode.probe_noise {
+                progress.message(&format!(
+                    "{name}: random probes make the K-sample bound too good by at most {:.4} bits/dim",
+                    noise.bias_bound
+                ));
+            }
+            Ok((ode.summary, ode))
+        })?;
+    }
+    Ok(series.found)
+}
+
+/// The VLB and the ODE's log-density of rows of a table.
+///
+/// # Errors
+/// Whatever stops an estimate.
+pub(super) fn table(
+    run: &RunFolder,
+    model: &Model,
+    rows: &Table,
+    progress: &mut dyn Progress,
+) -> Result<Found> {
+    let mut series = Series::new(run, ("rows", Some(rows.columns().len()), rows.rows()), progress);
+    series.add(VLB.to_owned(), "VLB", |progress| {
+        let vlb = model.vlb_of_density(rows, progress)?;
+        Ok((vlb.summary, vlb.records))
+    })?;
+    series.add(ode_name(""), "ODE", |progress| {
+        let ode = model.density(rows, progress)?;
+        Ok((ode.summary, ode))
+    })?;
+    Ok(series.found)
+}

@@ -1,0 +1,130 @@
+//! Samples of a run, as pictures and as rows.
+
+use super::source::Source;
+use super::{data, sample_densities};
+use crate::data::table::{Schema, write_csv, write_npy};
+use crate::data::{ImageSet, Split};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::picture;
+use crate::progress::Progress;
+use crate::run::RunFolder;
+use std::path::PathBuf;
+
+/// How many, the conditions that were asked for by name, and whether log-densities are.
+pub(super) type Asked<'a> = (usize, &'a [(String, f64)], bool);
+
+/// Draws images and writes `samples.png`.
+pub(super) fn of_images(
+    run: &RunFolder,
+    model: &Model,
+    (count, conditions, log_prob): Asked<'_>,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf> {
+    let classes = run.recipe().data.conditions();
+    let labels: Vec<u16> = match (classes, conditions) {
+        (0, []) => Vec::new(),
+        // Without a wish, of every class in turn.
+        (_, []) => (0..count).map(|i| (i % classes) as u16).collect(),
+        (1.., [(name, label)]) if name == "label" => {
+            if label.fract() != 0.0 || !(0.0..classes as f64).contains(label) {
+                let expected = format!("a class, 0 to {}", classes - 1);
+                return Err(Error::value("condition \"label\"", label, expected));
+            }
+            vec![*label as u16; count]
+        }
+        (_, [(name, _), ..]) => {
+            let expected = if classes == 0 { "none: the model has no conditions" } else { "label, once" };
+            return Err(Error::value("condition", format!("\"{name}\""), expected));
+        }
+    };
+    progress.begin("sampling", "images", 0, count as u64);
+    let (pixels, densities) = match log_prob {
+        true => model.sample_with_log_prob(count, &labels, progress)?,
+        false => (model.sample(count, &labels, progress)?, Vec::new()),
+    };
+    progress.end();
+    sample_densities::write(run, &densities, progress)?;
+    let (name, shape) = (run.recipe().data.name(), model.shape().image());
+    let set = ImageSet::new(name, Split::Test, shape, model.grid()?, pixels)?;
+    picture::grid(&set)?.write(&run.samples())?;
+    Ok(run.samples())
+}
+
+/// Draws rows and writes `samples.csv` or, if `npy`, `samples.npy`, the conditions behind the columns; and in `samples.png` their corner plot beside the held-out rows.
+pub(super) fn of_table(
+    run: &RunFolder,
+    model: &Model,
+    schema: &Schema,
+    (count, asked, log_prob): Asked<'_>,
+    npy: bool,
+    progress: &mut dyn Progress,
+) -> Result<PathBuf> {
+    let given = values(schema, asked)?;
+    let held_out = match data::held_out(run.recipe()) {
+        Ok(Source::Table(held_out)) => Some(held_out),
+        Ok(Source::Images(_)) => None,
+        // The rows are drawn all the same, unless they need its conditions.
+        Err(error) if given.is_some() || schema.conditions().is_empty() => {
+            progress.message(&format!("no picture of the samples beside the data: {error}"));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    progress.begin("sampling", "rows", 0, count as u64);
+    let (columns, conditions) = (schema.columns(), schema.conditions());
+    // Where none are asked for, those of held-out rows, so that samples are as the data are.
+    let given: Vec<f64> = match (given, &held_out) {
+        (Some(given), _) => given.repeat(count),
+        (None, None) => Vec::new(),
+        (None, Some(data)) => {
+            (0..count).flat_map(|i| data.conditions(i % data.rows.rows())).copied().collect()
+        }
+    };
+    let (samples, densities) = match log_prob {
+        true => model.sample_rows_with_log_prob(count, &given, progress)?,
+        false => (model.sample_rows(count, &given, progress)?, Vec::new()),
+    };
+    progress.end();
+    sample_densities::write(run, &densities, progress)?;
+    if let Some(held_out) = held_out {
+        picture::corner(columns, held_out.rows.values(), &samples)?.write(&run.samples())?;
+    }
+    let names: Vec<String> = columns.iter().chain(conditions).cloned().collect();
+    let row = |i: usize| {
+        let of = |values: &[f64], width: usize| values[i * width..(i + 1) * width].to_vec();
+        [of(&samples, columns.len()), of(&given, conditions.len())].concat()
+    };
+    let written: Vec<f64> = (0..count).flat_map(row).collect();
+    match npy {
+        true => write_npy(&run.root().join("samples.npy"), names.len(), &written),
+        false => write_csv(&run.root().join("samples.csv"), &names, &written),
+    }?;
+    Ok(run.root().join(if npy { "samples.npy" } else { "samples.csv" }))
+}
+
+/// The condition's values in the schema's order, if there are conditions and they were asked for.
+fn values(schema: &Schema, asked: &[(String, f64)]) -> Result<Option<Vec<f64>>> {
+    let names = schema.conditions();
+    if let Some((name, _)) = asked.iter().find(|(name, _)| !names.contains(name)) {
+        let expected = match names {
+            [] => "none: the model has no conditions".to_owned(),
+            _ => format!("one of {}", names.join(", ")),
+        };
+        return Err(Error::value("condition", format!("\"{name}\""), expected));
+    }
+    if asked.is_empty() && !names.is_empty() {
+        return Ok(None);
+    }
+    let value = |name: &String| {
+        let found: Vec<f64> = asked.iter().filter(|(own, _)| own == name).map(|(_, value)| *value).collect();
+        match found[..] {
+            [value] => Ok(value),
+            [] => {
+                Err(Error::value(format!("condition \"{name}\""), "nothing", "a value, as others are given"))
+            }
+            _ => Err(Error::value(format!("condition \"{name}\""), "two values", "one")),
+        }
+    };
+    names.iter().map(value).collect::<Result<Vec<_>>>().map(Some)
+}

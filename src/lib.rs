@@ -4,6 +4,7 @@ pub mod analytic;
 pub mod bounds;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod comparison;
 pub mod config;
 pub mod data;
 pub mod density;

@@ -11,18 +11,18 @@
 
 mod erased;
 
-use crate::config::{self, Recipe};
+use crate::config::Recipe;
 use crate::data::RowShape;
 use crate::data::table::{Schema, Table};
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
-use crate::divergence::{Exact, Hutchinson, Probe};
 use crate::error::{Error, Result};
 use crate::likelihood::{DensityRows, OdeEstimate, VlbEstimate};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
-use crate::registry::{Registry, stepping};
+use crate::registry::{Registry, divergence, stepping};
 use crate::run::RunFolder;
+use crate::sample::{SampleRecord, Samples};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
 use crate::work::learners::{self, States};
@@ -133,14 +133,13 @@ impl Model {
         let given = self.conditioning(conditions, x.len() / dims)?;
         let start = self.diffusion.range().min();
         let level = self.diffusion.level(start);
-        let (scaled, jacobian) = match &self.schema {
-            Some(schema) => (schema.scaling().forward(x), schema.scaling().log_jacobian()),
-            None => (x.to_vec(), 0.0),
+        let scaled = match &self.schema {
+            Some(schema) => schema.scaling().forward(x),
+            None => x.to_vec(),
         };
         let z: Vec<f64> = scaled.iter().map(|x| x * level.alpha()).collect();
         let rows = self.network.log_prob(&z, start, given.as_deref(), self.measurement()?)?;
-        let units = dims as f64 * level.log_alpha() + jacobian;
-        Ok(rows.iter().map(|row| row.log_density + units).collect())
+        Ok(rows.iter().map(|row| row.log_density + self.log_units()).collect())
     }
 
     /// What the network takes for `rows` rows with these conditions, given in the user's units.
@@ -245,6 +244,43 @@ impl Model {
         Ok(self.network.sample(count, given.as_deref(), self.sampling()?, progress)?.pixels(grid))
     }
 
+    /// [`sample`](Self::sample) with the log-density of each from the same solve: of the state in `[-1, 1]^d` that its levels are
+    /// decoded from, as [`log_prob`](Self::log_prob) has it.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub fn sample_with_log_prob(
+        &self,
+        count: usize,
+        labels: &[u16],
+        progress: &mut dyn Progress,
+    ) -> Result<(Vec<u16>, Vec<SampleRecord>)> {
+        let (grid, given) = (self.grid()?, self.of_classes(labels, count)?);
+        let (samples, records) = self.with_log_prob(count, given.as_deref(), progress)?;
+        Ok((samples.pixels(grid), records))
+    }
+
+    fn with_log_prob(
+        &self,
+        count: usize,
+        given: Option<&[f64]>,
+        progress: &mut dyn Progress,
+    ) -> Result<(Samples, Vec<SampleRecord>)> {
+        let divergence = divergence(&self.recipe.evaluation, self.shape)?;
+        let how = self.sampling()?;
+        let (samples, back) =
+            self.network.sample_with_log_density(count, given, how, divergence, progress)?;
+        let records = samples.records(&back, self.log_units());
+        Ok((samples, records))
+    }
+
+    /// What the log-density of a row in its units is above that of its state at the least noise, in nats: `d ln alpha_0 - sum ln scale`.
+    fn log_units(&self) -> f64 {
+        let level = self.diffusion.level(self.diffusion.range().min());
+        let jacobian = self.schema.as_ref().map_or(0.0, |schema| schema.scaling().log_jacobian());
+        self.shape.dims() as f64 * level.log_alpha() + jacobian
+    }
+
     /// What the network takes for images of these classes.
     fn of_classes(&self, labels: &[u16], images: usize) -> Result<Option<Vec<f64>>> {
         let classes = if self.schema.is_some() { 0 } else { self.recipe.data.conditions() };
@@ -279,9 +315,26 @@ impl Model {
         };
         let given = self.conditioning(conditions, count)?;
         let samples = self.network.sample(count, given.as_deref(), self.sampling()?, progress)?;
-        let mut rows = schema.scaling().inverse(&samples.data());
-        schema.quantize(&mut rows);
-        Ok(rows)
+        Ok(in_units(schema, &samples))
+    }
+
+    /// [`sample_rows`](Self::sample_rows) with the log-density of each from the same solve, in nats of the user's units: of the
+    /// row before columns are rounded to their grids.
+    ///
+    /// # Errors
+    /// As [`sample_rows`](Self::sample_rows).
+    pub fn sample_rows_with_log_prob(
+        &self,
+        count: usize,
+        conditions: &[f64],
+        progress: &mut dyn Progress,
+    ) -> Result<(Vec<f64>, Vec<SampleRecord>)> {
+        let Some(schema) = &self.schema else {
+            return Err(Error::value("samples", format!("images of {}", self.shape), "rows of a table"));
+        };
+        let given = self.conditioning(conditions, count)?;
+        let (samples, records) = self.with_log_prob(count, given.as_deref(), progress)?;
+        Ok((in_units(schema, &samples), records))
     }
 
     fn sampling(&self) -> Result<erased::Sampling> {
@@ -303,22 +356,20 @@ impl Model {
         Ok(Measurement {
             solver: self.registry.evaluation_solver(&self.recipe)?,
             stepping: stepping(&evaluation.stepping)?,
-            divergence: match evaluation.divergence.as_ref().unwrap_or(&config::Divergence::default()) {
-                config::Divergence::Exact => Box::new(Exact),
-                config::Divergence::Hutchinson(settings) => {
-                    let probe = match settings.probe {
-                        config::Probe::Rademacher => Probe::Rademacher,
-                        config::Probe::Gaussian => Probe::Gaussian,
-                    };
-                    Box::new(Hutchinson::new(probe, settings.probes as usize)?)
-                }
-            },
+            divergence: divergence(evaluation, self.shape)?,
             batch: evaluation.batch as usize,
             seed: evaluation.seed,
             draws: evaluation.draws as usize,
             importance_samples: evaluation.importance_samples as usize,
         })
     }
+}
+
+/// Samples as rows of a table.
+fn in_units(schema: &Schema, samples: &Samples) -> Vec<f64> {
+    let mut rows = schema.scaling().inverse(&samples.data());
+    schema.quantize(&mut rows);
+    rows
 }
 
 /// Does something with rows of a table as a network sees them: each spread over the cells of its grids, and scaled.

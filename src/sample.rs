@@ -37,6 +37,28 @@ pub struct Samples {
     reports: Vec<RowReport>,
 }
 
+/// How far the way back from one sample to the prior misses where it came from: the solver's error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WayBack {
+    /// The largest distance of a coordinate from the prior's draw; NaN where a solve failed.
+    pub state: f64,
+    /// The difference of the log-densities of the two ways, in nats; NaN where a solve failed.
+    pub log_density_nats: f64,
+}
+
+/// One sample's log-density: a line of `sample_densities.csv`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SampleRecord {
+    /// The number of the sample, which with the seed names its draws.
+    pub index: usize,
+    /// `log p(x)` in nats, of the same solve as the sample.
+    pub log_prob: f64,
+    /// Evaluations of that solve.
+    pub evaluations: u32,
+    /// What the way back misses.
+    pub back: WayBack,
+}
+
 /// How far the way back from samples to the prior misses where they came from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
@@ -48,6 +70,22 @@ pub struct Agreement {
     pub samples: usize,
     /// The samples that were not.
     pub failures: usize,
+}
+
+impl Agreement {
+    /// The largest of the errors of samples.
+    pub fn of(all: impl IntoIterator<Item = WayBack>) -> Self {
+        let none = Self { state: 0.0, log_density_nats: 0.0, samples: 0, failures: 0 };
+        all.into_iter().fold(none, |found, back| match back.state.is_finite() {
+            true => Self {
+                state: found.state.max(back.state),
+                log_density_nats: found.log_density_nats.max(back.log_density_nats),
+                samples: found.samples + 1,
+                ..found
+            },
+            false => Self { failures: found.failures + 1, ..found },
+        })
+    }
 }
 
 impl Samples {
@@ -79,6 +117,18 @@ impl Samples {
     /// The states as data, `z / alpha`: for data that is not pixels.
     pub fn data(&self) -> Vec<f64> {
         self.z.iter().map(|z| z / self.level.alpha()).collect()
+    }
+
+    /// A record of each sample, with `volume` nats added to its log-density: none of samples without one.
+    pub(crate) fn records(&self, back: &[WayBack], volume: f64) -> Vec<SampleRecord> {
+        let all = self.log_density.iter().flatten().zip(&self.reports).zip(back).enumerate();
+        all.map(|(index, ((log_density, report), back))| SampleRecord {
+            index,
+            log_prob: log_density + volume,
+            evaluations: report.evaluations,
+            back: *back,
+        })
+        .collect()
     }
 
     fn extend(&mut self, solution: Solution<HostState>) {
@@ -199,11 +249,12 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     }
 
     /// Carries samples that this sampler drew with their log-density back to the prior, with the same
-    /// probes, and compares both ends. What is left is the solver's error.
+    /// probes, and compares both ends. What is left is the solver's error; and the noise of a divergence that learns from
+    /// where a solve begins, as [`HutchPlusPlus`](crate::divergence::HutchPlusPlus) does.
     ///
     /// # Errors
     /// Samples without a log-density or of another shape, and as [`sample`](Self::sample).
-    pub fn agreement(&self, samples: &Samples, divergence: &dyn Divergence) -> Result<Agreement> {
+    pub fn way_back(&self, samples: &Samples, divergence: &dyn Divergence) -> Result<Vec<WayBack>> {
         let (dims, prior) = (self.flow.dims(), self.flow.diffusion().prior());
         let Some(down) = samples.log_density() else {
             let expected = "samples drawn with their log-density";
@@ -214,7 +265,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         }
         self.flow.check_conditioning(down.len(), self.conditioning)?;
         let end = self.flow.diffusion().range().max();
-        let mut found = Agreement { state: 0.0, log_density_nats: 0.0, samples: 0, failures: 0 };
+        let mut found = Vec::with_capacity(down.len());
         for block in self.blocks(down.len()) {
             let seeds: Vec<_> = block.clone().map(|i| self.key(i).bytes(Purpose::Probe)).collect();
             let z = samples.z[block.start * dims..block.end * dims].to_vec();
@@ -224,19 +275,25 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
             let draws = self.prior_draws(block.clone());
             let change = back.y.log_density().unwrap_or_default();
             let rows = back.y.iter().zip(draws.chunks_exact(dims)).zip(change).zip(&back.rows);
-            for (i, (((there, draw), change), report)) in block.zip(rows) {
-                let finished = |report: &RowReport| report.status == RowStatus::Finished;
-                if !finished(&samples.reports[i]) || !finished(report) {
-                    found.failures += 1;
-                    continue;
+            found.extend(block.zip(rows).map(|(i, (((there, draw), change), report))| {
+                let failed =
+                    [&samples.reports[i], report].iter().any(|row| row.status != RowStatus::Finished);
+                if failed {
+                    return WayBack { state: f64::NAN, log_density_nats: f64::NAN };
                 }
-                found.samples += 1;
                 let distance = there.iter().zip(draw).map(|(a, b)| (a - b).abs());
-                found.state = distance.fold(found.state, f64::max);
                 let up = prior.log_density(there) - change;
-                found.log_density_nats = found.log_density_nats.max((up - down[i]).abs());
-            }
+                WayBack { state: distance.fold(0.0, f64::max), log_density_nats: (up - down[i]).abs() }
+            }));
         }
         Ok(found)
+    }
+
+    /// The largest errors of the [`way_back`](Self::way_back).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn agreement(&self, samples: &Samples, divergence: &dyn Divergence) -> Result<Agreement> {
+        Ok(Agreement::of(self.way_back(samples, divergence)?))
     }
 }

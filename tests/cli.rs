@@ -4,6 +4,8 @@
 
 #[path = "cli/checkpointed_blocks.rs"]
 mod checkpointed_blocks;
+#[path = "cli/compare.rs"]
+mod compare;
 #[path = "cli/diverging.rs"]
 mod diverging;
 #[path = "cli/exchange.rs"]
@@ -264,11 +266,9 @@ fn resume_with_another_recipe() {
 fn arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
-    assert!(
-        refusal(root, &[]).starts_with(
-            "no command: expected train, eval, sample, import, export, bench, list or new-plugin"
-        )
-    );
+    assert!(refusal(root, &[]).starts_with(
+        "no command: expected train, eval, sample, compare, import, export, bench, list or new-plugin"
+    ));
     let line = refusal(root, &["trian"]);
     assert!(line.contains("trian") && line.contains("train"), "{line}");
     let line = refusal(root, &["train"]);

@@ -24,12 +24,14 @@ const NARROW: &[(&str, &[&str])] = &[
     ("diffusion", &["error", "level", "math", "parameterization", "schedule"]),
     ("divergence", &["error"]),
     ("objective", &["diffusion", "error", "level", "nn", "parameterization", "schedule", "tensor"]),
+    ("comparison", &["error", "progress", "result"]),
     ("progress", &["error"]),
     ("files", &["error"]),
 ];
 
 /// Rooms whose tests may name more: a test of a composition needs its parts.
-const NARROW_TESTS: &[(&str, &[&str])] = &[("diffusion", &["time"]), ("nn", &["math"])];
+const NARROW_TESTS: &[(&str, &[&str])] =
+    &[("diffusion", &["time"]), ("nn", &["math"]), ("comparison", &["data"])];
 
 /// Rooms that know no tensor library.
 const WITHOUT_DFDX: &[&str] = &[

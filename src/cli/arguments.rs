@@ -64,9 +64,30 @@ pub(super) enum Command {
         /// How rows of a table are written: csv or npy.
         #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = ["csv", "npy"])]
         format: String,
+        /// Write sample_densities.csv too: each sample's log-density, from the same solve, and how far its way back misses.
+        #[arg(long)]
+        log_prob: bool,
         /// Where to compute: cpu or cuda:N [default: as the recipe says].
         #[arg(long, value_name = "DEVICE")]
         device: Option<Device>,
+    },
+    /// Compare measured runs with the first of them, image by image, or with published figures.
+    Compare {
+        /// The runs' folders.
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<PathBuf>,
+        /// The estimate, as result.json calls it [default: all that every run has].
+        #[arg(long, value_name = "NAME")]
+        estimate: Option<String>,
+        /// A published figure, such as i-dode-cifar10; may come more than once.
+        #[arg(long, value_name = "NAME")]
+        reference: Vec<String>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// The picture of every image.
+        #[arg(long, value_name = "FILE", default_value = "compare.png")]
+        out: PathBuf,
     },
     /// Make a run of a checkpoint of the published code: Flax's msgpack, or safetensors by the file's name.
     Import {
@@ -139,7 +160,7 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample, import, export, bench, list or new-plugin (see idode --help)"
+                "no command: expected train, eval, sample, compare, import, export, bench, list or new-plugin (see idode --help)"
                     .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),

@@ -1,7 +1,8 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, Exit, interrupt, list, new_plugin, print, table};
+use super::{Bar, Exit, comparison_table, interrupt, list, new_plugin, print, table};
+use crate::comparison::Reference;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -30,8 +31,12 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
             train(&recipe, &destination, max_time.map(|time| begun + time), device, registry)
         }
         Command::Eval { run, device } => evaluate(&run, device, registry),
-        Command::Sample { run, count, conditions, format, device } => {
-            sample(&run, Wanted { count, conditions, npy: format == "npy" }, device, registry)
+        Command::Sample { run, count, conditions, format, log_prob, device } => {
+            let wanted = Wanted { count, conditions, npy: format == "npy", log_prob };
+            sample(&run, wanted, device, registry)
+        }
+        Command::Compare { runs, estimate, reference, json, out } => {
+            compare(&runs, estimate.as_deref(), &reference, json, &out)
         }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
@@ -87,7 +92,30 @@ fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<
 fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
     let written = work::sample(&run, registry, &wanted, &mut Bar::new())?;
-    print(&format!("{}\n", written.display()))?;
+    let densities =
+        if wanted.log_prob { format!("{}\n", run.sample_densities().display()) } else { String::new() };
+    print(&format!("{}\n{densities}", written.display()))?;
+    Ok(Exit::Done)
+}
+
+fn compare(
+    runs: &[PathBuf],
+    estimate: Option<&str>,
+    references: &[String],
+    json: bool,
+    picture: &Path,
+) -> Result<Exit> {
+    let references = references.iter().map(|name| Reference::named(name)).collect::<Result<Vec<_>>>()?;
+    let found = work::compare(runs, estimate, &references)?;
+    let drawn = match work::scatter(&found)? {
+        Some(png) => {
+            png.write(picture)?;
+            format!("\n{}\n", picture.display())
+        }
+        None => String::new(),
+    };
+    let text = if json { json_line(&found)? } else { comparison_table(&found) + &drawn };
+    print(&text)?;
     Ok(Exit::Done)
 }
 
@@ -138,14 +166,15 @@ fn work_here(threads: Option<u16>) -> Result<()> {
 fn bench(case: &str, json: bool, device: Device) -> Result<Exit> {
     let case = Case::named(case)?;
     let figures = work::bench(case, device)?;
-    if json {
-        let text = serde_json::to_string(&figures)
-            .map_err(|error| Error::format("figures", "content", error, "values that JSON can hold"))?;
-        print(&format!("{text}\n"))?;
-    } else {
-        print(&figures.to_string())?;
-    }
+    print(&if json { json_line(&figures)? } else { figures.to_string() })?;
     Ok(Exit::Done)
+}
+
+/// A value as one line of JSON.
+fn json_line(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Error::format("figures", "content", error, "values that JSON can hold"))?;
+    Ok(text + "\n")
 }
 
 fn new_plugin(kind: new_plugin::Kind, name: &str) -> Result<Exit> {

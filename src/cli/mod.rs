@@ -10,6 +10,7 @@
 mod arguments;
 mod bar;
 mod commands;
+mod comparison;
 mod duration;
 mod exit;
 pub mod interrupt;
@@ -18,6 +19,7 @@ mod new_plugin;
 mod table;
 
 pub use bar::Bar;
+pub use comparison::comparison_table;
 pub use table::table;
 
 use crate::error::{Error, printable};

@@ -41,25 +41,33 @@ pub fn table(outcome: &Outcome) -> String {
         row.resize(header.len(), String::new());
         rows.push(row);
     }
-    let widths: Vec<usize> =
-        (0..header.len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0)).collect();
-    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * (header.len() - 1));
     let data = &outcome.data;
-    let mut text = format!("{}, {} split, after step {}\n", data.name, data.split, outcome.step);
+    let title = format!("{}, {} split, after step {}\n", data.name, data.split, outcome.step);
+    let mut text = title + &aligned(&rows, &[0]);
+    for stage in &outcome.stages {
+        text.push_str(&format!("{stage}\n"));
+    }
+    text
+}
+
+/// Rows in columns of one width, as many as the first has, with a rule under it; the columns `left` stand at their left.
+pub(super) fn aligned(rows: &[Vec<String>], left: &[usize]) -> String {
+    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
+    let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1));
+    let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
-        let mut line = format!("{:<1$}", row[0], widths[0]);
-        for (cell, width) in row.iter().zip(&widths).skip(1) {
-            line.push_str(&format!("  {cell:>width$}"));
-        }
-        text.push_str(line.trim_end());
+        let cell = |(i, (cell, width)): (usize, (&String, &usize))| match left.contains(&i) {
+            true => format!("{cell:<width$}"),
+            false => format!("{cell:>width$}"),
+        };
+        let line: Vec<String> = row.iter().zip(&widths).enumerate().map(cell).collect();
+        text.push_str(line.join("  ").trim_end());
         text.push('\n');
         if index == 0 {
             text.push_str(&rule);
             text.push('\n');
         }
-    }
-    for stage in &outcome.stages {
-        text.push_str(&format!("{stage}\n"));
     }
     text
 }

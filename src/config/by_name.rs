@@ -1,18 +1,18 @@
 //! Enums that TOML chooses by name, with the variant's settings beside the name.
 
 /// Gives an enum serde's two traits: it reads from `"name"` or `{ name = "name", ... }` and writes
-/// the table, the variants' names in snake case. Unit variants first, then those with settings.
+/// the table, the variants' names in snake case unless an attribute renames one. Unit variants first, then those with settings.
 macro_rules! by_name {
-    ($type:ident { $($unit:ident),* ; $($variant:ident($settings:ty)),* }) => {
+    ($type:ident { $($unit:ident),* ; $($(#[$name:meta])* $variant:ident($settings:ty)),* }) => {
         #[allow(clippy::enum_variant_names)]
         const _: () = {
             #[derive(serde::Deserialize)]
             #[serde(rename_all = "snake_case")]
-            enum Read { $($unit,)* $($variant($settings),)* }
+            enum Read { $($unit,)* $($(#[$name])* $variant($settings),)* }
 
             #[derive(serde::Serialize)]
             #[serde(tag = "name", rename_all = "snake_case")]
-            enum Written { $($unit,)* $($variant($settings),)* }
+            enum Written { $($unit,)* $($(#[$name])* $variant($settings),)* }
 
             impl<'de> serde::Deserialize<'de> for $type {
                 fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -61,9 +61,16 @@ pub enum Divergence {
     Exact,
     /// `"hutchinson"`: an unbiased estimate from random probes, fixed over a solve.
     Hutchinson(Hutchinson),
+    /// `"hutch++"`: the trace along a basis from each row's first evaluation, and Hutchinson's estimate of the rest.
+    HutchPlusPlus(HutchPlusPlus),
+    /// `"blocks"`: one probe for all pixels that are a stride apart, with random signs; unbiased.
+    Blocks(Blocks),
 }
 
-by_name!(Divergence { Exact; Hutchinson(Hutchinson) });
+by_name!(Divergence {
+    Exact;
+    Hutchinson(Hutchinson), #[serde(rename = "hutch++")] HutchPlusPlus(HutchPlusPlus), Blocks(Blocks)
+});
 
 impl Default for Divergence {
     fn default() -> Self {
@@ -79,6 +86,22 @@ pub struct Hutchinson {
     pub probe: Probe,
     /// Probes a row: 1.
     pub probes: u64,
+}
+
+/// Settings of Hutch++.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HutchPlusPlus {
+    /// Products of the Jacobian an evaluation, half of them for the basis; at least 2: 12.
+    pub products: u64,
+}
+
+/// Settings of probing by blocks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blocks {
+    /// How far apart the pixels of a block are, down and across: 2. That makes `stride^2` products a channel.
+    pub stride: u64,
 }
 
 /// The distribution of a probe's entries.
@@ -160,6 +183,33 @@ impl Default for Hutchinson {
     }
 }
 
+impl Default for HutchPlusPlus {
+    fn default() -> Self {
+        Self { products: 12 }
+    }
+}
+
+impl Default for Blocks {
+    fn default() -> Self {
+        Self { stride: 2 }
+    }
+}
+
+impl Divergence {
+    fn check(&self) -> Result<(), Fault> {
+        match self {
+            Self::Exact => Ok(()),
+            Self::Hutchinson(hutchinson) => count("probes", hutchinson.probes),
+            Self::HutchPlusPlus(HutchPlusPlus { products: 1 }) => {
+                Err(Fault::new("products", "1", "2 to 1000000000"))
+            }
+            Self::HutchPlusPlus(settings) => count("products", settings.products),
+            Self::Blocks(blocks) => count("stride", blocks.stride),
+        }
+        .map_err(|fault| fault.under("divergence"))
+    }
+}
+
 impl Default for Evaluation {
     fn default() -> Self {
         Self {
@@ -218,9 +268,7 @@ impl Evaluation {
         count("draws", self.draws)?;
         count("importance_samples", self.importance_samples)?;
         self.stepping.check()?;
-        if let Some(Divergence::Hutchinson(hutchinson)) = &self.divergence {
-            count("divergence.probes", hutchinson.probes)?;
-        }
+        self.divergence.iter().try_for_each(Divergence::check)?;
         for (i, dequantizer) in self.dequantizers.iter().enumerate() {
             if self.dequantizers[..i].iter().any(|earlier| earlier.name == dequantizer.name) {
                 let found = format!("\"{}\" again", dequantizer.name);

@@ -36,7 +36,8 @@ pub use classes::Classes;
 pub use data::{Data, Range};
 pub use device::Device;
 pub use evaluation::{
-    Adaptive, Controller, Divergence, Evaluation, Fixed, Hutchinson, Probe, Sample, Stepping,
+    Adaptive, Blocks, Controller, Divergence, Evaluation, Fixed, HutchPlusPlus, Hutchinson, Probe, Sample,
+    Stepping,
 };
 pub use files::{ArrayArchives, ArrayFiles, Cifar10, Condition, Digits, Folder, ImageNet32};
 pub use named::Named;

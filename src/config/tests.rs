@@ -64,6 +64,26 @@ fn resolved_recipe_comes_back_equal() {
     assert_eq!(recipe.stage[1].on_non_finite, OnNonFinite::Skip);
 }
 
+#[test]
+fn every_divergence_has_its_name() {
+    let cases = [
+        ("'exact'", Divergence::Exact, "name = \"exact\"\n"),
+        (
+            "{ name = 'hutch++', products = 8 }",
+            Divergence::HutchPlusPlus(HutchPlusPlus { products: 8 }),
+            "name = \"hutch++\"\nproducts = 8\n",
+        ),
+        ("'blocks'", Divergence::Blocks(Blocks { stride: 2 }), "name = \"blocks\"\nstride = 2\n"),
+    ];
+    for (text, divergence, written) in cases {
+        let recipe = parse(&format!("{SMALL}[evaluation]\ndivergence = {text}")).unwrap();
+        assert_eq!(recipe.evaluation.divergence.as_ref(), Some(&divergence));
+        assert_eq!(toml::to_string(&divergence).unwrap(), written);
+    }
+    let error = parse(&format!("{SMALL}[evaluation]\ndivergence = 'hutch'")).unwrap_err();
+    assert!(error.contains("the unknown name \"hutch\", expected \"hutch++\" (the nearest of"), "{error}");
+}
+
 proptest! {
     #[test]
     fn numbers_come_back_bit_by_bit(seed in 0..i64::MAX as u64, rate in 1e-12f64..1.0, min in -20.0f64..4.0) {
@@ -147,6 +167,14 @@ fn values_out_of_range_are_named() {
         (
             "[evaluation]\ndivergence = { name = 'hutchinson', probes = 0 }",
             "line 4, evaluation.divergence.probes: found 0",
+        ),
+        (
+            "[evaluation]\ndivergence = { name = 'hutch++', products = 1 }",
+            "line 4, evaluation.divergence.products: found 1, expected 2 to 1000000000",
+        ),
+        (
+            "[evaluation]\ndivergence = { name = 'blocks', stride = 0 }",
+            "line 4, evaluation.divergence.stride: found 0",
         ),
         (
             "[evaluation]\ndequantizers = ['uniform', 'uniform']",

@@ -1,6 +1,8 @@
 //! Hutchinson's estimator.
 
-use super::{Divergence, Jacobian, ProbeSeed, Trace, for_each_form};
+use super::basis::dot;
+use super::directions::{Directions, signs};
+use super::{Divergence, ProbeSeed, Trace};
 use crate::error::{Error, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -64,53 +66,18 @@ impl Hutchinson {
 
 impl Divergence for Hutchinson {
     fn begin(&self, dims: usize, seeds: &[ProbeSeed]) -> Box<dyn Trace> {
-        let mut entries = Vec::with_capacity(seeds.len() * self.probes * dims);
-        for seed in seeds {
-            let mut rng = ChaCha8Rng::from_seed(*seed);
-            entries.extend((0..self.probes * dims).map(|_| match self.probe {
-                Probe::Rademacher => {
-                    if rng.r#gen() {
-                        1.0
-                    } else {
-                        -1.0
-                    }
-                }
-                Probe::Gaussian => rng.sample::<f64, _>(StandardNormal),
-            }));
-        }
-        let factors = entries.chunks_exact(dims.max(1)).map(|v| dims as f64 / dot(v, v)).collect();
-        Box::new(Probes { probes: self.probes, dims, entries, factors })
-    }
-}
-
-/// The probes of one solve.
-#[derive(Clone, Debug)]
-struct Probes {
-    probes: usize,
-    dims: usize,
-    /// `rows x probes x dims`.
-    entries: Vec<f64>,
-    /// `d / |v|^2` of each probe.
-    factors: Vec<f64>,
-}
-
-impl Trace for Probes {
-    fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64> {
-        let Self { probes, dims, .. } = *self;
-        let index = |pair: usize| rows[pair / probes] * probes + pair % probes;
-        let entries = |pair: usize| &self.entries[index(pair) * dims..][..dims];
-        let mut traces = vec![0.0; rows.len()];
-        let tangent = |pair: usize, tangent: &mut [f64]| {
-            tangent.copy_from_slice(entries(pair));
-            pair / probes
+        let Self { probe, probes: per_row } = *self;
+        let entries = match probe {
+            Probe::Rademacher => signs(dims, per_row, seeds),
+            Probe::Gaussian => seeds.iter().flat_map(|seed| normals(per_row * dims, seed)).collect(),
         };
-        for_each_form(jacobian, rows.len() * probes, tangent, |pair, form| {
-            traces[pair / probes] += self.factors[index(pair)] * form / probes as f64;
-        });
-        traces
+        let probes = entries.chunks_exact(dims.max(1));
+        let factors = probes.map(|v| dims as f64 / dot(v, v) / per_row as f64).collect();
+        Box::new(Directions { dims, per_row, entries, factors })
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+fn normals(count: usize, seed: &ProbeSeed) -> impl Iterator<Item = f64> + use<> {
+    let mut rng = ChaCha8Rng::from_seed(*seed);
+    (0..count).map(move |_| rng.sample(StandardNormal))
 }

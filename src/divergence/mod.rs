@@ -3,6 +3,16 @@
 //! Only the network's own divergence `tr dF/dz` is computed here; the drift's known linear part,
 //! `c_z z`, is added in closed form by [`crate::likelihood`], so it costs no variance.
 //!
+//! | | products an evaluation | its variance, with `S = (J + J^T) / 2` |
+//! |---|---|---|
+//! | [`Exact`] | `d` | 0 |
+//! | [`Hutchinson`] | `m` | `2/m sum_(i != j) S_ij^2` with Rademacher probes |
+//! | [`HutchPlusPlus`] | `k + m` | the same of `(I - QQ^T) J (I - QQ^T)`, `Q` the `k` directions of a sketch |
+//! | [`Blocks`] | `s^2` a channel | the same with `m = 1`, over pairs of one block: pixels `s` apart |
+//!
+//! A log-density adds up forms of the same probes over a solve, so its variance is that of the integral of
+//! `c_F J` along the path, not of one Jacobian. `examples/06_trace_variance.rs` measures it.
+//!
 //! # Adding an estimator
 //! A [`Divergence`] is the setting; [`Divergence::begin`] draws whatever is fixed over one solve, and the
 //! [`Trace`] it gives answers every evaluation of that solve from products with the [`Jacobian`].
@@ -20,10 +30,16 @@
 //! }
 //! ```
 
+mod basis;
+mod blocks;
+mod directions;
 mod exact;
+mod hutch_plus_plus;
 mod hutchinson;
 
+pub use blocks::Blocks;
 pub use exact::Exact;
+pub use hutch_plus_plus::HutchPlusPlus;
 pub use hutchinson::{Hutchinson, Probe};
 
 use std::fmt::Debug;
@@ -117,104 +133,4 @@ fn for_each_form(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// One fixed matrix a row.
-    struct Matrices(Vec<[[f64; 3]; 3]>);
-
-    impl Jacobian for Matrices {
-        fn rows(&self) -> usize {
-            self.0.len()
-        }
-        fn dims(&self) -> usize {
-            3
-        }
-        fn batch(&self) -> usize {
-            4
-        }
-        fn products(&mut self, rows: &[usize], tangents: &[f64], products: &mut [f64]) {
-            assert!(rows.len() <= 4);
-            for ((row, v), out) in rows.iter().zip(tangents.chunks(3)).zip(products.chunks_mut(3)) {
-                for (out, line) in out.iter_mut().zip(self.0[*row]) {
-                    *out = line.iter().zip(v).map(|(a, b)| a * b).sum();
-                }
-            }
-        }
-    }
-
-    const FULL: [[f64; 3]; 3] = [[1.0, 2.0, -1.0], [0.5, -3.0, 4.0], [2.0, 1.0, 0.25]];
-    const DIAGONAL: [[f64; 3]; 3] = [[1.5, 0.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, 7.0]];
-    const SCALAR: [[f64; 3]; 3] = [[0.7, 0.0, 0.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.7]];
-
-    fn seeds(count: u8) -> Vec<ProbeSeed> {
-        (0..count).map(|i| [i; 32]).collect()
-    }
-
-    #[test]
-    fn exact_is_the_trace_of_any_matrix() {
-        let mut trace = Exact.begin(3, &seeds(3));
-        let traces = trace.trace(&[0, 1, 2], &mut Matrices(vec![FULL, DIAGONAL, SCALAR]));
-        assert_eq!(traces[..2], [-1.75, 6.5]);
-        assert!((traces[2] - 2.1).abs() < 1e-15);
-    }
-
-    #[test]
-    fn rademacher_is_exact_on_the_diagonal_and_gaussian_on_multiples_of_one() {
-        for probes in [1, 3] {
-            let rademacher = Hutchinson::new(Probe::Rademacher, probes).expect("positive");
-            let traces = rademacher.begin(3, &seeds(2)).trace(&[0, 1], &mut Matrices(vec![DIAGONAL; 2]));
-            assert!(traces.iter().all(|t| (t - 6.5).abs() < 1e-14), "{traces:?}");
-            let gaussian = Hutchinson::new(Probe::Gaussian, probes).expect("positive");
-            let traces = gaussian.begin(3, &seeds(2)).trace(&[0, 1], &mut Matrices(vec![SCALAR; 2]));
-            assert!(traces.iter().all(|t| (t - 2.1).abs() < 1e-14), "{traces:?}");
-        }
-    }
-
-    #[test]
-    fn estimates_are_unbiased() {
-        // 4,000 seeds; the standard error of the mean is about 0.06 and the bound four of them.
-        for probe in [Probe::Rademacher, Probe::Gaussian] {
-            let count = 4000_u32;
-            let seeds: Vec<ProbeSeed> = (0..count)
-                .map(|i| {
-                    let mut seed = [7; 32];
-                    seed[..4].copy_from_slice(&i.to_le_bytes());
-                    seed
-                })
-                .collect();
-            let rows: Vec<usize> = (0..count as usize).collect();
-            let one = Hutchinson::new(probe, 1).expect("positive");
-            let traces = one.begin(3, &seeds).trace(&rows, &mut Matrices(vec![FULL; count as usize]));
-            let n = f64::from(count);
-            let mean = traces.iter().sum::<f64>() / n;
-            let variance = traces.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / (n - 1.0);
-            assert!((mean + 1.75).abs() < 4.0 * (variance / n).sqrt(), "{probe:?}: {mean}");
-            if probe == Probe::Rademacher {
-                // 2 |offdiagonal of the symmetric part|^2 = sum over i < j of (J_ij + J_ji)^2.
-                let exact = 2.5_f64.powi(2) + 1.0 + 25.0;
-                assert!((variance / exact - 1.0).abs() < 0.1, "{variance} {exact}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_rows_probe_follows_it_through_the_solve() {
-        for divergence in [
-            Hutchinson::new(Probe::Rademacher, 2).expect("positive"),
-            Hutchinson::new(Probe::Gaussian, 2).expect("positive"),
-        ] {
-            let mut trace = divergence.begin(3, &seeds(5));
-            let all = trace.trace(&[0, 1, 2, 3, 4], &mut Matrices(vec![FULL; 5]));
-            let some = trace.trace(&[1, 4], &mut Matrices(vec![FULL; 2]));
-            assert_eq!(some, [all[1], all[4]]);
-            assert!(all.windows(2).any(|pair| pair[0] != pair[1]), "{all:?}");
-        }
-    }
-
-    #[test]
-    fn no_probe_is_refused() {
-        let error = Hutchinson::new(Probe::Rademacher, 0).expect_err("none").to_string();
-        assert_eq!(error, "probes = 0: expected at least 1");
-    }
-}
+mod tests;

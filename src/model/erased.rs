@@ -14,7 +14,7 @@ use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::progress::Progress;
 use crate::registry::{ComputeDevice, FlowState, NetworkPlan};
-use crate::sample::{Sampler, Samples};
+use crate::sample::{Sampler, Samples, WayBack};
 use crate::schedule::NoiseSchedule;
 use crate::solver::{OdeSolver, Stepping};
 use crate::time::TimeSampler;
@@ -89,6 +89,16 @@ pub(super) trait Measured: Debug {
         how: Sampling,
         progress: &mut dyn Progress,
     ) -> Result<Samples>;
+
+    /// Samples with their log-density, and how far each one's way back misses.
+    fn sample_with_log_density(
+        &self,
+        count: usize,
+        given: Given<'_>,
+        how: Sampling,
+        divergence: Box<dyn Divergence>,
+        progress: &mut dyn Progress,
+    ) -> Result<(Samples, Vec<WayBack>)>;
 }
 
 /// A network on a device of type `D`.
@@ -99,6 +109,19 @@ struct Typed<D: ComputeDevice> {
 }
 
 impl<D: ComputeDevice> Typed<D> {
+    #[allow(clippy::type_complexity)]
+    fn sampler<'s>(
+        &'s self,
+        (solver, stepping, batch, seed): Sampling,
+        given: Given<'s>,
+    ) -> Result<Sampler<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
+    {
+        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
+            .with_solver(solver, stepping)
+            .with_batch(batch)?;
+        Ok(Sampler::new(flow, seed).with_conditioning(given))
+    }
+
     #[allow(clippy::type_complexity)]
     fn evaluator<'s>(
         &'s self,
@@ -176,18 +199,34 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         &self,
         count: usize,
         given: Given<'_>,
-        (solver, stepping, batch, seed): Sampling,
+        how: Sampling,
         progress: &mut dyn Progress,
     ) -> Result<Samples> {
-        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
-            .with_solver(solver, stepping)
-            .with_batch(batch)?;
-        let samples = Sampler::new(flow, seed).with_conditioning(given).sample(count, progress)?;
-        if samples.failures() > 0 {
-            let found = format!("{} of {count} that the solver could not finish", samples.failures());
-            return Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"));
+        all_finished(self.sampler(how, given)?.sample(count, progress)?)
+    }
+
+    fn sample_with_log_density(
+        &self,
+        count: usize,
+        given: Given<'_>,
+        how: Sampling,
+        divergence: Box<dyn Divergence>,
+        progress: &mut dyn Progress,
+    ) -> Result<(Samples, Vec<WayBack>)> {
+        let sampler = self.sampler(how, given)?;
+        let samples = all_finished(sampler.sample_with_log_density(count, &divergence, progress)?)?;
+        let back = sampler.way_back(&samples, &divergence)?;
+        Ok((samples, back))
+    }
+}
+
+fn all_finished(samples: Samples) -> Result<Samples> {
+    match samples.failures() {
+        0 => Ok(samples),
+        failures => {
+            let found = format!("{failures} of {} that the solver could not finish", samples.reports().len());
+            Err(Error::value("samples", found, "all of them: try sample.stepping with more steps"))
         }
-        Ok(samples)
     }
 }
 

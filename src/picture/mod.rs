@@ -1,4 +1,4 @@
-//! Pictures of a run: a grid of images, a corner plot of a table, bits/dim over training, and line plots.
+//! Pictures of a run: a grid of images, a corner plot of a table, bits/dim over training, line plots, and two runs against each other.
 //!
 //! Text is set in an embedded font, so a picture depends on nothing that the system has installed.
 
@@ -10,6 +10,7 @@ mod curve;
 mod grid;
 mod plot;
 mod ruler;
+mod scatter;
 mod ticks;
 
 pub use axis::Axis;
@@ -17,6 +18,7 @@ pub use corner::corner;
 pub use curve::curve;
 pub use grid::grid;
 pub use plot::Plot;
+pub use scatter::scatter;
 
 use crate::error::{Error, Result};
 use crate::files::write_atomically;

@@ -65,6 +65,12 @@ impl Plot {
         self.with(label.into(), Mark::Dashed, points.into_iter().collect())
     }
 
+    /// Adds points that no line joins, faint if there are many.
+    #[must_use]
+    pub fn points(self, label: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        self.with(label.into(), Mark::Dots, points.into_iter().collect())
+    }
+
     /// Adds faint dots in the colour of the series that follows, of which they are the raw data.
     #[must_use]
     pub fn dots(self, label: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {

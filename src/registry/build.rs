@@ -8,6 +8,7 @@ use crate::config::{self, Named, Recipe, Stepping};
 use crate::data::RowShape;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::{Diffusion, DynDiffusion};
+use crate::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Probe};
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use crate::solver::controller::{Integral, ProportionalIntegral};
@@ -39,6 +40,31 @@ pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
             max_steps: whole("max_steps", adaptive.max_steps)?,
             ..solver::Adaptive::default()
         }),
+    })
+}
+
+/// How a recipe's evaluation computes the divergence of rows of `shape`; of numbers without an order, every one is a block.
+///
+/// # Errors
+/// A number that the estimator does not take.
+pub fn divergence(evaluation: &config::Evaluation, shape: RowShape) -> Result<Box<dyn Divergence>> {
+    Ok(match evaluation.divergence.as_ref().unwrap_or(&config::Divergence::default()) {
+        config::Divergence::Exact => Box::new(Exact),
+        config::Divergence::Hutchinson(config::Hutchinson { probe, probes }) => {
+            let probe = match probe {
+                config::Probe::Rademacher => Probe::Rademacher,
+                config::Probe::Gaussian => Probe::Gaussian,
+            };
+            Box::new(Hutchinson::new(probe, *probes as usize)?)
+        }
+        config::Divergence::HutchPlusPlus(config::HutchPlusPlus { products }) => {
+            Box::new(HutchPlusPlus::new(*products as usize)?)
+        }
+        config::Divergence::Blocks(config::Blocks { stride }) => {
+            let shape = shape.image();
+            let sides = [shape.height, shape.width, shape.channels];
+            Box::new(Blocks::of_images(sides, *stride as usize)?)
+        }
     })
 }
 

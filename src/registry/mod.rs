@@ -31,7 +31,7 @@ mod network;
 mod networks;
 mod roster;
 
-pub use build::stepping;
+pub use build::{divergence, stepping};
 pub use network::{BuildNetwork, ComputeDevice, NetworkInputs, NetworkPlan};
 pub use networks::{MlpByName, UnetByName};
 pub use roster::{Context, Entry, NoSettings, Roster};

@@ -199,6 +199,11 @@ impl RunFolder {
         self.root.join(SAMPLES)
     }
 
+    /// `sample_densities.csv`: the log-density of each sample, where it was asked for.
+    pub fn sample_densities(&self) -> PathBuf {
+        self.root.join("sample_densities.csv")
+    }
+
     /// `curve.png`: bits/dim over training.
     pub fn curve(&self) -> PathBuf {
         self.root.join(CURVE)

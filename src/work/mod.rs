@@ -1,6 +1,7 @@
-//! Work by recipe: what the commands `train`, `eval` and `sample` do, without a command line.
+//! Work by recipe: what the commands `train`, `eval`, `sample` and `compare` do, without a command line.
 
 mod bench;
+mod compare;
 pub(crate) mod data;
 pub(crate) mod device;
 mod dry_run;
@@ -10,12 +11,14 @@ mod measure;
 pub(crate) mod networks;
 mod objective;
 pub(crate) mod resume;
+mod sample_densities;
 mod samples;
 pub(crate) mod source;
 mod stage;
 mod training;
 
 pub use bench::{Case, Figures, bench};
+pub use compare::{compare, scatter};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};
@@ -206,6 +209,8 @@ pub struct Wanted {
     pub conditions: Vec<(String, f64)>,
     /// Whether rows of a table are written as `samples.npy` instead of `samples.csv`.
     pub npy: bool,
+    /// Whether each one's log-density is taken from the same solve, into `sample_densities.csv`.
+    pub log_prob: bool,
 }
 
 /// Draws samples from a trained run; writes `samples.png`, and of a table the rows themselves, and gives the path of what it wrote last.
@@ -230,7 +235,8 @@ fn draw_samples(
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
     let model = Model::of(run, registry.clone())?;
-    let asked = (wanted.count.unwrap_or(run.recipe().sample.count) as usize, &wanted.conditions[..]);
+    let count = wanted.count.unwrap_or(run.recipe().sample.count) as usize;
+    let asked = (count, &wanted.conditions[..], wanted.log_prob);
     match model.schema() {
         Some(schema) => samples::of_table(run, &model, schema, asked, wanted.npy, progress),
         None if wanted.npy => {

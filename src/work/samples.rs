@@ -1,7 +1,7 @@
 //! Samples of a run, as pictures and as rows.
 
-use super::data;
 use super::source::Source;
+use super::{data, sample_densities};
 use crate::data::table::{Schema, write_csv, write_npy};
 use crate::data::{ImageSet, Split};
 use crate::error::{Error, Result};
@@ -11,14 +11,14 @@ use crate::progress::Progress;
 use crate::run::RunFolder;
 use std::path::PathBuf;
 
-/// How many, and the conditions that were asked for by name.
-pub(super) type Asked<'a> = (usize, &'a [(String, f64)]);
+/// How many, the conditions that were asked for by name, and whether log-densities are.
+pub(super) type Asked<'a> = (usize, &'a [(String, f64)], bool);
 
 /// Draws images and writes `samples.png`.
 pub(super) fn of_images(
     run: &RunFolder,
     model: &Model,
-    (count, conditions): Asked<'_>,
+    (count, conditions, log_prob): Asked<'_>,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
     let classes = run.recipe().data.conditions();
@@ -39,8 +39,12 @@ pub(super) fn of_images(
         }
     };
     progress.begin("sampling", "images", 0, count as u64);
-    let pixels = model.sample(count, &labels, progress)?;
+    let (pixels, densities) = match log_prob {
+        true => model.sample_with_log_prob(count, &labels, progress)?,
+        false => (model.sample(count, &labels, progress)?, Vec::new()),
+    };
     progress.end();
+    sample_densities::write(run, &densities, progress)?;
     let (name, shape) = (run.recipe().data.name(), model.shape().image());
     let set = ImageSet::new(name, Split::Test, shape, model.grid()?, pixels)?;
     picture::grid(&set)?.write(&run.samples())?;
@@ -52,7 +56,7 @@ pub(super) fn of_table(
     run: &RunFolder,
     model: &Model,
     schema: &Schema,
-    (count, asked): Asked<'_>,
+    (count, asked, log_prob): Asked<'_>,
     npy: bool,
     progress: &mut dyn Progress,
 ) -> Result<PathBuf> {
@@ -77,8 +81,12 @@ pub(super) fn of_table(
             (0..count).flat_map(|i| data.conditions(i % data.rows.rows())).copied().collect()
         }
     };
-    let samples = model.sample_rows(count, &given, progress)?;
+    let (samples, densities) = match log_prob {
+        true => model.sample_rows_with_log_prob(count, &given, progress)?,
+        false => (model.sample_rows(count, &given, progress)?, Vec::new()),
+    };
     progress.end();
+    sample_densities::write(run, &densities, progress)?;
     if let Some(held_out) = held_out {
         picture::corner(columns, held_out.rows.values(), &samples)?.write(&run.samples())?;
     }

@@ -3,7 +3,7 @@
 use super::gaussian::{GaussianVelocity, diffusions, loose, straight, tight};
 use idode::dequantization::{Dequantizer, Gaussian, TruncatedNormal, UniformBin};
 use idode::diffusion::Prior;
-use idode::divergence::{Divergence, Exact, Hutchinson, Probe};
+use idode::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Probe};
 use idode::likelihood::{DrawKey, Evaluator, ProbabilityFlow, Purpose};
 use idode::pixels::PixelGrid;
 use idode::progress::Silent;
@@ -12,9 +12,10 @@ use idode::solver::{ExplicitRk, tables};
 const LEVELS: u32 = 17;
 const IMAGES: [u16; 12] = [0, 5, 16, 8, 8, 8, 3, 12, 1, 16, 0, 9];
 
-fn divergences() -> [Box<dyn Divergence>; 3] {
+fn divergences() -> [Box<dyn Divergence>; 4] {
     let two = Hutchinson::new(Probe::Rademacher, 2).unwrap();
-    [Box::new(Exact), Box::<Hutchinson>::default(), Box::new(two)]
+    let blocks = Blocks::of_images([1, 3, 1], 2).unwrap();
+    [Box::new(Exact), Box::<Hutchinson>::default(), Box::new(two), Box::new(blocks)]
 }
 
 /// Means and variances that differ; the prior is not the exact end of the diffusion.
@@ -65,7 +66,6 @@ fn reproduces_the_datas_own_density() {
     }
 }
 
-/// The Jacobian of this network is diagonal, so probes of any seed give the same.
 #[test]
 fn does_not_depend_on_the_batch() {
     let grid = PixelGrid::new(LEVELS).unwrap();
@@ -77,14 +77,18 @@ fn does_not_depend_on_the_batch() {
         Box::new(Gaussian::new(grid, start)),
         Box::new(UniformBin::new(grid, diffusion.level(UniformBin::default_gamma(LEVELS)))),
     ];
-    for dequantizer in dequantizers {
+    let divergences: [fn() -> Box<dyn Divergence>; 3] = [
+        || Box::new(Hutchinson::new(Probe::Gaussian, 2).unwrap()),
+        || Box::new(HutchPlusPlus::new(2).unwrap()),
+        || Box::new(Blocks::of_images([1, 3, 1], 2).unwrap()),
+    ];
+    for (dequantizer, divergence) in dequantizers.iter().flat_map(|d| divergences.map(|other| (d, other))) {
         for (draws, samples) in [(1, 1), (2, 3)] {
             let run = |batch: usize| {
-                let gaussian = Hutchinson::new(Probe::Gaussian, 2).unwrap();
                 let flow = ProbabilityFlow::new(&network, &diffusion).with_batch(batch).unwrap();
-                let evaluator = Evaluator::new(flow).with_divergence(gaussian);
+                let evaluator = Evaluator::new(flow).with_divergence(divergence());
                 let evaluator = evaluator.with_draws(draws, samples).unwrap();
-                evaluator.bits_per_dim(&IMAGES, &*dequantizer, &mut Silent).unwrap()
+                evaluator.bits_per_dim(&IMAGES, &**dequantizer, &mut Silent).unwrap()
             };
             let whole = run(64);
             for batch in [1, 3, 4] {

@@ -3,7 +3,7 @@
 use super::gaussian::diffusions;
 use dfdx::prelude::*;
 use idode::diffusion::Diffusion;
-use idode::divergence::{Divergence, Exact, Hutchinson, Probe, ProbeSeed};
+use idode::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Probe, ProbeSeed};
 use idode::level::GammaRange;
 use idode::likelihood::{DrawKey, Drift, Evaluator, ProbabilityFlow, Purpose};
 use idode::nn::{MlpConfig, Parameters, StaticMlp, StaticUNet, UNetConfig};
@@ -70,8 +70,12 @@ fn batches_of_products_change_nothing() {
     let z: Vec<f64> = (0..15).map(|i| (f64::from(i) * 0.7).sin()).collect();
     let y = HostState::new(3, z).unwrap().with_log_density(vec![0.0; 5]).unwrap();
     let t: Vec<f64> = (0..5).map(|i| f64::from(i) - 3.0).collect();
-    let divergences: [Box<dyn Divergence>; 2] =
-        [Box::new(Exact), Box::new(Hutchinson::new(Probe::Rademacher, 4).unwrap())];
+    let divergences: [Box<dyn Divergence>; 4] = [
+        Box::new(Exact),
+        Box::new(Hutchinson::new(Probe::Rademacher, 4).unwrap()),
+        Box::new(HutchPlusPlus::new(3).unwrap()),
+        Box::new(Blocks::of_images([1, 3, 1], 2).unwrap()),
+    ];
     for divergence in divergences {
         let rates = |batch: usize| {
             let trace = divergence.begin(3, &seeds(5));
@@ -90,7 +94,7 @@ fn batches_of_products_change_nothing() {
 
 /// A solve with probes equals a solve with the exact divergence on average.
 #[test]
-fn hutchinson_log_density_is_unbiased() {
+fn log_densities_are_unbiased() {
     let (network, diffusion) = (mlp(0.2), diffusions(17).swap_remove(5));
     let count = 400;
     let z = [0.3, -0.2, 0.5].repeat(count);
@@ -103,14 +107,20 @@ fn hutchinson_log_density_is_unbiased() {
     };
     let from = diffusion.range().min();
     let exact = Evaluator::new(flow()).with_divergence(Exact).log_prob(&z[..3], from).unwrap()[0].log_density;
-    for probe in [Probe::Rademacher, Probe::Gaussian] {
-        let divergence = Hutchinson::new(probe, 1).unwrap();
+    let divergences: [Box<dyn Divergence>; 4] = [
+        Box::new(Hutchinson::new(Probe::Rademacher, 1).unwrap()),
+        Box::new(Hutchinson::new(Probe::Gaussian, 1).unwrap()),
+        Box::new(HutchPlusPlus::new(2).unwrap()),
+        Box::new(Blocks::of_images([1, 3, 1], 2).unwrap()),
+    ];
+    for divergence in divergences {
+        let name = format!("{divergence:?}");
         let rows = Evaluator::new(flow()).with_divergence(divergence).log_prob(&z, from).unwrap();
         let n = count as f64;
         let mean = rows.iter().map(|row| row.log_density).sum::<f64>() / n;
         let variance = rows.iter().map(|row| (row.log_density - mean).powi(2)).sum::<f64>() / (n - 1.0);
         let error = (variance / n).sqrt();
-        assert!((mean - exact).abs() < 4.0 * error, "{probe:?}: {mean} +- {error}, exactly {exact}");
+        assert!((mean - exact).abs() < 4.0 * error, "{name}: {mean} +- {error}, exactly {exact}");
     }
 }
 
@@ -137,6 +147,19 @@ fn a_u_nets_exact_divergence_is_the_mean_over_probes() {
     let variance = probes.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 255.0;
     let error = (variance / 256.0).sqrt();
     assert!(error > 0.0 && (mean - exact).abs() < 4.0 * error, "{mean} +- {error}, exactly {exact}");
+    // Every pixel a block of its own is exact, in as many products of another order.
+    let blocks = rate(&Blocks::of_images([8, 8, 1], 8).unwrap(), 1)[0];
+    assert!((blocks - exact).abs() < 1e-5 * exact.abs(), "{blocks} {exact}");
+    for divergence in [
+        &Blocks::of_images([8, 8, 1], 2).unwrap() as &dyn Divergence,
+        &HutchPlusPlus::new(4).unwrap() as &dyn Divergence,
+    ] {
+        let four = rate(divergence, 256);
+        let (mean, worst) = (four.iter().sum::<f64>() / 256.0, 4.0 * error);
+        assert!((mean - exact).abs() < worst, "{divergence:?}: {mean}, exactly {exact} within {worst}");
+        // The same in any batch.
+        assert_eq!(rate(divergence, 3), four[..3], "{divergence:?}");
+    }
     // One row with 256 probes is another estimate of the same, as precise.
     let averaged = rate(&Hutchinson::new(Probe::Rademacher, 256).unwrap(), 1)[0];
     assert!((averaged - exact).abs() < 4.0 * error, "{averaged} +- {error}, exactly {exact}");

@@ -1,12 +1,17 @@
 //! Samples: their law, their log-density, and the way back.
 
+use super::divergence::shake;
 use super::gaussian::{GaussianVelocity, diffusions, straight, tight};
-use idode::divergence::{Exact, Hutchinson};
+use dfdx::prelude::Cpu;
+use idode::divergence::{Blocks, Divergence, Exact, Hutchinson};
 use idode::likelihood::{Evaluator, ProbabilityFlow};
+use idode::nn::{MlpConfig, StaticMlp};
 use idode::pixels::PixelGrid;
 use idode::progress::Silent;
 use idode::sample::Sampler;
 use idode::solver::{ExplicitRk, Stepping, tables};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 #[test]
 fn samples_have_the_models_law() {
@@ -52,6 +57,42 @@ fn log_density_of_samples_is_that_of_log_prob() {
         let agreement = sampler.agreement(&samples, &divergence).unwrap();
         assert_eq!((agreement.samples, agreement.failures), (5, 0));
         assert!(agreement.state < 1e-7 && agreement.log_density_nats < 1e-7, "{agreement:?}");
+    }
+}
+
+/// There and back, every sample of a network of images: the state and the log-density of one solve are those of the other, whatever
+/// the divergence that is a function along the path.
+#[test]
+fn the_way_back_of_each_sample_lands_where_it_came_from() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut network =
+        StaticMlp::<4, 16, f64, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
+    shake(&mut network, rng, 0.2);
+    let divergences: [Box<dyn Divergence>; 3] =
+        [Box::new(Exact), Box::<Hutchinson>::default(), Box::new(Blocks::of_images([2, 2, 1], 2).unwrap())];
+    for diffusion in [diffusions(17).swap_remove(0), straight(17)] {
+        let flow = ProbabilityFlow::new(&network, &diffusion)
+            .with_solver(ExplicitRk::new(&tables::DORMAND_PRINCE), tight())
+            .with_batch(3)
+            .unwrap();
+        let sampler = Sampler::new(flow, 1);
+        for divergence in &divergences {
+            let samples = sampler.sample_with_log_density(4, divergence, &mut Silent).unwrap();
+            let back = sampler.way_back(&samples, divergence).unwrap();
+            assert_eq!(back.len(), 4);
+            for (i, back) in back.iter().enumerate() {
+                let close = back.state < 1e-6 && back.log_density_nats < 1e-6;
+                assert!(close, "{divergence:?}, {diffusion:?}, sample {i}: {back:?}");
+            }
+            // The draws of another seed are elsewhere.
+            let other = Sampler::new(
+                ProbabilityFlow::new(&network, &diffusion)
+                    .with_solver(ExplicitRk::new(&tables::DORMAND_PRINCE), tight()),
+                2,
+            );
+            let missed = other.way_back(&samples, divergence).unwrap();
+            assert!(missed.iter().all(|back| back.state > 1e-2), "{missed:?}");
+        }
     }
 }
 

@@ -1,0 +1,77 @@
+//! Directions of every row, which quadratic forms are taken along.
+
+use super::{Jacobian, ProbeSeed, Trace, for_each_form};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// `per_row` Rademacher vectors of `dims` entries for every seed, row after row.
+pub(super) fn signs(dims: usize, per_row: usize, seeds: &[ProbeSeed]) -> Vec<f64> {
+    let of_row = |seed: &ProbeSeed| {
+        let mut rng = ChaCha8Rng::from_seed(*seed);
+        (0..per_row * dims).map(move |_| if rng.r#gen() { 1.0 } else { -1.0 })
+    };
+    seeds.iter().flat_map(of_row).collect()
+}
+
+/// Directions `v_j` of every row with factors `w_j`: a row's trace is `sum_j w_j v_j^T (dF/dz) v_j`.
+#[derive(Clone, Debug)]
+pub(super) struct Directions {
+    pub(super) dims: usize,
+    pub(super) per_row: usize,
+    /// `rows x per_row x dims`.
+    pub(super) entries: Vec<f64>,
+    /// `rows x per_row`.
+    pub(super) factors: Vec<f64>,
+}
+
+impl Directions {
+    /// Every direction of a row, one after the other.
+    pub(super) fn of_row(&mut self, row: usize) -> &mut [f64] {
+        let size = self.per_row * self.dims;
+        &mut self.entries[row * size..][..size]
+    }
+
+    fn direction(&self, index: usize) -> &[f64] {
+        &self.entries[index * self.dims..][..self.dims]
+    }
+
+    /// `(dF/dz) v` of the first `count` directions of rows, each a row of the Jacobian and its index here.
+    ///
+    /// # Shapes
+    /// `rows x count x dims`.
+    pub(super) fn products(
+        &self,
+        rows: &[(usize, usize)],
+        count: usize,
+        jacobian: &mut dyn Jacobian,
+    ) -> Vec<f64> {
+        let pairs: Vec<(usize, usize)> = rows
+            .iter()
+            .flat_map(|&(at, row)| (0..count).map(move |j| (at, row * self.per_row + j)))
+            .collect();
+        let mut products = vec![0.0; pairs.len() * self.dims];
+        let batch = jacobian.batch().max(1);
+        for (pairs, products) in pairs.chunks(batch).zip(products.chunks_mut(batch * self.dims)) {
+            let at: Vec<usize> = pairs.iter().map(|pair| pair.0).collect();
+            let tangents: Vec<f64> = pairs.iter().flat_map(|pair| self.direction(pair.1)).copied().collect();
+            jacobian.products(&at, &tangents, products);
+        }
+        products
+    }
+}
+
+impl Trace for Directions {
+    fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64> {
+        let per_row = self.per_row;
+        let index = |pair: usize| rows[pair / per_row] * per_row + pair % per_row;
+        let mut traces = vec![0.0; rows.len()];
+        let tangent = |pair: usize, tangent: &mut [f64]| {
+            tangent.copy_from_slice(self.direction(index(pair)));
+            pair / per_row
+        };
+        for_each_form(jacobian, rows.len() * per_row, tangent, |pair, form| {
+            traces[pair / per_row] += self.factors[index(pair)] * form;
+        });
+        traces
+    }
+}

@@ -6,6 +6,7 @@ use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -115,6 +116,9 @@ pub(super) enum Command {
         /// The network and batch: s, m or full.
         #[arg(long, value_name = "CASE", default_value = "m")]
         case: String,
+        /// The images of a batch [default: the case's own].
+        #[arg(long, value_name = "N")]
+        batch: Option<NonZeroU16>,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,

@@ -40,7 +40,10 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
         }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
-        Command::Bench { case, json, device, .. } => bench(&case, json, device),
+        Command::Bench { case, batch, json, device, .. } => {
+            let case = Case::named(&case)?;
+            bench(batch.map_or(case, |rows| case.with_batch(rows)), json, device)
+        }
         Command::List => print(&list::list(registry)).map(|()| Exit::Done),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
@@ -163,8 +166,7 @@ fn work_here(threads: Option<u16>) -> Result<()> {
     }
 }
 
-fn bench(case: &str, json: bool, device: Device) -> Result<Exit> {
-    let case = Case::named(case)?;
+fn bench(case: Case, json: bool, device: Device) -> Result<Exit> {
     let figures = work::bench(case, device)?;
     print(&if json { json_line(&figures)? } else { figures.to_string() })?;
     Ok(Exit::Done)

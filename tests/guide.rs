@@ -30,7 +30,8 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 /// The targets of links, outside blocks, that are no addresses.
 fn links(text: &str) -> Vec<String> {
     let prose: Vec<&str> = text.split("\n```").step_by(2).collect();
-    let targets = prose.iter().flat_map(|part| part.split("](").skip(1).filter_map(|rest| rest.split_once(')')));
+    let targets =
+        prose.iter().flat_map(|part| part.split("](").skip(1).filter_map(|rest| rest.split_once(')')));
     let targets = targets.map(|(target, _)| target.split('#').next().unwrap_or_default().to_owned());
     targets.filter(|target| !target.is_empty() && !target.contains("://")).collect()
 }
@@ -66,7 +67,9 @@ fn whole_recipes_are_recipes() {
     for (path, text) in pages() {
         for (kind, body) in blocks(&text).iter().filter(|(kind, _)| kind.starts_with("toml,recipe")) {
             let recipe = Recipe::parse(&path, body).unwrap_or_else(|error| panic!("{kind}: {error}"));
-            idode::registry::Registry::default().check(&recipe).unwrap_or_else(|error| panic!("{kind}: {error}"));
+            idode::registry::Registry::default()
+                .check(&recipe)
+                .unwrap_or_else(|error| panic!("{kind}: {error}"));
             count += 1;
         }
     }
@@ -78,9 +81,9 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let spans = text.split('`').flat_map(str::lines);
     let command = |line: &str| {
         let line = line.trim().trim_start_matches("$ ").split(" #").next()?.to_owned();
-        let words = match line.strip_prefix("idode ") {
-            Some(words) => words.to_owned(),
-            None => line.strip_prefix("cargo run ")?.split_once(" -- ").filter(|_| !line.contains("--example"))?.1.to_owned(),
+        let (_, words) = match line.strip_prefix("idode ") {
+            Some(words) => ("", words),
+            None => line.strip_prefix("cargo run ")?.split_once(" -- ")?,
         };
         Some(words.replace(['[', ']'], " ").split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     };
@@ -95,7 +98,8 @@ fn every_command_and_option_shown_exists() {
         for words in commands(&text) {
             let name = words.first().unwrap().clone();
             let help = helps.entry(name.clone()).or_insert_with(|| {
-                let output = Command::new(env!("CARGO_BIN_EXE_idode")).args([&name, "--help"]).output().unwrap();
+                let output =
+                    Command::new(env!("CARGO_BIN_EXE_idode")).args([&name, "--help"]).output().unwrap();
                 assert!(output.status.success(), "{}: no command {name}", path.display());
                 String::from_utf8(output.stdout).unwrap()
             });

@@ -54,7 +54,8 @@ fn run_page(root: &Path, folder: &Path, program: &Path, page: &str, files: &[&st
     let mut commands = 0;
     for (kind, lines) in blocks(&text) {
         if let Some(name) = kind.strip_prefix("toml,recipe=") {
-            fs::write(folder.join(name), lines.join("\n") + "\n").map_err(|error| format!("{name}: {error}"))?;
+            fs::write(folder.join(name), lines.join("\n") + "\n")
+                .map_err(|error| format!("{name}: {error}"))?;
         }
         for shown in if kind == "console" { shown(&lines)? } else { Vec::new() } {
             eprintln!("== {page}: $ {}", shown.command);
@@ -70,7 +71,10 @@ fn run_page(root: &Path, folder: &Path, program: &Path, page: &str, files: &[&st
 /// A command in the page's folder; cargo, in the repository.
 fn execute(root: &Path, folder: &Path, program: &Path, command: &str) -> Result<Output, String> {
     let mut words = command.split_whitespace();
-    let name = words.next().filter(|name| PROGRAMS.contains(name)).ok_or(format!("$ {command}: not a program of {PROGRAMS:?}"))?;
+    let name = words
+        .next()
+        .filter(|name| PROGRAMS.contains(name))
+        .ok_or(format!("$ {command}: not a program of {PROGRAMS:?}"))?;
     let path = if name == "idode" { program } else { Path::new(name) };
     let place = if name == "cargo" { root } else { folder };
     let output = Command::new(path).args(words).current_dir(place).output();

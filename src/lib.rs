@@ -14,6 +14,8 @@ pub mod divergence;
 pub mod error;
 pub mod files;
 pub mod flax;
+#[cfg(doctest)]
+mod guide;
 pub mod level;
 pub mod likelihood;
 pub mod math;

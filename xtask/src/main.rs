@@ -1,4 +1,7 @@
-//! `cargo check-all`: every check of the repository, cheapest first; stops at the first that fails.
+//! `cargo check-all`: every check of the repository, cheapest first; stops at the first that fails. `cargo xtask guide` runs what the
+//! guide's pages show.
+
+mod guide;
 
 use std::process::{Command, ExitCode};
 
@@ -33,6 +36,9 @@ const CHECKS: &[Check] = &[
 ];
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("guide") {
+        return finished("guide", guide::run());
+    }
     for (name, arguments, variable) in CHECKS {
         eprintln!("== {name}: cargo {}", arguments.join(" "));
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -49,5 +55,29 @@ fn main() -> ExitCode {
             }
         }
     }
-    ExitCode::SUCCESS
+    finished("book", book())
+}
+
+fn finished(name: &str, found: Result<(), String>) -> ExitCode {
+    match found {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("== {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the guide where `mdbook` is installed, and says so where it is not. (Its links are a test of the workspace.)
+fn book() -> Result<(), String> {
+    eprintln!("== book: mdbook build docs");
+    match Command::new("mdbook").args(["build", "docs"]).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status})")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("== book: not built, for mdbook is not installed here");
+            Ok(())
+        }
+        Err(error) => Err(format!("cannot run mdbook: {error}")),
+    }
 }

@@ -1,5 +1,9 @@
 //! `cargo check-all`: every check of the repository, cheapest first; stops at the first that fails.
+//! `cargo cuda-memory test ...`: tests on a CUDA device made of host memory, see [`memory`].
 
+mod memory;
+
+use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 /// A name, the arguments of `cargo`, and a variable of its environment.
@@ -33,9 +37,27 @@ const CHECKS: &[Check] = &[
 ];
 
 fn main() -> ExitCode {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        None => check_all(&cargo),
+        Some((command, rest)) if command == "cuda-memory" => match memory::run(&cargo, rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        Some((command, _)) => {
+            eprintln!("{command}: expected cuda-memory, or nothing for every check");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_all(cargo: &OsString) -> ExitCode {
     for (name, arguments, variable) in CHECKS {
         eprintln!("== {name}: cargo {}", arguments.join(" "));
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo).args(*arguments).envs(variable.iter().copied()).status();
         match status {
             Ok(status) if status.success() => {}

@@ -34,6 +34,33 @@ const CHECKS: &[Check] = &[
         None,
     ),
     ("tests", &["test", "--workspace"], None),
+    (
+        "a CUDA device of host memory",
+        &[
+            "cuda-memory",
+            "test",
+            "--test",
+            "device",
+            "--test",
+            "device_operations",
+            "--test",
+            "device_training",
+            "--test",
+            "high_order",
+            "--test",
+            "reference",
+            "--",
+            // What they have of a device; the rest is the processor's, and long curves and solves are for a real one.
+            "device",
+            "operation",
+            "reshape",
+            "draws",
+            "derivatives",
+            "central_differences",
+            "every_case_agrees",
+        ],
+        Some(("IDODE_REFERENCE_ONLY", "checkpoint,loss,network,time")),
+    ),
 ];
 
 fn main() -> ExitCode {

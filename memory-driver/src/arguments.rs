@@ -48,7 +48,9 @@ impl<'a> Arguments<'a> {
         let address = unsafe { self.pointer().cast::<u64>().read_unaligned() };
         // SAFETY: nobody frees or uses it meanwhile, by the word of `new`.
         let found = (address != 0).then(|| unsafe { elements::<T>(address) });
-        found.map(|found| found.unwrap_or_else(|error| panic!("an argument is no buffer's address: {error:?}")))
+        found.map(|found| {
+            found.unwrap_or_else(|error| panic!("an argument is no buffer's address: {error:?}"))
+        })
     }
 
     /// A buffer, from the address to its end.

@@ -50,7 +50,9 @@ unsafe fn product<T: Element + Float>(
     let invalid = cublasStatus_t::CUBLAS_STATUS_INVALID_VALUE;
     let [Ok(m), Ok(n), Ok(k)] = sizes.map(usize::try_from) else { return invalid };
     let Ok(batch) = usize::try_from(batch) else { return invalid };
-    let [Ok(a_stride), Ok(b_stride), Ok(c_stride)] = [a.3, b.3, c.3].map(usize::try_from) else { return invalid };
+    let [Ok(a_stride), Ok(b_stride), Ok(c_stride)] = [a.3, b.3, c.3].map(usize::try_from) else {
+        return invalid;
+    };
     let stored = (Stored::new(a.0, m, k, a.2), Stored::new(b.0, k, n, b.2), Stored::new(c.0, m, n, c.2));
     let (Some(of_a), Some(of_b), Some(of_c)) = stored else { return invalid };
     if m * n * batch == 0 {
@@ -77,10 +79,25 @@ unsafe fn product<T: Element + Float>(
         // SAFETY: all numbers are within the buffers, as was just checked, and cells may be written.
         unsafe {
             gemm::gemm(
-                m, n, k, at_c, of_c.leading as isize, 1, beta != T::zero(),
-                at_a[i * a_stride..].as_ptr().cast::<T>(), a_column, a_row,
-                at_b[i * b_stride..].as_ptr().cast::<T>(), b_column, b_row,
-                beta, alpha, false, false, false, Parallelism::None,
+                m,
+                n,
+                k,
+                at_c,
+                of_c.leading as isize,
+                1,
+                beta != T::zero(),
+                at_a[i * a_stride..].as_ptr().cast::<T>(),
+                a_column,
+                a_row,
+                at_b[i * b_stride..].as_ptr().cast::<T>(),
+                b_column,
+                b_row,
+                beta,
+                alpha,
+                false,
+                false,
+                false,
+                Parallelism::None,
             );
         }
     }
@@ -175,13 +192,14 @@ mod tests {
 
     /// `op(A) B + beta C` with `A` of 2x3 after its operation and `B` of 3x1, from these numbers.
     fn of(operation: cublasOperation_t, lda: c_int, beta: f64) -> (cublasStatus_t, Vec<f64>) {
-        let buffers = [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0].as_slice(), &[1.0, 10.0, 100.0], &[7.0, 8.0]].map(|numbers| {
-            let address = allocate(8 * numbers.len()).unwrap();
-            // SAFETY: the buffer is this test's.
-            let cells = unsafe { elements::<f64>(address) }.unwrap();
-            cells.iter().zip(numbers).for_each(|(cell, x)| cell.set(*x));
-            (address, cells)
-        });
+        let buffers =
+            [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0].as_slice(), &[1.0, 10.0, 100.0], &[7.0, 8.0]].map(|numbers| {
+                let address = allocate(8 * numbers.len()).unwrap();
+                // SAFETY: the buffer is this test's.
+                let cells = unsafe { elements::<f64>(address) }.unwrap();
+                cells.iter().zip(numbers).for_each(|(cell, x)| cell.set(*x));
+                (address, cells)
+            });
         let [a, b, c] = buffers.map(|(address, _)| address);
         let operands = [(operation, a, lda, 0), (PLAIN, b, 3, 0), (PLAIN, c, 2, 0)];
         // SAFETY: the factors and the buffers are this test's.

@@ -47,7 +47,12 @@ fn set(to: u64, value: c_uchar, count: usize) -> Answer {
     Ok(())
 }
 
-fn launch(function: &Function, grid: [c_uint; 3], block: [c_uint; 3], arguments: *const *const c_void) -> Answer {
+fn launch(
+    function: &Function,
+    grid: [c_uint; 3],
+    block: [c_uint; 3],
+    arguments: *const *const c_void,
+) -> Answer {
     let product = |sizes: [c_uint; 3]| sizes.iter().map(|size| *size as usize).product::<usize>();
     let (grid, block) = (product(grid), product(block));
     if grid == 0 || block == 0 || block > 1024 {
@@ -252,8 +257,12 @@ mod tests {
         let (x, y) = (memory::allocate(8).unwrap(), memory::allocate(bytes).unwrap());
         let (mut numbers, count) = ([3.0f32, -2.0], 2usize);
         copy(memory::bytes(x, 8).unwrap(), numbers.as_ptr().cast(), 8);
-        let arguments: [*const c_void; 4] =
-            [(&raw const count).cast(), (&raw const count).cast(), (&raw const x).cast(), (&raw const y).cast()];
+        let arguments: [*const c_void; 4] = [
+            (&raw const count).cast(),
+            (&raw const count).cast(),
+            (&raw const x).cast(),
+            (&raw const y).cast(),
+        ];
         let answer = call("square_fwd_f32", grid, &arguments);
         if answer.is_ok() {
             copy(numbers.as_mut_ptr().cast(), memory::bytes(y, 8).unwrap(), 8);

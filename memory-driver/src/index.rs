@@ -55,7 +55,9 @@ mod tests {
 
     #[test]
     fn offsets_are_those_of_each_element() {
-        for (dims, strides) in [(vec![2, 3, 4], vec![12, 4, 1]), (vec![3, 2], vec![0, 1]), (vec![3, 2], vec![1, 3])] {
+        for (dims, strides) in
+            [(vec![2, 3, 4], vec![12, 4, 1]), (vec![3, 2], vec![0, 1]), (vec![3, 2], vec![1, 3])]
+        {
             let count: usize = dims.iter().product();
             let walked: Vec<usize> = Offsets::new(&dims, &strides).take(count + 1).collect();
             let each: Vec<usize> = (0..count).map(|i| offset(i, &dims, &strides)).collect();

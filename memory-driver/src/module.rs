@@ -21,7 +21,8 @@ impl Module {
 
 /// The text of the module that a CUDA source makes: a line for each kernel with the types that its parameters are, or point to.
 pub(crate) fn compile(source: &str) -> Option<String> {
-    let source: String = source.lines().flat_map(|line| [line.split("//").next().unwrap_or_default(), " "]).collect();
+    let source: String =
+        source.lines().flat_map(|line| [line.split("//").next().unwrap_or_default(), " "]).collect();
     let kernels = source.split("__global__ void ").skip(1);
     let lines = kernels.map(|kernel| {
         let (name, rest) = kernel.split_once('(')?;

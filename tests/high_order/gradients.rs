@@ -94,7 +94,8 @@ fn unet_gradients_are_central_differences() {
         fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) {
             let mut rng = ChaCha8Rng::seed_from_u64(2);
             let config = UNetConfig { blocks: 1, dropout: 0.0, fourier: vec![-2], ..UNetConfig::default() };
-            let network = StaticUNet::<2, 2, 1, 64, f64, D>::new(&config, &device, &mut rng).expect("a network");
+            let network =
+                StaticUNet::<2, 2, 1, 64, f64, D>::new(&config, &device, &mut rng).expect("a network");
             every_objective(&moved(&network, 0.03, 101), &[0.5]);
         }
     }

@@ -71,7 +71,10 @@ pub(crate) fn mean<D: Kernels<f64>>(losses: &Losses<f64, D>) -> f64 {
 }
 
 /// The gradient of the mean loss, flat.
-pub(crate) fn gradient<D: Kernels<f64>, N: Parameters<f64, D>>(network: &N, losses: Losses<f64, D>) -> Vec<f64> {
+pub(crate) fn gradient<D: Kernels<f64>, N: Parameters<f64, D>>(
+    network: &N,
+    losses: Losses<f64, D>,
+) -> Vec<f64> {
     let rows = losses.rows.shape().0 as f64;
     let gradients = (losses.rows.sum::<(), _>() * (1.0 / rows)).backward();
     GradientSet::of(network, gradients).iter().flat_map(|(_, gradient)| gradient.as_vec()).collect()

@@ -13,15 +13,25 @@ fn table<T: Number>(name: &str) -> Option<[Of<T>; 3]> {
     /// 1 where the operand decides, a half where both do.
     fn share<T: Number>(decides: bool, both: bool) -> T {
         let half = (T::one() + T::one()).recip();
-        if both { half } else if decides { T::one() } else { T::zero() }
+        if both {
+            half
+        } else if decides {
+            T::one()
+        } else {
+            T::zero()
+        }
     }
     Some(match name {
         "badd" => [|x, y| x + y, |_, _| T::one(), |_, _| T::one()],
         "bsub" => [|x, y| x - y, |_, _| T::one(), |_, _| -T::one()],
         "bmul" => [|x, y| x * y, |_, y| y, |x, _| x],
         "bdiv" => [|x, y| x / y, |_, y| y.recip(), |x, y| -x / (y * y)],
-        "maximum" => [|x, y| x.max(y), |x, y| share(x > y, !(x > y || x < y)), |x, y| share(x < y, !(x > y || x < y))],
-        "minimum" => [|x, y| x.min(y), |x, y| share(x < y, !(x > y || x < y)), |x, y| share(x > y, !(x > y || x < y))],
+        "maximum" => {
+            [|x, y| x.max(y), |x, y| share(x > y, !(x > y || x < y)), |x, y| share(x < y, !(x > y || x < y))]
+        }
+        "minimum" => {
+            [|x, y| x.min(y), |x, y| share(x < y, !(x > y || x < y)), |x, y| share(x > y, !(x > y || x < y))]
+        }
         _ => return None,
     })
 }
@@ -42,7 +52,8 @@ fn forward<T: Number>(arguments: &mut Arguments<'_>, f: Of<T>) {
     let (x, y) = (arguments.buffer_or_null::<T>(), arguments.buffer_or_null::<T>());
     let out = arguments.buffer::<T>();
     let dims = &info[..axes];
-    let offsets = Offsets::new(dims, &info[axes..2 * axes]).zip(Offsets::new(dims, &info[2 * axes..3 * axes]));
+    let offsets =
+        Offsets::new(dims, &info[axes..2 * axes]).zip(Offsets::new(dims, &info[2 * axes..3 * axes]));
     for (i, (at_x, at_y)) in (0..count).zip(offsets) {
         // An operand that is written over is the output itself.
         let x = x.map_or(&out[i], |x| &x[at_x]).get();

@@ -23,7 +23,8 @@ pub(super) fn comparison<T: Number>(name: &str) -> Option<Kernel> {
     let holds = comparison_of::<T>(with_number.unwrap_or(name))?;
     if with_number.is_none() {
         return Some(Box::new(move |arguments| {
-            let (count, _, dims) = (arguments.number::<usize>(), arguments.number::<usize>(), arguments.table());
+            let (count, _, dims) =
+                (arguments.number::<usize>(), arguments.number::<usize>(), arguments.table());
             let (x, x_strides) = (arguments.buffer::<T>(), arguments.table());
             let (y, y_strides) = (arguments.buffer::<T>(), arguments.table());
             let (out, out_strides) = (arguments.buffer::<u8>(), arguments.table());

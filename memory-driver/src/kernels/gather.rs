@@ -31,7 +31,8 @@ fn gather<T: Number>(arguments: &mut Arguments<'_>, bring: fn(&Cell<T>, &Cell<T>
     // A table with axes before the one that it replaces has those of the input; one that adds axes replaces the first.
     let axis = if out_axes > x_axes { 0 } else { axes - 1 };
     let element: usize = x_dims[axis + 1..x_axes].iter().product();
-    let within: Vec<usize> = Offsets::new(&x_dims[axis + 1..], &x_strides[axis + 1..]).take(element).collect();
+    let within: Vec<usize> =
+        Offsets::new(&x_dims[axis + 1..], &x_strides[axis + 1..]).take(element).collect();
     let entries = Offsets::new(&dims, &strides);
     for (entry, at) in (0..count / element.max(1)).zip(entries) {
         let (before, taken) = (entry / dims[axis], index[at].get());

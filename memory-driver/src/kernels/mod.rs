@@ -57,11 +57,13 @@ mod tests {
     #[test]
     fn kernels_are_found_by_their_whole_name() {
         let float = ["size_t".to_owned(), "float".to_owned(), "float".to_owned()];
-        for name in ["square_fwd_f32", "bmul_bwd_rhs_f64", "sum_to_fwd_f32", "slice_fwd_usize", "boolean_and"] {
+        for name in ["square_fwd_f32", "bmul_bwd_rhs_f64", "sum_to_fwd_f32", "slice_fwd_usize", "boolean_and"]
+        {
             assert!(find(name, &[]).is_some(), "{name}");
         }
         assert!(find("stack_bwd", &float).is_some());
-        for name in ["square_fwd_f16", "square_f32", "cube_fwd_f32", "slice_bwd_usize", "stack_bwd", "square"] {
+        for name in ["square_fwd_f16", "square_f32", "cube_fwd_f32", "slice_bwd_usize", "stack_bwd", "square"]
+        {
             assert!(find(name, &[]).is_none(), "{name}");
         }
     }

@@ -28,7 +28,9 @@ fn table<T: Number>(name: &str) -> Option<(bool, Value<T>, Derivative<T>)> {
         "cos" => (false, |x, _| x.cos(), |x, _, _| -x.sin()),
         "tanh" => (false, |x, _| x.tanh(), |_, y, _| T::one() - y * y),
         "sigmoid" => (false, |x, _| (T::one() + (-x).exp()).recip(), |_, y, _| y * (T::one() - y)),
-        "relu" => (false, |x, _| x.max(T::zero()), |x, _, _| if x > T::zero() { T::one() } else { T::zero() }),
+        "relu" => {
+            (false, |x, _| x.max(T::zero()), |x, _, _| if x > T::zero() { T::one() } else { T::zero() })
+        }
         _ => return None,
     };
     Some(row)
@@ -49,10 +51,12 @@ pub(super) fn find<T: Number>(name: &str) -> Option<Kernel> {
     let (has_number, _, df) = table::<T>(name.strip_suffix("_bwd")?)?;
     Some(Box::new(move |arguments| {
         let c = number(has_number, arguments);
-        let (count, x, dx) = (arguments.number::<usize>(), arguments.buffer_or_null::<T>(), arguments.buffer::<T>());
+        let (count, x, dx) =
+            (arguments.number::<usize>(), arguments.buffer_or_null::<T>(), arguments.buffer::<T>());
         let (y, dy) = (arguments.buffer_or_null::<T>(), arguments.buffer::<T>());
         for i in 0..count {
-            let at = |buffer: Option<&[std::cell::Cell<T>]>| buffer.map_or(T::zero(), |buffer| buffer[i].get());
+            let at =
+                |buffer: Option<&[std::cell::Cell<T>]>| buffer.map_or(T::zero(), |buffer| buffer[i].get());
             dx[i].set(dx[i].get() + df(at(x), at(y), c) * dy[i].get());
         }
     }))

@@ -4,6 +4,20 @@
 //! it on to the library. So a program with the feature `cuda` is built without these libraries and starts without them, and a device
 //! is refused with the name of what is missing.
 //!
+//! # Without a GPU
+//!
+//! `cargo cuda-memory test ...` puts another library under these names: the crate `memory-driver`, for tests, whose device is host memory
+//! and whose kernels are Rust functions of the names and launch arguments of dfdx's. The program is the one that a GPU would run.
+//!
+//! It proves, value and gradient, that what idode and dfdx do on the host is right: which kernels run, in which order, on which
+//! buffers; their lengths, shapes, strides and null pointers; tapes, gradient buffers and the cache; leading dimensions of products;
+//! what crosses the bus. New memory is NaN, nothing leaves a buffer unseen, nothing is freed twice, an empty launch is an error, and a
+//! device may have as little memory as a test wants. The faults of dfdx that arguments cause are there too: a taped reshape of a broadcast tensor
+//! loses its gradient (`tests/device_operations.rs`).
+//!
+//! It cannot prove that dfdx's CUDA sources compute what those functions do (they were read, and a card is needed to see), nor show 32-bit
+//! counts, atomics and their order, streams and barriers, headers missing at first use, NVIDIA's rounding, or speed.
+//!
 //! # dfdx's own kernels
 //!
 //! dfdx 0.13.0 and cudarc 0.9.15 were read, value and gradient, for every operation that idode calls on CUDA: lengths of the
@@ -22,6 +36,7 @@
 //! |---|---|---|---|
 //! | `reshape`, gradient | visits the input's memory, not its elements (`reshape_to/cuda_kernel.rs:82`): a broadcast input loses most of its gradient | it was, by group norm | `reshape` refuses it where a tape records, in debug builds; group norm stays split |
 //! | `sum`, `mean`, gradient | takes the output for contiguous (`sum_to/cuda_kernel.rs:109`): wrong, or beyond the end, if the input is broadcast along an axis that stays | no: every taped sum is of a full tensor | nothing |
+//! | `sum`, `max` of a single number (no axes) | panics (`utilities/reduction_utils.rs:61`; seen on a device of host memory) | no: what is summed has an axis | nothing |
 //! | `max` | its gradient has the right strides (`max_to/cuda_kernel.rs:112`) | value only: `softmax` takes it without a tape | nothing |
 //! | `matmul` of a broadcast operand | strides 1, 0 or 0, 1 pass for a full matrix (`matmul/mod.rs:315`) and are read beyond the memory; a broadcast batch panics | no: operands are full, or the transpose of one | nothing |
 //! | `slice`, gradient | adds (`slice/slice.cu:33`), where the CPU's overwrites (`slice/cpu_kernel.rs:45`) | no: dropout's mask has no tape | `gather` where there is one |

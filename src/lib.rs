@@ -2,6 +2,7 @@
 
 pub mod analytic;
 pub mod bounds;
+pub mod budget;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod comparison;

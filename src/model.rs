@@ -11,13 +11,13 @@
 
 mod erased;
 
-use crate::config::Recipe;
+use crate::config::{Evaluation, Recipe};
 use crate::data::RowShape;
 use crate::data::table::{Schema, Table};
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
-use crate::likelihood::{DensityRows, OdeEstimate, VlbEstimate};
+use crate::likelihood::{DensityRows, OdeEstimate, Replicate, VlbEstimate};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
 use crate::registry::{Registry, divergence, stepping};
@@ -31,13 +31,14 @@ use crate::work::source;
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
+use std::rc::Rc;
 
 /// A trained network with everything needed to measure and to sample it.
 ///
 /// The network has the moving average of the trained parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
-    network: Box<dyn Measured>,
+    network: Rc<dyn Measured>,
     recipe: Recipe,
     registry: Registry,
     diffusion: DynDiffusion,
@@ -45,6 +46,7 @@ pub struct Model {
     schema: Option<Schema>,
     step: u64,
     learned: States,
+    replicate: Replicate,
 }
 
 impl Model {
@@ -73,9 +75,20 @@ impl Model {
         let network = erased::load(&recipe, &plan, &checkpoint, diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
-        let model = Self { network, recipe, registry, diffusion, shape, schema, step, learned };
+        let replicate = Replicate::default();
+        let model = Self { network, recipe, registry, diffusion, shape, schema, step, learned, replicate };
         model.dequantizers()?;
         Ok(model)
+    }
+
+    /// The same network, measured otherwise than the run's recipe says.
+    pub fn with_evaluation(&self, evaluation: Evaluation) -> Self {
+        Self { recipe: Recipe { evaluation, ..self.recipe.clone() }, ..self.clone() }
+    }
+
+    /// The same with other draws or other probes: see [`Evaluator::with_replicate`](crate::likelihood::Evaluator::with_replicate).
+    pub fn with_replicate(&self, replicate: Replicate) -> Self {
+        Self { replicate, ..self.clone() }
     }
 
     /// The recipe of the run.
@@ -361,6 +374,7 @@ impl Model {
             seed: evaluation.seed,
             draws: evaluation.draws as usize,
             importance_samples: evaluation.importance_samples as usize,
+            replicate: self.replicate,
         })
     }
 }

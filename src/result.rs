@@ -1,5 +1,6 @@
 //! What evaluations found: of a finished run, as `result.json` holds it, and after each stage, as `stages.json` does.
 
+use crate::budget::Budget;
 use crate::dequantization::nats_to_bits_per_dim;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
@@ -45,15 +46,25 @@ pub struct Estimate {
     pub evaluations_per_image: f64,
     /// How long it took.
     pub seconds: f64,
+    /// The parts of its uncertainty, where they were asked for: in nats a row where the estimate is, else in bits/dim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl Estimate {
     /// The same of rows of `dims` numbers, in their units.
     pub fn of_rows(self, dims: usize) -> Self {
-        let nats = |bits: f64| Some(bits * dims as f64 * std::f64::consts::LN_2);
+        let per_bit = dims as f64 * std::f64::consts::LN_2;
+        let nats = |bits: f64| Some(bits * per_bit);
         let (nats_per_row, nats_per_row_standard_error) =
             (nats(self.bits_per_dim), nats(self.standard_error));
-        Self { nats_per_row, nats_per_row_standard_error, ..self }
+        let budget = self.budget.map(|budget| budget.times(per_bit));
+        Self { nats_per_row, nats_per_row_standard_error, budget, ..self }
+    }
+
+    /// What its value and its budget are in.
+    pub fn unit(&self) -> &'static str {
+        if self.nats_per_row.is_some() { "nats/row" } else { "bits/dim" }
     }
 }
 
@@ -230,6 +241,7 @@ mod tests {
             failures: 0,
             evaluations_per_image: 98.5,
             seconds: 12.25,
+            budget: None,
         };
         let fingerprint = serde_json::json!({ "count": 297 });
         let outcome = Outcome {

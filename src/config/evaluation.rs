@@ -141,8 +141,15 @@ pub struct Evaluation {
     /// How the divergence is computed: `"hutchinson"`; for rows of at most 64 numbers `"exact"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence: Option<Divergence>,
+    /// Whether each estimate's error is taken apart, on a subset that is measured again: `false`. See [`budget`](crate::budget).
+    #[serde(skip_serializing_if = "is_false")]
+    pub budget: bool,
     /// One estimate each: `["truncated_normal", "uniform", "gaussian"]`; of rows of numbers, which are measured as they are, `[]`.
     pub dequantizers: Vec<Named>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How samples are drawn.
@@ -223,6 +230,7 @@ impl Default for Evaluation {
             solver: Named::new("dormand_prince"),
             stepping: Stepping::Adaptive(Adaptive::default()),
             divergence: None,
+            budget: false,
             dequantizers: ["truncated_normal", "uniform", "gaussian"].map(Named::new).to_vec(),
         }
     }

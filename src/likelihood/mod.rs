@@ -27,5 +27,5 @@ pub use evaluator::Evaluator;
 pub use field::{DensityDrift, Drift};
 pub use flow::{Conditioning, ProbabilityFlow, RowDensity, States};
 pub use records::{ImageRecord, ImageStatus, OdeEstimate, ProbeNoise, Summary, VlbEstimate, VlbRecord};
-pub use seeds::{DrawKey, Purpose};
+pub use seeds::{DrawKey, Purpose, Replicate};
 pub use state::TensorState;

@@ -7,7 +7,7 @@ use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::likelihood::{
-    Conditioning, DensityRows, Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate,
+    Conditioning, DensityRows, Evaluator, OdeEstimate, ProbabilityFlow, Replicate, RowDensity, VlbEstimate,
 };
 use crate::nn::DynNetwork;
 use crate::parameterization::Parameterization;
@@ -22,6 +22,7 @@ use crate::train::Checkpoint;
 use crate::work::device::{on_device, open};
 use crate::work::networks::fresh;
 use std::fmt::Debug;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How a likelihood is measured.
@@ -33,6 +34,7 @@ pub(super) struct Measurement {
     pub(super) seed: u64,
     pub(super) draws: usize,
     pub(super) importance_samples: usize,
+    pub(super) replicate: Replicate,
 }
 
 /// How samples are drawn: the solver, its steps, the batch and the seed.
@@ -136,6 +138,7 @@ impl<D: ComputeDevice> Typed<D> {
             .with_divergence(how.divergence)
             .with_seed(how.seed)
             .with_conditioning(given)
+            .with_replicate(how.replicate)
             .with_draws(how.draws, how.importance_samples)
     }
 }
@@ -236,16 +239,16 @@ pub(super) fn load(
     plan: &NetworkPlan,
     checkpoint: &Checkpoint<'_>,
     diffusion: DynDiffusion,
-) -> Result<Box<dyn Measured>> {
+) -> Result<Rc<dyn Measured>> {
     fn on<D: ComputeDevice>(
         device: &D,
         (recipe, plan, checkpoint): (&Recipe, &NetworkPlan, &Checkpoint<'_>),
         diffusion: DynDiffusion,
-    ) -> Result<Box<dyn Measured>> {
+    ) -> Result<Rc<dyn Measured>> {
         let mut network = fresh(plan, recipe.seed, device)?;
         checkpoint.load("ema", &mut network)?;
         device.empty_cache();
-        Ok(Box::new(Typed { network, diffusion }))
+        Ok(Rc::new(Typed { network, diffusion }))
     }
     on_device!(open(recipe.device)?, device => on(&device, (recipe, plan, checkpoint), diffusion))
 }

@@ -15,6 +15,7 @@ pub mod divergence;
 pub mod error;
 pub mod files;
 pub mod flax;
+pub mod ladder;
 pub mod level;
 pub mod likelihood;
 pub mod math;

@@ -17,7 +17,7 @@ use crate::data::table::{Schema, Table};
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
-use crate::likelihood::{DensityRows, OdeEstimate, Replicate, VlbEstimate};
+use crate::likelihood::{DensityRows, ImmseEstimate, OdeEstimate, Replicate, VlbEstimate};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
 use crate::registry::{Registry, divergence, stepping};
@@ -246,6 +246,21 @@ impl Model {
         let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
         let (grid, times) = (self.grid()?, self.times()?);
         self.network.vlb(pixels, grid, times, given.as_deref(), self.measurement()?, progress)
+    }
+
+    /// The bound by the information-estimation identity, at as many levels an image as the VLB; `labels` as for [`ode`](Self::ode).
+    ///
+    /// # Errors
+    /// As [`ode`](Self::ode).
+    pub fn immse(
+        &self,
+        pixels: &[u16],
+        labels: &[u16],
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate> {
+        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        let at = (self.grid()?, self.recipe.evaluation.vlb_levels as usize);
+        self.network.immse(pixels, at, given.as_deref(), self.measurement()?, progress)
     }
 
     /// Draws `count` images: grey levels, image after image; `labels` as for [`ode`](Self::ode).

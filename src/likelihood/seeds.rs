@@ -42,6 +42,8 @@ pub enum Purpose {
     Levels,
     /// The prior's draw of a sample.
     Prior,
+    /// Noise levels and noise of the information-estimation identity.
+    Estimation,
 }
 
 impl DrawKey {

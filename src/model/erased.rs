@@ -7,7 +7,7 @@ use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::likelihood::{
-    Conditioning, DensityRows, Evaluator, OdeEstimate, ProbabilityFlow, Replicate, RowDensity, VlbEstimate,
+    Conditioning, DensityRows, Evaluator, ImmseEstimate, OdeEstimate, ProbabilityFlow, Replicate, RowDensity, VlbEstimate,
 };
 use crate::nn::DynNetwork;
 use crate::parameterization::Parameterization;
@@ -66,6 +66,15 @@ pub(super) trait Measured: Debug {
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate>;
+
+    fn immse(
+        &self,
+        pixels: &[u16],
+        times: (PixelGrid, usize),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate>;
 
     fn density(
         &self,
@@ -175,6 +184,17 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
         self.evaluator(how, given)?.vlb(pixels, grid, levels, &*times, progress)
+    }
+
+    fn immse(
+        &self,
+        pixels: &[u16],
+        (grid, levels): (PixelGrid, usize),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate> {
+        self.evaluator(how, given)?.immse(pixels, grid, levels, progress)
     }
 
     fn density(

@@ -7,6 +7,7 @@ pub(crate) mod data;
 pub(crate) mod device;
 mod dry_run;
 mod exchange;
+mod ladder;
 pub(crate) mod learners;
 mod measure;
 pub(crate) mod networks;
@@ -24,6 +25,7 @@ pub use compare::{compare, scatter};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};
+pub use ladder::ladder;
 
 use crate::config::{Evaluation, Recipe};
 use crate::error::{Error, Result};
@@ -233,6 +235,9 @@ fn measured(
         .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
     write_atomically(&run.records(), &text)?;
     outcome.write(&run.result())?;
+    if !recipe.evaluation.ladder.is_empty() {
+        ladder::measured(run, &Model::of(run, registry.clone())?, progress)?;
+    }
     Ok(outcome)
 }
 

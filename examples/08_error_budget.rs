@@ -24,9 +24,9 @@ use idode::pixels::PixelGrid;
 use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
+use rand::SeedableRng;
 use rand::distributions::WeightedIndex;
 use rand::prelude::Distribution;
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, TAU};
 
@@ -82,7 +82,8 @@ impl World {
             let [x, y] = rotated([grid.centre(k), grid.centre(l)]);
             (-0.5 * (x * x / 0.3 + y * y / 0.06)).exp()
         };
-        let weights: Vec<f64> = (0..side).flat_map(|k| (0..side).map(move |l| (k, l))).map(|(k, l)| weight(k, l)).collect();
+        let weights: Vec<f64> =
+            (0..side).flat_map(|k| (0..side).map(move |l| (k, l))).map(|(k, l)| weight(k, l)).collect();
         let total: f64 = weights.iter().sum();
         let pmf = weights.iter().map(|weight| weight / total).collect();
         Ok(Self { diffusion, network, noise, grid, pmf })
@@ -204,7 +205,10 @@ fn main() -> Result<()> {
             println!("{images:6}  {draws:5}  {name:<14}  {exact:.5}   {found:.5}   {:.3}", found / exact);
         }
         let [solver, total] = [budget.solver, budget.total].map(|part| part.unwrap_or(f64::NAN));
-        println!("{images:6}  {draws:5}  solver {solver:+.6}, total {total:.5}, estimate {:+.5} from the truth", mean - truth.mean);
+        println!(
+            "{images:6}  {draws:5}  solver {solver:+.6}, total {total:.5}, estimate {:+.5} from the truth",
+            mean - truth.mean
+        );
     }
     let design = Design { images: 32, draws: 4, probes: 4 };
     let covered = world.covered(200, 128, design)?;

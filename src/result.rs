@@ -271,4 +271,35 @@ mod tests {
         assert_eq!(names, promised);
         assert_eq!(value["estimates"][0]["name"], "ode_truncated_normal");
     }
+
+    /// A budget is in the unit of its estimate.
+    #[test]
+    fn a_budget_of_rows_is_in_nats_and_comes_back_equal() {
+        let summary = crate::likelihood::Summary {
+            bits_per_dim: 1.0,
+            standard_error: 0.5,
+            images: 2,
+            failures: 0,
+            evaluations_per_image: 1.0,
+        };
+        let budget = Budget {
+            data: None,
+            dequantization: 1.0,
+            probe: 0.0,
+            solver: Some(-2.0),
+            total: None,
+            images: 1,
+            draws: 4,
+            probes: 1,
+            negative: vec!["data".into()],
+            finer: None,
+        };
+        let estimate = Estimate { budget: Some(budget), ..summary.estimate("ode", 0.0) }.of_rows(3);
+        let per_bit = 3.0 * std::f64::consts::LN_2;
+        let found = estimate.budget.as_ref().unwrap();
+        assert_eq!((found.data, found.dequantization, found.solver), (None, per_bit, Some(-2.0 * per_bit)));
+        assert_eq!((estimate.unit(), estimate.nats_per_row), ("nats/row", Some(per_bit)));
+        let text = serde_json::to_string(&estimate).unwrap();
+        assert_eq!(serde_json::from_str::<Estimate>(&text).unwrap(), estimate);
+    }
 }

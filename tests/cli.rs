@@ -2,6 +2,8 @@
 //! nothing on disk that was not there before; and whole runs.
 #![cfg(feature = "cli")]
 
+#[path = "cli/budget.rs"]
+mod budget;
 #[path = "cli/checkpointed_blocks.rs"]
 mod checkpointed_blocks;
 #[path = "cli/compare.rs"]

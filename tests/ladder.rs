@@ -51,8 +51,7 @@ fn the_ladder_brackets_the_exact_entropy() -> Result<()> {
     let network = AnalyticNet::<2, _, _>::new(Model::exact(mixture()?), diffusion.clone())?;
     assert_eq!(Network::<f64, Cpu>::dims(&network), 2);
     let images = truth.sample(IMAGES, 5, Split::Test)?;
-    let exact: Vec<f64> =
-        images.rows().map(|row| -0.5 * truth.log2_prob(row).unwrap_or(f64::NAN)).collect();
+    let exact: Vec<f64> = images.rows().map(|row| -0.5 * truth.log2_prob(row).unwrap_or(f64::NAN)).collect();
     let evaluator = || {
         let tolerances = Tolerances { relative: 1e-5, absolute: 1e-5, log_density: 1e-3 };
         let flow = ProbabilityFlow::new(&network, &diffusion)
@@ -74,13 +73,17 @@ fn the_ladder_brackets_the_exact_entropy() -> Result<()> {
     ];
     let start = diffusion.level(range.min());
     let dequantizers: [(&str, Box<dyn Dequantizer>); 3] = [
-        ("ode_uniform", Box::new(UniformBin::new(grid, diffusion.level(UniformBin::default_gamma(two_pixel::LEVELS))))),
+        (
+            "ode_uniform",
+            Box::new(UniformBin::new(grid, diffusion.level(UniformBin::default_gamma(two_pixel::LEVELS)))),
+        ),
         ("ode_truncated_normal", Box::new(TruncatedNormal::new(grid, start))),
         ("ode_gaussian", Box::new(Gaussian::new(grid, start))),
     ];
     for (name, dequantizer) in &dequantizers {
         for k in SAMPLES {
-            let found = evaluator().with_draws(1, k)?.bits_per_dim(images.pixels(), dequantizer, &mut Silent)?;
+            let found =
+                evaluator().with_draws(1, k)?.bits_per_dim(images.pixels(), dequantizer, &mut Silent)?;
             let values = found.records.iter().map(|record| record.bits_per_dim).collect();
             rungs.push(Rung::new(name, k as u64, values));
         }
@@ -100,6 +103,9 @@ fn the_ladder_brackets_the_exact_entropy() -> Result<()> {
     let without: Vec<f64> = lacking.values.iter().map(|value| value - bits(5f64.ln())).collect();
     *lacking = Rung::new("ode_gaussian", 5, without);
     let lines = violations(&rungs, Some(&exact));
-    assert!(lines.len() == 1 && lines[0].starts_with("ode_gaussian, K = 5: below the exact value"), "{lines:?}");
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("ode_gaussian, K = 5: below the exact value"),
+        "{lines:?}"
+    );
     Ok(())
 }

@@ -46,7 +46,9 @@ pub fn measure(
         let values = again(what, images)?;
         match values.len() == images {
             true => Ok(values),
-            false => Err(Error::value("values of a replicate", values.len(), format!("{images}, one an image"))),
+            false => {
+                Err(Error::value("values of a replicate", values.len(), format!("{images}, one an image")))
+            }
         }
     };
     let each = design.draws * design.probes;

@@ -50,7 +50,8 @@ impl World {
 #[test]
 fn components_of_an_exact_design() -> Result<()> {
     // Two images, two draws, two probes. Probes differ by sqrt 2: MS_C = 1. Draws by 2: MS_B = 4. Images by 5: MS_A = 50.
-    let values = vec![0.0, 2f64.sqrt(), 2.0, 2.0 + 2f64.sqrt(), 5.0, 5.0 + 2f64.sqrt(), 7.0, 7.0 + 2f64.sqrt()];
+    let values =
+        vec![0.0, 2f64.sqrt(), 2.0, 2.0 + 2f64.sqrt(), 5.0, 5.0 + 2f64.sqrt(), 7.0, 7.0 + 2f64.sqrt()];
     let found = Nested::new(2, 2, values)?.components();
     let expected = [(found.probe, 1.0), (found.dequantization, 1.5), (found.data, (50.0 - 4.0) / 4.0)];
     for (found, expected) in expected {
@@ -141,10 +142,11 @@ fn the_total_covers_the_truth() -> Result<()> {
 fn a_negative_variance_is_zero_and_said() -> Result<()> {
     // Draws that differ less than their probes do.
     let values = [1.0, 2.0];
-    let found = measure(Estimated { values: &values, draws: 1, solved: false }, Design::default(), |again, n| {
-        let Again::Replicate { draw: _, probe } = again else { unreachable!("no solver") };
-        Ok(vec![probe as f64; n])
-    })?;
+    let found =
+        measure(Estimated { values: &values, draws: 1, solved: false }, Design::default(), |again, n| {
+            let Again::Replicate { draw: _, probe } = again else { unreachable!("no solver") };
+            Ok(vec![probe as f64; n])
+        })?;
     assert_eq!(found.dequantization, 0.0);
     assert!(found.probe > 0.0 && found.negative.contains(&"dequantization".to_owned()), "{found:?}");
     Ok(())

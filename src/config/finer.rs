@@ -14,7 +14,10 @@ impl Stepping {
                     relative: tenth(adaptive.relative),
                     absolute: tenth(adaptive.absolute),
                     log_density: tenth(adaptive.log_density),
-                    max_steps: adaptive.max_steps.saturating_mul(4u64.saturating_pow(times)).min(1_000_000_000),
+                    max_steps: adaptive
+                        .max_steps
+                        .saturating_mul(4u64.saturating_pow(times))
+                        .min(1_000_000_000),
                     controller: adaptive.controller,
                 })
             }

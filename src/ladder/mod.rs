@@ -115,9 +115,9 @@ fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
 pub fn violations(rungs: &[Rung], exact: Option<&[f64]>) -> Vec<String> {
     let mut lines = Vec::new();
     for (i, rung) in rungs.iter().enumerate() {
-        let looser = rungs[..i].iter().filter(|other| {
-            other.name == rung.name && other.importance_samples < rung.importance_samples
-        });
+        let looser = rungs[..i]
+            .iter()
+            .filter(|other| other.name == rung.name && other.importance_samples < rung.importance_samples);
         if let Some(looser) = looser.max_by_key(|other| other.importance_samples) {
             let (worse, error) = difference(&rung.values, &looser.values);
             if worse > SLACK * error {

@@ -151,7 +151,8 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         let mut found = Vec::with_capacity(rows);
         for first in (0..rows).step_by(batch) {
             let block = first..rows.min(first + batch);
-            let seeds: Vec<_> = block.clone().map(|row| self.probe_seed(self.key(row, 0), Purpose::Probe)).collect();
+            let seeds: Vec<_> =
+                block.clone().map(|row| self.probe_seed(self.key(row, 0), Purpose::Probe)).collect();
             let conditioning = conditioning.map(|all| &all[block.start * each..block.end * each]);
             let z = z[block.start * dims..block.end * dims].to_vec();
             found.extend(self.flow.log_density(z, from, &self.divergence, &seeds, conditioning)?);

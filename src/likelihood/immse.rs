@@ -105,21 +105,25 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
             let mut z = Vec::with_capacity(levels * dims);
             for gamma in &gammas {
                 let level = diffusion.level(*gamma);
-                z.extend(x.iter().map(|x| {
-                    level.alpha() * x + level.sigma() * rng.sample::<f64, _>(StandardNormal)
-                }));
+                z.extend(
+                    x.iter()
+                        .map(|x| level.alpha() * x + level.sigma() * rng.sample::<f64, _>(StandardNormal)),
+                );
             }
             let coefficients: Vec<_> = gammas.iter().map(|gamma| diffusion.coefficients(*gamma)).collect();
             let conditioning = self.conditioning.map(|all| conditions_of(all, each, &vec![index; levels]));
-            let f = caller.forward(Rows { z: &z, levels: &coefficients, conditioning: conditioning.as_deref() });
+            let f =
+                caller.forward(Rows { z: &z, levels: &coefficients, conditioning: conditioning.as_deref() });
             let rows = gammas.iter().zip(z.chunks_exact(dims)).zip(f.chunks_exact(dims));
             let gains = rows.map(|((gamma, z), f)| {
                 let level = diffusion.level(*gamma);
                 let (snr, data) = (gamma.snr(), diffusion.parameterization().data(&level));
                 let shrink = snr * VARIANCE / (1.0 + snr * VARIANCE) / level.alpha();
-                let errors = x.iter().zip(z).zip(f).map(|((x, z), f)| {
-                    (x - data.apply(*f, *z)).powi(2) - (x - shrink * z).powi(2)
-                });
+                let errors = x
+                    .iter()
+                    .zip(z)
+                    .zip(f)
+                    .map(|((x, z), f)| (x - data.apply(*f, *z)).powi(2) - (x - shrink * z).powi(2));
                 // d snr = snr d log snr.
                 0.5 * snr * errors.sum::<f64>()
             });
@@ -139,9 +143,9 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
             });
             progress.advance_or_end(records.len() as u64, None)?;
         }
-        let values = records.iter().map(|record| {
-            (Some(record.bits_per_dim).filter(|bits| bits.is_finite()), record.evaluations)
-        });
+        let values = records
+            .iter()
+            .map(|record| (Some(record.bits_per_dim).filter(|bits| bits.is_finite()), record.evaluations));
         let summary = Summary::of(values);
         Ok(ImmseEstimate { records, summary })
     }

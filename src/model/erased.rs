@@ -7,7 +7,8 @@ use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::likelihood::{
-    Conditioning, DensityRows, Evaluator, ImmseEstimate, OdeEstimate, ProbabilityFlow, Replicate, RowDensity, VlbEstimate,
+    Conditioning, DensityRows, Evaluator, ImmseEstimate, OdeEstimate, ProbabilityFlow, Replicate, RowDensity,
+    VlbEstimate,
 };
 use crate::nn::DynNetwork;
 use crate::parameterization::Parameterization;

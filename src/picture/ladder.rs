@@ -23,10 +23,8 @@ pub fn ladder(ladder: &Ladder) -> Result<Png> {
             .map(|rung| (rung.importance_samples as f64, rung.bits_per_dim, 2.0 * rung.standard_error));
         plot = plot.bars(bars);
         plot = match rung.name.starts_with("ode") {
-            true => plot.line(
-                &rung.name,
-                own.iter().map(|rung| (rung.importance_samples as f64, rung.bits_per_dim)),
-            ),
+            true => plot
+                .line(&rung.name, own.iter().map(|rung| (rung.importance_samples as f64, rung.bits_per_dim))),
             false => plot.dashed(&rung.name, ends.map(|k| (k, rung.bits_per_dim))),
         };
     }

@@ -91,7 +91,9 @@ pub(super) fn said(estimate: &Estimate, evaluation: &Evaluation) -> Vec<String> 
         ));
     }
     if budget.solver.is_none() {
-        lines.push(format!("{name}: no solve ended under tolerances ten times smaller: the solver's part is not known"));
+        lines.push(format!(
+            "{name}: no solve ended under tolerances ten times smaller: the solver's part is not known"
+        ));
     }
     if !budget.negative.is_empty() {
         let parts = budget.negative.join(" and ");

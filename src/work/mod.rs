@@ -204,8 +204,8 @@ fn measured(
 ) -> Result<Outcome> {
     let recipe = run.recipe();
     let budget = recipe.evaluation.budget || asked.budget || asked.target.is_some();
-    let model = Model::of(run, registry.clone())?
-        .with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
+    let model =
+        Model::of(run, registry.clone())?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
     let held_out = data::held_out(recipe)?;
     data::check_same(run, &held_out)?;
     let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));

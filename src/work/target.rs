@@ -56,10 +56,9 @@ pub(super) fn reach(
         }
         progress.message(&price(&found, target, (now, next)));
         let divergence = match &hutchinson {
-            Some(hutchinson) => Some(Divergence::Hutchinson(Hutchinson {
-                probes: next.probes as u64,
-                ..hutchinson.clone()
-            })),
+            Some(hutchinson) => {
+                Some(Divergence::Hutchinson(Hutchinson { probes: next.probes as u64, ..hutchinson.clone() }))
+            }
             None => evaluation.divergence.clone(),
         };
         let draws = if drawn { next.draws as u64 } else { evaluation.draws };
@@ -85,7 +84,8 @@ fn out_of_reach(estimate: &Estimate, plan: Plan, (target, limit): (f64, usize)) 
     match plan {
         Plan::Reached | Plan::Spend(_) => None,
         Plan::MoreImages { images: Some(images), least } => {
-            let least = least.map_or_else(String::new, |least| format!(", with which it is at least {least:.4} {unit}"));
+            let least = least
+                .map_or_else(String::new, |least| format!(", with which it is at least {least:.4} {unit}"));
             Some(format!(
                 "{name}: a total error of {target} {unit} takes about {images} rows; there are {limit}{least}"
             ))

@@ -10,7 +10,6 @@
 //! is put beside the exact standard deviation; then 200 budgets of other images and draws say how often the exact value is within two
 //! totals of the estimate.
 
-use dfdx::prelude::Cpu;
 use idode::analytic::nalgebra::DMatrix;
 use idode::analytic::{AnalyticNet, Gaussian, GaussianMixture, Model};
 use idode::budget::{Again, Budget, Design, Estimated, measure};
@@ -197,11 +196,12 @@ fn main() -> Result<()> {
         let (mean, budget) = world.budget(1, images, draws, Design::default())?;
         let (n, m) = (images as f64, draws as f64);
         let parts = [
-            ("data", truth.data / n.sqrt(), budget.data.unwrap_or(f64::NAN)),
+            ("data", truth.data / n.sqrt(), budget.data),
             ("dequantization", truth.dequantization / (n * m).sqrt(), budget.dequantization),
             ("probe", truth.probe / (n * m).sqrt(), budget.probe),
         ];
         for (name, exact, found) in parts {
+            let found = found.unwrap_or(f64::NAN);
             println!("{images:6}  {draws:5}  {name:<14}  {exact:.5}   {found:.5}   {:.3}", found / exact);
         }
         let [solver, total] = [budget.solver, budget.total].map(|part| part.unwrap_or(f64::NAN));

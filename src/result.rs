@@ -284,8 +284,8 @@ mod tests {
         };
         let budget = Budget {
             data: None,
-            dequantization: 1.0,
-            probe: 0.0,
+            dequantization: Some(1.0),
+            probe: Some(0.0),
             solver: Some(-2.0),
             total: None,
             images: 1,
@@ -297,7 +297,10 @@ mod tests {
         let estimate = Estimate { budget: Some(budget), ..summary.estimate("ode", 0.0) }.of_rows(3);
         let per_bit = 3.0 * std::f64::consts::LN_2;
         let found = estimate.budget.as_ref().unwrap();
-        assert_eq!((found.data, found.dequantization, found.solver), (None, per_bit, Some(-2.0 * per_bit)));
+        assert_eq!(
+            (found.data, found.dequantization, found.solver),
+            (None, Some(per_bit), Some(-2.0 * per_bit))
+        );
         assert_eq!((estimate.unit(), estimate.nats_per_row), ("nats/row", Some(per_bit)));
         let text = serde_json::to_string(&estimate).unwrap();
         assert_eq!(serde_json::from_str::<Estimate>(&text).unwrap(), estimate);

@@ -17,11 +17,12 @@ fn parts_are_the_exact_standard_deviations() -> Result<()> {
         let (mean, budget) = world.budget(1, 200, draws, Design { images: 48, draws: 4, probes: 3 })?;
         let single = (200.0 * draws as f64).sqrt();
         let parts = [
-            ("data", truth.data / 200f64.sqrt(), budget.data.unwrap_or(f64::NAN)),
+            ("data", truth.data / 200f64.sqrt(), budget.data),
             ("dequantization", truth.dequantization / single, budget.dequantization),
             ("probe", truth.probe / single, budget.probe),
         ];
         for (name, exact, found) in parts {
+            let found = found.unwrap_or(f64::NAN);
             assert!((found / exact - 1.0).abs() < 0.2, "{draws} draws, {name}: {found}, exactly {exact}");
         }
         let total = budget.total.unwrap_or(f64::NAN);

@@ -1,6 +1,5 @@
 //! The ladder of bounds on data whose probabilities are known, with the network that they make exact.
 
-use dfdx::prelude::Cpu;
 use idode::analytic::nalgebra::DMatrix;
 use idode::analytic::{AnalyticNet, Gaussian as Normal, GaussianMixture, Model};
 use idode::data::{Split, TwoPixel, two_pixel};
@@ -11,7 +10,6 @@ use idode::error::Result;
 use idode::ladder::{IMMSE, Rung, violations};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
-use idode::nn::Network;
 use idode::parameterization::Velocity;
 use idode::pixels::PixelGrid;
 use idode::progress::Silent;
@@ -49,7 +47,6 @@ fn the_ladder_brackets_the_exact_entropy() -> Result<()> {
     let range = GammaRange::for_levels(two_pixel::LEVELS);
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
     let network = AnalyticNet::<2, _, _>::new(Model::exact(mixture()?), diffusion.clone())?;
-    assert_eq!(Network::<f64, Cpu>::dims(&network), 2);
     let images = truth.sample(IMAGES, 5, Split::Test)?;
     let exact: Vec<f64> = images.rows().map(|row| -0.5 * truth.log2_prob(row).unwrap_or(f64::NAN)).collect();
     let evaluator = || {

@@ -34,15 +34,15 @@ impl Design {
 /// Where an estimate's uncertainty comes from, in the unit of the estimate: nats a row where it is in nats, bits/dim otherwise.
 ///
 /// The first three parts are standard errors of the mean, `sqrt(a / n)`, `sqrt(b / (n m))` and `sqrt(c / (n m))` of the
-/// [module](crate::budget)'s components.
+/// [module](crate::budget)'s components. What cannot be known, as where every image of the subset failed, is nothing and `null`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     /// The part of the choice of images; not known of one.
     pub data: Option<f64>,
     /// The part of the draws of an image: the dequantizer's, or the noise and levels of the VLB.
-    pub dequantization: f64,
+    pub dequantization: Option<f64>,
     /// The part of the divergence's random probes: 0 where there are none.
-    pub probe: f64,
+    pub probe: Option<f64>,
     /// By how much the mean changes under tolerances ten times smaller, with its sign; not known where none of those solves
     /// ended, 0 where there is no solver.
     pub solver: Option<f64>,
@@ -94,10 +94,9 @@ impl Budget {
             if variance < 0.0 {
                 negative.push(name.to_owned());
             }
-            (variance.max(0.0) / count).sqrt()
+            (!variance.is_nan()).then(|| (variance.max(0.0) / count).sqrt())
         };
-        let known = (!data.is_nan()).then_some(data);
-        let data = known.map(|data| part("data", data, images));
+        let data = part("data", data, images);
         let dequantization = part("dequantization", components.dequantization, images * draws);
         let probe = part("probe", components.probe, images * draws);
         let (images, draws, probes) = (components.images as u64, design.draws as u64, design.probes as u64);
@@ -113,13 +112,15 @@ impl Budget {
             negative,
             finer: None,
         };
-        let total = data.zip(solver).map(|(_, solver)| parts.random().hypot(solver));
+        let known = data.and(dequantization).and(probe);
+        let total = known.and(solver).map(|solver| parts.random().hypot(solver));
         Self { total, ..parts }
     }
 
     /// What of the total is not the solver's: the root of the sum of the other parts' squares, as far as they are known.
     pub fn random(&self) -> f64 {
-        self.data.unwrap_or(0.0).hypot(self.dequantization).hypot(self.probe)
+        let parts = [self.data, self.dequantization, self.probe];
+        parts.into_iter().flatten().fold(0.0, f64::hypot)
     }
 
     /// Whether the solver's part is above all the others together: the tolerances then decide what is reported.
@@ -133,8 +134,8 @@ impl Budget {
         let of = |part: Option<f64>| part.map(|part| factor * part);
         Self {
             data: of(self.data),
-            dequantization: factor * self.dequantization,
-            probe: factor * self.probe,
+            dequantization: of(self.dequantization),
+            probe: of(self.probe),
             solver: of(self.solver),
             total: of(self.total),
             ..self

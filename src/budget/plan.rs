@@ -69,8 +69,8 @@ pub fn plan(budget: &Budget, now: Effort, limits: Limits, target: f64) -> Plan {
     };
     let (images, draws, probes) = (now.images as f64, now.draws as f64, now.probes as f64);
     let data = data.powi(2) * images;
-    let draw = budget.dequantization.powi(2) * images * draws;
-    let probe = budget.probe.powi(2) * images * draws * probes;
+    let draw = budget.dequantization.unwrap_or(0.0).powi(2) * images * draws;
+    let probe = budget.probe.unwrap_or(0.0).powi(2) * images * draws * probes;
     let needed = |draws: f64, probes: f64| (data + draw / draws + probe / (draws * probes)) / available;
     if available <= 0.0 {
         return Plan::FinerSolver;

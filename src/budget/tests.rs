@@ -110,8 +110,8 @@ fn parts_are_standard_errors_of_the_mean() -> Result<()> {
         let budget = World { seed: 1, truth: TRUTH }.budget(images, draws, Design::default())?;
         let (n, m) = (images as f64, draws as f64);
         let truth = [TRUTH[0] / n.sqrt(), TRUTH[1] / (n * m).sqrt(), TRUTH[2] / (n * m).sqrt()];
-        let found = [budget.data.unwrap_or(f64::NAN), budget.dequantization, budget.probe];
-        for (found, truth) in found.iter().zip(truth) {
+        let found = [budget.data, budget.dequantization, budget.probe];
+        for (found, truth) in found.into_iter().flatten().zip(truth) {
             assert!((found / truth - 1.0).abs() < 0.2, "{draws} draws: {found} {truth}");
         }
         let values = World { seed: 1, truth: TRUTH }.values(images, draws);
@@ -147,8 +147,8 @@ fn a_negative_variance_is_zero_and_said() -> Result<()> {
             let Again::Replicate { draw: _, probe } = again else { unreachable!("no solver") };
             Ok(vec![probe as f64; n])
         })?;
-    assert_eq!(found.dequantization, 0.0);
-    assert!(found.probe > 0.0 && found.negative.contains(&"dequantization".to_owned()), "{found:?}");
+    assert_eq!(found.dequantization, Some(0.0));
+    assert!(found.probe > Some(0.0) && found.negative.contains(&"dequantization".to_owned()), "{found:?}");
     Ok(())
 }
 
@@ -179,14 +179,18 @@ fn a_solver_above_the_other_parts_is_said_with_the_tolerance_that_is_enough() ->
 fn of_one_image_the_data_are_not_known() -> Result<()> {
     let budget = World { seed: 0, truth: TRUTH }.budget(1, 1, Design::default())?;
     assert_eq!((budget.data, budget.total, budget.images), (None, None, 1));
-    assert!(budget.probe > 0.0 && budget.random() > 0.0);
+    assert!(budget.probe > Some(0.0) && budget.random() > 0.0);
+    // Where nothing of the subset has a value, nothing is known of it.
+    let failed = Nested::new(2, 2, vec![f64::NAN; 8])?.components();
+    let budget = Budget::new(Spread::of(&[1.0, 2.0], 1), failed, Design::default(), None);
+    assert_eq!((budget.data, budget.dequantization, budget.probe, budget.total), (None, None, None, None));
     Ok(())
 }
 
 fn budget(parts: [f64; 4]) -> Budget {
     let [data, dequantization, probe, solver] = parts;
     let total = Some(parts.iter().map(|part| part * part).sum::<f64>().sqrt());
-    let (data, solver) = (Some(data), Some(solver));
+    let [data, dequantization, probe, solver] = [data, dequantization, probe, solver].map(Some);
     let (negative, finer) = (Vec::new(), None);
     Budget { data, dequantization, probe, solver, total, images: 64, draws: 4, probes: 4, negative, finer }
 }

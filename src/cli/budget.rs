@@ -12,7 +12,7 @@ pub fn budget_table(outcome: &Outcome) -> String {
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for estimate in &outcome.estimates {
         let Some(budget) = &estimate.budget else { continue };
-        let parts = [budget.data, Some(budget.dequantization), Some(budget.probe)];
+        let parts = [budget.data, budget.dequantization, budget.probe];
         let mut row = vec![estimate.name.clone()];
         row.extend(parts.map(number));
         row.push(budget.solver.map_or_else(|| "-".to_owned(), |solver| format!("{solver:+.5}")));
@@ -45,8 +45,8 @@ mod tests {
         };
         let budget = Budget {
             data: None,
-            dequantization: 0.0125,
-            probe: 0.25,
+            dequantization: Some(0.0125),
+            probe: Some(0.25),
             solver: Some(10.0),
             total: None,
             images: 1,

@@ -48,7 +48,10 @@ pub(super) fn reach(
                 next.draws = next.draws.max(effort.draws);
                 next.probes = next.probes.max(effort.probes);
             }
-            said.extend(out_of_reach(estimate, plan, (target, limit)));
+            said.extend(
+                out_of_reach(estimate, plan, (target, limit))
+                    .filter(|_| !matches!(plan, Plan::Spend(_)) || round == ROUNDS),
+            );
         }
         if next == now || round == ROUNDS {
             said.iter().for_each(|line| progress.message(line));
@@ -82,7 +85,10 @@ fn price(found: &Found, target: f64, (now, next): (Effort, Effort)) -> String {
 fn out_of_reach(estimate: &Estimate, plan: Plan, (target, limit): (f64, usize)) -> Option<String> {
     let (name, unit) = (&estimate.name, estimate.unit());
     match plan {
-        Plan::Reached | Plan::Spend(_) => None,
+        Plan::Reached => None,
+        Plan::Spend(Effort { images, draws, probes }) => Some(format!(
+            "{name}: a total error of {target} {unit} is not reached; it takes about {images} rows with {draws} draws and {probes} probes"
+        )),
         Plan::MoreImages { images: Some(images), least } => {
             let least = least
                 .map_or_else(String::new, |least| format!(", with which it is at least {least:.4} {unit}"));

@@ -41,7 +41,7 @@
 //! every tolerance is ten times smaller (or there are twice as many fixed steps). It has a sign, and stands in the total by its square.
 //!
 //! # Reference
-//! Searle, Casella, McCulloch, "Variance Components" (1992), sections 3.5 and 5.2: estimators of balanced nested designs.
+//! Searle, Casella, McCulloch, "Variance Components" (Wiley, 1992): estimators of balanced nested designs.
 
 mod measure;
 mod nested;

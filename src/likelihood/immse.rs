@@ -74,7 +74,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
     /// Pixels that are not whole images or not grey levels of `grid`, or no levels.
     ///
     /// # Reference
-    /// Kong, Brekelmans, Ver Steeg, "Information-Theoretic Diffusion" (arXiv 2302.03792), equations 8 and 11.
+    /// Kong, Brekelmans, Ver Steeg, "Information-Theoretic Diffusion" (arXiv 2302.03792).
     pub fn immse(
         &self,
         pixels: &[u16],

@@ -35,7 +35,7 @@ const LEVELS: u32 = 8;
 const VARIANCES: [f64; 2] = [0.3, 0.03];
 
 /// Data and model.
-pub struct World {
+pub(crate) struct World {
     diffusion: Diffusion<VariancePreserving, Velocity>,
     network: AnalyticNet<2, VariancePreserving, Velocity>,
     noise: UniformBin,
@@ -45,11 +45,11 @@ pub struct World {
 
 /// What is true of single values, in bits/dim: their mean, and the standard deviations over images, draws and probes.
 #[derive(Clone, Copy, Debug)]
-pub struct Truth {
-    pub mean: f64,
-    pub data: f64,
-    pub dequantization: f64,
-    pub probe: f64,
+pub(crate) struct Truth {
+    pub(crate) mean: f64,
+    pub(crate) data: f64,
+    pub(crate) dequantization: f64,
+    pub(crate) probe: f64,
 }
 
 /// The coordinates of a row along `(1, 1)` and `(1, -1)`.
@@ -65,7 +65,7 @@ fn noised(level: &Level) -> [f64; 2] {
 impl World {
     /// # Errors
     /// None: every constant is good.
-    pub fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let range = GammaRange::for_levels(LEVELS);
         let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
         let (along, across) = (0.5 * (VARIANCES[0] + VARIANCES[1]), 0.5 * (VARIANCES[0] - VARIANCES[1]));
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// Every sum.
-    pub fn truth(&self) -> Truth {
+    pub(crate) fn truth(&self) -> Truth {
         // Three points integrate the square of a quadratic exactly.
         let nodes = [(-0.6f64.sqrt(), 5.0 / 18.0), (0.0, 8.0 / 18.0), (0.6f64.sqrt(), 5.0 / 18.0)];
         let (alpha, half) = (self.noise.level().alpha(), 0.5 * self.grid.bin_width());
@@ -142,7 +142,13 @@ impl World {
     ///
     /// # Errors
     /// None that these settings can meet.
-    pub fn budget(&self, seed: u64, images: usize, draws: usize, design: Design) -> Result<(f64, Budget)> {
+    pub(crate) fn budget(
+        &self,
+        seed: u64,
+        images: usize,
+        draws: usize,
+        design: Design,
+    ) -> Result<(f64, Budget)> {
         let states = WeightedIndex::new(&self.pmf)
             .map_err(|error| idode::error::Error::value("probabilities", error, "a distribution"))?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -175,7 +181,7 @@ impl World {
     ///
     /// # Errors
     /// As [`budget`](Self::budget).
-    pub fn covered(&self, repetitions: u64, images: usize, design: Design) -> Result<u64> {
+    pub(crate) fn covered(&self, repetitions: u64, images: usize, design: Design) -> Result<u64> {
         let truth = self.truth().mean;
         let mut covered = 0;
         for seed in 0..repetitions {

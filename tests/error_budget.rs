@@ -8,16 +8,19 @@ use example::World;
 use idode::budget::Design;
 use idode::error::Result;
 
+/// The standard error of the data's part is 8% of it at this many images, and 14% at 200.
+const IMAGES: usize = 600;
+
 /// Within 20% of the exact standard deviations, with one draw of an image and with several.
 #[test]
 fn parts_are_the_exact_standard_deviations() -> Result<()> {
     let world = World::new()?;
     let truth = world.truth();
     for draws in [1, 3] {
-        let (mean, budget) = world.budget(1, 200, draws, Design { images: 48, draws: 4, probes: 3 })?;
-        let single = (200.0 * draws as f64).sqrt();
+        let (mean, budget) = world.budget(1, IMAGES, draws, Design { images: 48, draws: 4, probes: 3 })?;
+        let single = ((IMAGES * draws) as f64).sqrt();
         let parts = [
-            ("data", truth.data / 200f64.sqrt(), budget.data),
+            ("data", truth.data / (IMAGES as f64).sqrt(), budget.data),
             ("dequantization", truth.dequantization / single, budget.dequantization),
             ("probe", truth.probe / single, budget.probe),
         ];

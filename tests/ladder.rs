@@ -16,9 +16,10 @@ use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 use idode::time::Uniform;
+use std::f64::consts::{E, TAU};
 
-const IMAGES: usize = 40;
-const SAMPLES: [usize; 3] = [1, 2, 5];
+const IMAGES: usize = 24;
+const SAMPLES: [usize; 2] = [1, 5];
 
 /// Weight, means, standard deviations and correlation of the set's components, in levels.
 const COMPONENTS: [(f64, [f64; 2], [f64; 2], f64); 3] = [
@@ -39,7 +40,7 @@ fn mixture() -> Result<GaussianMixture> {
     GaussianMixture::new(components.into_iter().collect::<Result<Vec<_>>>()?)
 }
 
-/// Every rung is above the exact value and the tightest are close to it, in order.
+/// Every rung is above the exact value, in order, by what its noise leaves.
 #[test]
 fn the_ladder_brackets_the_exact_entropy() -> Result<()> {
     let truth = TwoPixel::new();
@@ -86,13 +87,23 @@ fn the_ladder_brackets_the_exact_entropy() -> Result<()> {
         }
     }
     assert_eq!(violations(&rungs, Some(&exact)), [""; 0], "{rungs:?}");
-    let mean = exact.iter().sum::<f64>() / IMAGES as f64;
+    // The network's density is flat over a bin, so a bound of one draw lacks what its noise is narrower than a bin, in bits/dim, and nothing
+    // if it fills the bin.
+    let narrower = (grid.bin_width() / (start.sigma() / start.alpha())).log2() - 0.5 * (TAU * E).log2();
     for rung in &rungs {
-        // Bits that noise, bins and a finite K may leave of an exact network.
-        let left = rung.bits_per_dim - mean;
-        println!("{:<28} {left:+.4} +- {:.4}", rung.label(), rung.standard_error);
-        let least = if rung.name.starts_with("ode") { 0.02 } else { 0.1 };
-        assert!(left.abs() < least, "{}: {left}", rung.label());
+        let above = rung.values.iter().zip(&exact).map(|(value, exact)| value - exact).collect();
+        let Rung { bits_per_dim: left, standard_error, .. } = Rung::new("", 1, above);
+        println!("{:<28} {left:+.4} +- {standard_error:.4}", rung.label());
+        match (rung.name.as_str(), rung.importance_samples) {
+            ("ode_uniform", _) => assert!(left.abs() < 0.03, "{}: {left}", rung.label()),
+            // The cut at three standard deviations changes the noise's entropy by less than this.
+            (_, 1) => {
+                let off = (left - narrower).abs();
+                assert!(off < 4.0 * standard_error + 0.03, "{}: {left} +- {standard_error}", rung.label());
+            }
+            // Between the bound of one draw and the exact value.
+            _ => assert!(left < narrower + 3.0 * standard_error, "{}: {left}", rung.label()),
+        }
     }
     // What a K-sample bound without its -ln K would be.
     let lacking = rungs.iter_mut().rfind(|rung| rung.importance_samples == 5);

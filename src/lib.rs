@@ -2,6 +2,7 @@
 
 pub mod analytic;
 pub mod bounds;
+pub mod budget;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod comparison;
@@ -16,6 +17,7 @@ pub mod files;
 pub mod flax;
 #[cfg(doctest)]
 mod guide;
+pub mod ladder;
 pub mod level;
 pub mod likelihood;
 pub mod math;

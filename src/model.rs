@@ -11,13 +11,13 @@
 
 mod erased;
 
-use crate::config::Recipe;
+use crate::config::{Evaluation, Recipe};
 use crate::data::RowShape;
 use crate::data::table::{Schema, Table};
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
-use crate::likelihood::{DensityRows, OdeEstimate, VlbEstimate};
+use crate::likelihood::{DensityRows, ImmseEstimate, OdeEstimate, Replicate, VlbEstimate};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
 use crate::registry::{Registry, divergence, stepping};
@@ -31,13 +31,14 @@ use crate::work::source;
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
+use std::rc::Rc;
 
 /// A trained network with everything needed to measure and to sample it.
 ///
 /// The network has the moving average of the trained parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
-    network: Box<dyn Measured>,
+    network: Rc<dyn Measured>,
     recipe: Recipe,
     registry: Registry,
     diffusion: DynDiffusion,
@@ -45,6 +46,7 @@ pub struct Model {
     schema: Option<Schema>,
     step: u64,
     learned: States,
+    replicate: Replicate,
 }
 
 impl Model {
@@ -73,9 +75,20 @@ impl Model {
         let network = erased::load(&recipe, &plan, &checkpoint, diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
-        let model = Self { network, recipe, registry, diffusion, shape, schema, step, learned };
+        let replicate = Replicate::default();
+        let model = Self { network, recipe, registry, diffusion, shape, schema, step, learned, replicate };
         model.dequantizers()?;
         Ok(model)
+    }
+
+    /// The same network, measured otherwise than the run's recipe says.
+    pub fn with_evaluation(&self, evaluation: Evaluation) -> Self {
+        Self { recipe: Recipe { evaluation, ..self.recipe.clone() }, ..self.clone() }
+    }
+
+    /// The same with other draws or other probes: see [`Evaluator::with_replicate`](crate::likelihood::Evaluator::with_replicate).
+    pub fn with_replicate(&self, replicate: Replicate) -> Self {
+        Self { replicate, ..self.clone() }
     }
 
     /// The recipe of the run.
@@ -235,6 +248,21 @@ impl Model {
         self.network.vlb(pixels, grid, times, given.as_deref(), self.measurement()?, progress)
     }
 
+    /// The bound by the information-estimation identity, at as many levels an image as the VLB; `labels` as for [`ode`](Self::ode).
+    ///
+    /// # Errors
+    /// As [`ode`](Self::ode).
+    pub fn immse(
+        &self,
+        pixels: &[u16],
+        labels: &[u16],
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate> {
+        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        let at = (self.grid()?, self.recipe.evaluation.vlb_levels as usize);
+        self.network.immse(pixels, at, given.as_deref(), self.measurement()?, progress)
+    }
+
     /// Draws `count` images: grey levels, image after image; `labels` as for [`ode`](Self::ode).
     ///
     /// # Errors
@@ -361,6 +389,7 @@ impl Model {
             seed: evaluation.seed,
             draws: evaluation.draws as usize,
             importance_samples: evaluation.importance_samples as usize,
+            replicate: self.replicate,
         })
     }
 }

@@ -2,6 +2,8 @@
 //! nothing on disk that was not there before; and whole runs.
 #![cfg(feature = "cli")]
 
+#[path = "cli/budget.rs"]
+mod budget;
 #[path = "cli/checkpointed_blocks.rs"]
 mod checkpointed_blocks;
 #[path = "cli/compare.rs"]
@@ -267,7 +269,7 @@ fn arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     assert!(refusal(root, &[]).starts_with(
-        "no command: expected train, eval, sample, compare, import, export, bench, list or new-plugin"
+        "no command: expected train, eval, ladder, sample, compare, import, export, bench, list or new-plugin"
     ));
     let line = refusal(root, &["trian"]);
     assert!(line.contains("trian") && line.contains("train"), "{line}");

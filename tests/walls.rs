@@ -24,6 +24,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("diffusion", &["error", "level", "math", "parameterization", "schedule"]),
     ("divergence", &["error"]),
     ("objective", &["diffusion", "error", "level", "nn", "parameterization", "schedule", "tensor"]),
+    ("budget", &["error"]),
     ("comparison", &["error", "progress", "result"]),
     ("progress", &["error"]),
     ("files", &["error"]),

@@ -48,6 +48,20 @@ pub(super) enum Command {
     Eval {
         /// The run's folder.
         run: PathBuf,
+        /// Say which part of each estimate's error comes from the data, the draws, the probes and the solver.
+        #[arg(long)]
+        budget: bool,
+        /// Spend images, draws and probes until each estimate's total error is at most this, in its unit, or say what that would take.
+        #[arg(long, value_name = "ERROR", value_parser = positive)]
+        target: Option<f64>,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
+    },
+    /// Measure a trained run by every bound on the same images, and test the order that they must have.
+    Ladder {
+        /// The run's folder.
+        run: PathBuf,
         /// Where to compute: cpu or cuda:N [default: as the recipe says].
         #[arg(long, value_name = "DEVICE")]
         device: Option<Device>,
@@ -141,6 +155,14 @@ pub(super) enum Command {
     },
 }
 
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err(format!("\"{text}\": expected a number above 0, such as 0.002")),
+    }
+}
+
 /// A condition by name.
 fn condition(text: &str) -> Result<(String, f64), String> {
     let expected = || format!("\"{text}\": expected NAME=VALUE with a finite number, such as y=1.5");
@@ -164,7 +186,7 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample, compare, import, export, bench, list or new-plugin (see idode --help)"
+                "no command: expected train, eval, ladder, sample, compare, import, export, bench, list or new-plugin (see idode --help)"
                     .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),

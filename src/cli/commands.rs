@@ -1,7 +1,9 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, Exit, comparison_table, interrupt, list, new_plugin, print, table};
+use super::{
+    Bar, Exit, budget_table, comparison_table, interrupt, ladder_table, list, new_plugin, print, table,
+};
 use crate::comparison::Reference;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
@@ -9,7 +11,7 @@ use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::Outcome;
 use crate::run::RunFolder;
-use crate::work::{self, Case, Chosen, Destination, Imported, Trained, Wanted};
+use crate::work::{self, Asked, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,7 +32,10 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
             };
             train(&recipe, &destination, max_time.map(|time| begun + time), device, registry)
         }
-        Command::Eval { run, device } => evaluate(&run, device, registry),
+        Command::Eval { run, budget, target, device } => {
+            evaluate(&run, Asked { budget, target }, device, registry)
+        }
+        Command::Ladder { run, device } => ladder(&run, device, registry),
         Command::Sample { run, count, conditions, format, log_prob, device } => {
             let wanted = Wanted { count, conditions, npy: format == "npy", log_prob };
             sample(&run, wanted, device, registry)
@@ -64,7 +69,8 @@ fn train(
     let mut bar = Bar::until(until);
     match work::train(&recipe, registry, destination, &mut bar)? {
         Trained::Finished(outcome) => {
-            print(&format!("{}\n{}\n", table(&outcome), folder.display()))?;
+            let tables = table(&outcome) + &budget_table(&outcome);
+            print(&format!("{tables}\n{}\n", folder.display()))?;
             Ok(measured(&outcome))
         }
         Trained::Interrupted { step } => {
@@ -85,11 +91,20 @@ fn measured(outcome: &Outcome) -> Exit {
     if outcome.is_whole() { Exit::Done } else { Exit::NoValue }
 }
 
-fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<Exit> {
+fn evaluate(path: &Path, asked: Asked, device: Option<Device>, registry: &Registry) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
-    let outcome = work::evaluate(&run, registry, &mut Bar::new())?;
-    print(&format!("{}\n{}\n", table(&outcome), run.result().display()))?;
+    let outcome = work::evaluate_with(&run, registry, asked, &mut Bar::new())?;
+    let tables = table(&outcome) + &budget_table(&outcome);
+    print(&format!("{tables}\n{}\n", run.result().display()))?;
     Ok(measured(&outcome))
+}
+
+fn ladder(path: &Path, device: Option<Device>, registry: &Registry) -> Result<Exit> {
+    let run = RunFolder::open(path)?.on(device);
+    let found = work::ladder(&run, registry, &mut Bar::new())?;
+    let files = format!("{}\n{}", run.ladder().display(), run.ladder_picture().display());
+    print(&format!("{}\n{files}\n", ladder_table(&found)))?;
+    Ok(Exit::Done)
 }
 
 fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<Exit> {

@@ -9,17 +9,21 @@
 
 mod arguments;
 mod bar;
+mod budget;
 mod commands;
 mod comparison;
 mod duration;
 mod exit;
 pub mod interrupt;
+mod ladder;
 mod list;
 mod new_plugin;
 mod table;
 
 pub use bar::Bar;
+pub use budget::budget_table;
 pub use comparison::comparison_table;
+pub use ladder::ladder_table;
 pub use table::table;
 
 use crate::error::{Error, printable};

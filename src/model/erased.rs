@@ -7,7 +7,8 @@ use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::likelihood::{
-    Conditioning, DensityRows, Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate,
+    Conditioning, DensityRows, Evaluator, ImmseEstimate, OdeEstimate, ProbabilityFlow, Replicate, RowDensity,
+    VlbEstimate,
 };
 use crate::nn::DynNetwork;
 use crate::parameterization::Parameterization;
@@ -22,6 +23,7 @@ use crate::train::Checkpoint;
 use crate::work::device::{on_device, open};
 use crate::work::networks::fresh;
 use std::fmt::Debug;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How a likelihood is measured.
@@ -33,6 +35,7 @@ pub(super) struct Measurement {
     pub(super) seed: u64,
     pub(super) draws: usize,
     pub(super) importance_samples: usize,
+    pub(super) replicate: Replicate,
 }
 
 /// How samples are drawn: the solver, its steps, the batch and the seed.
@@ -64,6 +67,15 @@ pub(super) trait Measured: Debug {
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate>;
+
+    fn immse(
+        &self,
+        pixels: &[u16],
+        times: (PixelGrid, usize),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate>;
 
     fn density(
         &self,
@@ -136,6 +148,7 @@ impl<D: ComputeDevice> Typed<D> {
             .with_divergence(how.divergence)
             .with_seed(how.seed)
             .with_conditioning(given)
+            .with_replicate(how.replicate)
             .with_draws(how.draws, how.importance_samples)
     }
 }
@@ -172,6 +185,17 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
         self.evaluator(how, given)?.vlb(pixels, grid, levels, &*times, progress)
+    }
+
+    fn immse(
+        &self,
+        pixels: &[u16],
+        (grid, levels): (PixelGrid, usize),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate> {
+        self.evaluator(how, given)?.immse(pixels, grid, levels, progress)
     }
 
     fn density(
@@ -236,16 +260,16 @@ pub(super) fn load(
     plan: &NetworkPlan,
     checkpoint: &Checkpoint<'_>,
     diffusion: DynDiffusion,
-) -> Result<Box<dyn Measured>> {
+) -> Result<Rc<dyn Measured>> {
     fn on<D: ComputeDevice>(
         device: &D,
         (recipe, plan, checkpoint): (&Recipe, &NetworkPlan, &Checkpoint<'_>),
         diffusion: DynDiffusion,
-    ) -> Result<Box<dyn Measured>> {
+    ) -> Result<Rc<dyn Measured>> {
         let mut network = fresh(plan, recipe.seed, device)?;
         checkpoint.load("ema", &mut network)?;
         device.empty_cache();
-        Ok(Box::new(Typed { network, diffusion }))
+        Ok(Rc::new(Typed { network, diffusion }))
     }
     on_device!(open(recipe.device)?, device => on(&device, (recipe, plan, checkpoint), diffusion))
 }

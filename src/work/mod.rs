@@ -1,11 +1,13 @@
 //! Work by recipe: what the commands `train`, `eval`, `sample` and `compare` do, without a command line.
 
 mod bench;
+mod budget;
 mod compare;
 pub(crate) mod data;
 pub(crate) mod device;
 mod dry_run;
 mod exchange;
+mod ladder;
 pub(crate) mod learners;
 mod measure;
 pub(crate) mod networks;
@@ -15,6 +17,7 @@ mod sample_densities;
 mod samples;
 pub(crate) mod source;
 mod stage;
+mod target;
 mod training;
 
 pub use bench::{Case, Figures, bench};
@@ -22,8 +25,9 @@ pub use compare::{compare, scatter};
 pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};
+pub use ladder::ladder;
 
-use crate::config::Recipe;
+use crate::config::{Evaluation, Recipe};
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::model::Model;
@@ -155,7 +159,7 @@ pub fn train(
 
 /// What follows training.
 fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    let outcome = measured(run, registry, progress)?;
+    let outcome = measured(run, registry, Asked::default(), progress)?;
     draw_curve(run, &outcome)?;
     draw_samples(run, registry, &Wanted::default(), progress)?;
     Ok(outcome)
@@ -166,28 +170,62 @@ fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> 
 /// # Errors
 /// A run without a checkpoint that can be used, or whose folder another process writes in.
 pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    let _lock = run.lock()?;
-    measured(run, registry, progress)
+    evaluate_with(run, registry, Asked::default(), progress)
 }
 
-fn measured(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
+/// What an evaluation is asked for beside what the recipe says.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// Whether each estimate's error is taken apart: see [`budget`](crate::budget).
+    pub budget: bool,
+    /// The total error, in an estimate's unit, that images, draws and probes are spent on to reach it.
+    pub target: Option<f64>,
+}
+
+/// [`evaluate`], with what is asked for beside what the recipe says.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with(
+    run: &RunFolder,
+    registry: &Registry,
+    asked: Asked,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let _lock = run.lock()?;
+    measured(run, registry, asked, progress)
+}
+
+fn measured(
+    run: &RunFolder,
+    registry: &Registry,
+    asked: Asked,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
     let recipe = run.recipe();
-    let model = Model::of(run, registry.clone())?;
+    let budget = recipe.evaluation.budget || asked.budget || asked.target.is_some();
+    let model =
+        Model::of(run, registry.clone())?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
     let held_out = data::held_out(recipe)?;
     data::check_same(run, &held_out)?;
     let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
-    let found = match &held_out {
-        Source::Images(images) => {
-            data::passed_over(&**images).iter().for_each(|said| progress.message(said));
-            measure::images(run, &model, &**images, count, progress)?
-        }
-        Source::Table(table) => measure::table(run, &model, &table.rows.truncated(count), progress)?,
+    if let Source::Images(images) = &held_out {
+        data::passed_over(&**images).iter().for_each(|said| progress.message(said));
+    }
+    let measure = |model: &Model, count: usize, progress: &mut dyn Progress| match &held_out {
+        Source::Images(images) => measure::images(run, model, &**images, count, progress),
+        Source::Table(table) => measure::table(run, model, &table.rows.truncated(count), progress),
+    };
+    let step = model.step();
+    let (found, count) = match asked.target {
+        None => (measure(&model, count, progress)?, count),
+        Some(target) => target::reach(target, model, (count, held_out.rows()), measure, progress)?,
     };
     let baseline = data::baseline(recipe, count)?;
     let (name, split) = held_out.name();
     let outcome = Outcome {
         data: DataRecord { name, split: split.to_string(), fingerprint: held_out.fingerprint()? },
-        step: model.step(),
+        step,
         seed: recipe.evaluation.seed,
         baseline,
         estimates: found.estimates,
@@ -197,6 +235,9 @@ fn measured(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -
         .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
     write_atomically(&run.records(), &text)?;
     outcome.write(&run.result())?;
+    if !recipe.evaluation.ladder.is_empty() {
+        ladder::measured(run, &Model::of(run, registry.clone())?, progress)?;
+    }
     Ok(outcome)
 }
 

@@ -67,7 +67,7 @@ fn whole_recipes_are_recipes() {
     for (path, text) in pages() {
         for (kind, body) in blocks(&text).iter().filter(|(kind, _)| kind.starts_with("toml,recipe")) {
             let recipe = Recipe::parse(&path, body).unwrap_or_else(|error| panic!("{kind}: {error}"));
-            idode::registry::Registry::default()
+            <idode::registry::Registry>::default()
                 .check(&recipe)
                 .unwrap_or_else(|error| panic!("{kind}: {error}"));
             count += 1;

@@ -18,6 +18,7 @@ mod ticks;
 pub use axis::Axis;
 pub use corner::corner;
 pub use curve::curve;
+pub(crate) use curve::is_drawn;
 pub use grid::grid;
 pub use ladder::ladder;
 pub use plot::Plot;

@@ -293,5 +293,10 @@ fn draw_curve(run: &RunFolder, outcome: &Outcome) -> Result<()> {
     let baseline = outcome.baseline.iter().map(|b| (b.name.clone(), b.bits_per_dim));
     let estimates = outcome.estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
     let references: Vec<(String, f64)> = baseline.chain(estimates).collect();
-    picture::curve(&MetricsLog::read(&run.metrics())?, &references)?.write(&run.curve())
+    let metrics = MetricsLog::read(&run.metrics())?;
+    // A run that was diverging from its first logged step has none.
+    if !metrics.iter().any(|step| picture::is_drawn(step.bits_per_dim)) {
+        return Ok(());
+    }
+    picture::curve(&metrics, &references)?.write(&run.curve())
 }

@@ -93,14 +93,16 @@ fn out_of_reach(estimate: &Estimate, plan: Plan, (target, limit): (f64, usize)) 
             let least = least
                 .map_or_else(String::new, |least| format!(", with which it is at least {least:.4} {unit}"));
             Some(format!(
-                "{name}: a total error of {target} {unit} takes about {images} rows; there are {limit}{least}"
+                "{name}: a total error of {target} {unit} takes about {} rows; there are {limit}{least}",
+                // In powers of ten where nobody could have them.
+                if images < 1_000_000_000 { images.to_string() } else { format!("{:.0e}", images as f64) }
             ))
         }
         Plan::MoreImages { images: None, .. } => {
             Some(format!("{name}: what a total error of {target} {unit} takes cannot be said of one row"))
         }
         Plan::FinerSolver => Some(format!(
-            "{name}: a total error of {target} {unit} takes smaller tolerances in evaluation.stepping: the solver's part alone is {:.4} {unit}",
+            "{name}: a total error of {target} {unit} takes smaller tolerances in evaluation.stepping: the solver's part alone is {:.1e} {unit}",
             estimate.budget.as_ref().and_then(|budget| budget.solver).unwrap_or(f64::NAN).abs()
         )),
     }

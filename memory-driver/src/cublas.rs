@@ -205,7 +205,7 @@ mod tests {
         // SAFETY: the factors and the buffers are this test's.
         let status = unsafe { product::<f64>([2, 1, 3], [&1.0, &beta], operands, 1) };
         let answer = buffers[2].1.iter().map(std::cell::Cell::get).collect();
-        [a, b, c].map(|address| free(address).unwrap());
+        [a, b, c].into_iter().for_each(|address| free(address).unwrap());
         (status, answer)
     }
 

@@ -10,15 +10,12 @@ type Of<T> = fn(T, T) -> T;
 
 /// The function and its two derivatives.
 fn table<T: Number>(name: &str) -> Option<[Of<T>; 3]> {
-    /// 1 where the operand decides, a half where both do.
-    fn share<T: Number>(decides: bool, both: bool) -> T {
-        let half = (T::one() + T::one()).recip();
-        if both {
-            half
-        } else if decides {
-            T::one()
-        } else {
-            T::zero()
+    /// 1 where the operand decides, 0 where the other does, a half where neither does.
+    fn share<T: Number>(own: bool, other: bool) -> T {
+        match (own, other) {
+            (true, _) => T::one(),
+            (_, true) => T::zero(),
+            _ => (T::one() + T::one()).recip(),
         }
     }
     Some(match name {
@@ -26,12 +23,8 @@ fn table<T: Number>(name: &str) -> Option<[Of<T>; 3]> {
         "bsub" => [|x, y| x - y, |_, _| T::one(), |_, _| -T::one()],
         "bmul" => [|x, y| x * y, |_, y| y, |x, _| x],
         "bdiv" => [|x, y| x / y, |_, y| y.recip(), |x, y| -x / (y * y)],
-        "maximum" => {
-            [|x, y| x.max(y), |x, y| share(x > y, !(x > y || x < y)), |x, y| share(x < y, !(x > y || x < y))]
-        }
-        "minimum" => {
-            [|x, y| x.min(y), |x, y| share(x < y, !(x > y || x < y)), |x, y| share(x > y, !(x > y || x < y))]
-        }
+        "maximum" => [|x, y| x.max(y), |x, y| share(x > y, x < y), |x, y| share(x < y, x > y)],
+        "minimum" => [|x, y| x.min(y), |x, y| share(x < y, x > y), |x, y| share(x > y, x < y)],
         _ => return None,
     })
 }

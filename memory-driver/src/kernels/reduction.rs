@@ -66,9 +66,9 @@ fn sum_gradient<T: Number>(arguments: &mut Arguments<'_>) {
     let (count, axes) = (arguments.number::<usize>(), arguments.number::<usize>());
     let (times, info) = (arguments.number::<T>(), arguments.table());
     let (dx, dy) = (arguments.buffer::<T>(), arguments.buffer::<T>());
-    for i in 0..visited(count, arguments) {
+    for (i, dx) in dx[..visited(count, arguments)].iter().enumerate() {
         let at = restrided(i, &info[..axes], &info[axes..2 * axes], &info[2 * axes..3 * axes]);
-        dx[i].set(dx[i].get() + dy[at].get() * times);
+        dx.set(dx.get() + dy[at].get() * times);
     }
 }
 

@@ -42,6 +42,8 @@ const CHECKS: &[Check] = &[
             "--test",
             "device",
             "--test",
+            "device_memory",
+            "--test",
             "device_operations",
             "--test",
             "device_training",
@@ -59,7 +61,7 @@ const CHECKS: &[Check] = &[
             "central_differences",
             "every_case_agrees",
         ],
-        Some(("IDODE_REFERENCE_ONLY", "checkpoint,loss,network,time")),
+        Some(("IDODE_REFERENCE_ONLY", "checkpoint,loss,network_32,time")),
     ),
 ];
 

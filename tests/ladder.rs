@@ -47,7 +47,7 @@ fn the_ladder_brackets_the_exact_entropy() -> Result<()> {
     let grid = PixelGrid::new(two_pixel::LEVELS)?;
     let range = GammaRange::for_levels(two_pixel::LEVELS);
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
-    let network = AnalyticNet::<2, _, _>::new(Model::exact(mixture()?), diffusion.clone())?;
+    let network = AnalyticNet::<2, _, _>::new(Model::exact(mixture()?), diffusion)?;
     let images = truth.sample(IMAGES, 5, Split::Test)?;
     let exact: Vec<f64> = images.rows().map(|row| -0.5 * truth.log2_prob(row).unwrap_or(f64::NAN)).collect();
     let evaluator = || {

@@ -18,6 +18,8 @@ pub mod interrupt;
 mod ladder;
 mod list;
 mod new_plugin;
+#[cfg(feature = "cuda")]
+mod shortage;
 mod table;
 
 pub use bar::Bar;
@@ -39,7 +41,12 @@ pub fn run(registry: Registry) -> ExitCode {
         Ok(arguments) => arguments.command,
         Err(answer) => return answer.give(),
     };
-    match commands::execute(command, &registry) {
+    let work = || commands::execute(command, &registry);
+    #[cfg(feature = "cuda")]
+    let done = shortage::told(work);
+    #[cfg(not(feature = "cuda"))]
+    let done = work();
+    match done {
         Ok(exit) => exit.into(),
         Err(error) => {
             complain(&error.to_string());

@@ -44,6 +44,8 @@ const CHECKS: &[Check] = &[
             "--test",
             "device",
             "--test",
+            "device_memory",
+            "--test",
             "device_operations",
             "--test",
             "device_training",
@@ -61,7 +63,7 @@ const CHECKS: &[Check] = &[
             "central_differences",
             "every_case_agrees",
         ],
-        Some(("IDODE_REFERENCE_ONLY", "checkpoint,loss,network,time")),
+        Some(("IDODE_REFERENCE_ONLY", "checkpoint,loss,network_32,time")),
     ),
 ];
 

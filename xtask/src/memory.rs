@@ -28,6 +28,7 @@ pub(crate) fn run(cargo: &OsString, arguments: &[String]) -> Result<(), String> 
         .args(rest)
         .env("LD_LIBRARY_PATH", path)
         .env("IDODE_TEST_DEVICE", "cuda:0")
+        .env("IDODE_MEMORY_DRIVER", "1")
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),

@@ -50,7 +50,8 @@
 //! | `sum`, barriers | a loop with barriers whose length differs between threads of a block (`utilities/cuda_utils.cuh:80`); threads that are done leave the kernel, on which compute capability 7.0 and later do not wait | yes: a bias over 6 rows | nothing |
 //! | a buffer of nothing | the pool's allocation takes 0 bytes (seen on an H100), `cuMemAlloc` does not | yes: a moved gradient, no Fourier exponents, dfdx at its start and whenever it caches a buffer | a device without pools is refused when it is opened |
 //! | a launch of nothing | 0 blocks are an error, which panics; an empty `sum` divides by zero | no: solves and scatters of no rows return before; unused parameters get zeros | nothing |
-//! | out of memory, any driver error | dfdx's operations unwrap. Even their `try_` forms panic: a copy (`tensor/cuda/device.rs:165`), a drop (`:233`), `as_vec` (`:313`), `copy_from` (`tensor/cuda/allocate.rs:162`) | yes | nothing |
+//! | out of memory | dfdx's operations unwrap, as below | yes | what could not be given is noted ([`shortage`]), and the command line says it in one line |
+//! | any other driver error | dfdx's operations unwrap. Even their `try_` forms panic: a copy (`tensor/cuda/device.rs:165`), a drop (`:233`), `as_vec` (`:313`), `copy_from` (`tensor/cuda/allocate.rs:162`) | yes | nothing |
 //! | the cache of buffers | keeps each size for ever and is not emptied when memory runs out (`tensor/cuda/device.rs:116`) | yes | a solve halves its batch, so it sees few sizes; emptied after each network's work |
 //! | `reshape` with a copy, `concat_along`, `to_dtype` | compiled at first use from headers **at the paths of the build** (`concat_along/cuda_kernel.rs:25`); without them a panic, not an error (`:30`) | yes: the first 3x3 convolution | CONTRIBUTING says what goes along |
 //!
@@ -70,7 +71,7 @@
 mod functions;
 
 use libloading::Library;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A shared library under the file names that it has had, the newest first.
 struct Shared {
@@ -118,6 +119,26 @@ pub(crate) fn missing() -> Option<String> {
     let needed = [("CUDA driver", &DRIVER), ("cuBLAS", &CUBLAS), ("NVRTC", &NVRTC)];
     let (what, library) = needed.into_iter().find(|(_, library)| library.open().is_none())?;
     Some(format!("no {what} can be loaded ({})", library.names.join(", ")))
+}
+
+/// Memory that a device could not give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shortage {
+    /// The bytes of the buffer.
+    pub(crate) needed: usize,
+    /// The bytes that were free, if the driver tells.
+    pub(crate) free: Option<usize>,
+}
+
+static SHORTAGE: Mutex<Option<Shortage>> = Mutex::new(None);
+
+fn note(shortage: Shortage) {
+    *SHORTAGE.lock().unwrap_or_else(PoisonError::into_inner) = Some(shortage);
+}
+
+/// The last buffer of this process that a device had no memory for.
+pub(crate) fn shortage() -> Option<Shortage> {
+    *SHORTAGE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl World {
         let (along, across) = (0.5 * (VARIANCES[0] + VARIANCES[1]), 0.5 * (VARIANCES[0] - VARIANCES[1]));
         let covariance = DMatrix::from_row_slice(2, 2, &[along, across, across, along]);
         let data = GaussianMixture::new([(1.0, Gaussian::new(&[0.0; 2], covariance)?)])?;
-        let network = AnalyticNet::new(Model::exact(data), diffusion.clone())?;
+        let network = AnalyticNet::new(Model::exact(data), diffusion)?;
         let grid = PixelGrid::new(LEVELS)?;
         let start = UniformBin::default_gamma(LEVELS);
         let noise = UniformBin::new(grid, diffusion.level(Gamma(start.0.max(range.min().0))));

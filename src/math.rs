@@ -30,6 +30,32 @@ pub fn log_sum_exp(x: impl IntoIterator<Item = f64> + Clone) -> f64 {
     top + x.into_iter().map(|v| (v - top).exp()).sum::<f64>().ln()
 }
 
+/// The mean of some numbers and how far it can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moments {
+    /// How many there are.
+    pub(crate) count: usize,
+    /// NaN of none.
+    pub(crate) mean: f64,
+    /// The unbiased variance of one; NaN of fewer than two.
+    pub(crate) variance: f64,
+}
+
+impl Moments {
+    /// In two passes: nothing cancels.
+    pub(crate) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let count = values.clone().count();
+        let mean = values.clone().sum::<f64>() / count as f64;
+        let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
+        Self { count, mean, variance: if count < 2 { f64::NAN } else { squares / (count as f64 - 1.0) } }
+    }
+
+    /// The standard error of the mean; NaN of fewer than two.
+    pub(crate) fn standard_error(&self) -> f64 {
+        (self.variance / self.count as f64).sqrt()
+    }
+}
+
 /// The standard normal's cumulative distribution, relatively accurate in the lower tail.
 /// The upper tail is `normal_cdf(-x)`.
 pub fn normal_cdf(x: f64) -> f64 {

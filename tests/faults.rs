@@ -241,7 +241,8 @@ fn whatever_write_fails_nothing_is_lost() {
     let export = || work::export(&place.run()?, &Registry::default(), &file);
     // An export whose last answer alone was lost is there.
     let again = || if file.exists() { Ok(()) } else { export() };
-    let exported = || {
+    // What is there besides the run.
+    let outside = || {
         let mut found = tree(place.0.path());
         found.retain(|name, _| !name.starts_with("run"));
         found
@@ -251,7 +252,7 @@ fn whatever_write_fails_nothing_is_lost() {
         before: &before,
         work: &export,
         again: &again,
-        left: &exported,
+        left: &outside,
         between: &nothing,
     });
 
@@ -267,17 +268,12 @@ fn whatever_write_fails_nothing_is_lost() {
         whole(&out);
         assert!(!out.exists() || idode::model::Model::load(&out).is_ok());
     };
-    let imported = || {
-        let mut found = tree(place.0.path());
-        found.retain(|name, _| !name.starts_with("run"));
-        found
-    };
     check(Case {
         name: "import",
         before: &before,
         work: &import,
         again: &again,
-        left: &imported,
+        left: &outside,
         between: &between,
     });
     println!("steps that were made to fail, twice each: {}", counts.join(", "));

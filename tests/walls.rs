@@ -24,8 +24,8 @@ const NARROW: &[(&str, &[&str])] = &[
     ("diffusion", &["error", "level", "math", "parameterization", "schedule"]),
     ("divergence", &["error"]),
     ("objective", &["diffusion", "error", "level", "nn", "parameterization", "schedule", "tensor"]),
-    ("budget", &["error"]),
-    ("comparison", &["error", "progress", "result"]),
+    ("budget", &["error", "math"]),
+    ("comparison", &["error", "math", "progress", "result"]),
     ("progress", &["error"]),
     ("files", &["error"]),
 ];

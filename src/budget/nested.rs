@@ -69,12 +69,12 @@ impl Nested {
 }
 
 /// NaN of none.
-pub(super) fn mean(values: &[f64]) -> f64 {
+fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The sum of squared differences from the mean.
-pub(super) fn squares(values: &[f64]) -> f64 {
+fn squares(values: &[f64]) -> f64 {
     let mean = mean(values);
     values.iter().map(|value| (value - mean).powi(2)).sum()
 }

@@ -1,7 +1,7 @@
 //! The parts of an estimate's uncertainty.
 
 use super::Components;
-use super::nested::{mean, squares};
+use crate::math::Moments;
 use serde::{Deserialize, Serialize};
 
 /// How much of a subset is measured again.
@@ -77,10 +77,8 @@ pub struct Spread {
 impl Spread {
     /// The spread of values, each the mean of `draws`; one that is not finite is left out.
     pub fn of(values: &[f64], draws: usize) -> Self {
-        let values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-        let images = values.len();
-        let variance = if images < 2 { f64::NAN } else { squares(&values) / (images as f64 - 1.0) };
-        Self { images, variance, draws: draws.max(1) }
+        let moments = Moments::of(values.iter().copied().filter(|value| value.is_finite()));
+        Self { images: moments.count, variance: moments.variance, draws: draws.max(1) }
     }
 }
 
@@ -146,6 +144,6 @@ impl Budget {
 /// The mean of the differences `later - earlier`, over those that both have; nothing of none.
 pub(super) fn change(earlier: &[f64], later: &[f64]) -> Option<f64> {
     let differences = earlier.iter().zip(later).map(|(earlier, later)| later - earlier);
-    let differences: Vec<f64> = differences.filter(|difference| difference.is_finite()).collect();
-    (!differences.is_empty()).then(|| mean(&differences))
+    let moments = Moments::of(differences.filter(|difference| difference.is_finite()));
+    (moments.count > 0).then_some(moments.mean)
 }

@@ -1,7 +1,7 @@
 //! What can be typed.
 
 use super::new_plugin::Kind;
-use super::{Exit, complain, duration, print};
+use super::{Exit, complain, print};
 use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -35,7 +35,7 @@ pub(super) enum Command {
         #[arg(long = "continue", value_name = "RUN", conflicts_with_all = ["out", "resume"])]
         longer: Option<PathBuf>,
         /// Stop with a checkpoint after this time, such as 23h, 90m or 1h30m, to go on with --resume (exit code 130).
-        #[arg(long, value_name = "TIME", value_parser = duration::parse, allow_hyphen_values = true)]
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, allow_hyphen_values = true)]
         max_time: Option<Duration>,
         /// Build the network and say what training would cost; read no data and write nothing.
         #[arg(long, conflicts_with_all = ["out", "resume", "longer", "max_time"])]

@@ -12,7 +12,6 @@ mod bar;
 mod budget;
 mod commands;
 mod comparison;
-mod duration;
 mod exit;
 pub mod interrupt;
 mod ladder;

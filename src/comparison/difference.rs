@@ -2,6 +2,7 @@
 
 use super::{Measured, Reference, Unit};
 use crate::error::{Error, Result};
+use crate::math::Moments;
 use crate::result::DataRecord;
 use serde::Serialize;
 use serde_json::Value;
@@ -153,8 +154,8 @@ impl Difference {
             baseline_value: a.mean,
             value: b.mean,
             difference: d.mean,
-            standard_error: d.standard_error,
-            unpaired_standard_error: a.standard_error.hypot(b.standard_error),
+            standard_error: d.standard_error(),
+            unpaired_standard_error: a.standard_error().hypot(b.standard_error()),
             images: pairs.len(),
             better: pairs.iter().filter(|(a, b)| b < a).count(),
             left_out: baseline.images.len() - pairs.len(),
@@ -182,26 +183,10 @@ impl ToReference {
             published_value: reference.bits_per_dim,
             value: own.mean,
             difference: own.mean - reference.bits_per_dim,
-            standard_error: own.standard_error,
+            standard_error: own.standard_error(),
             images,
             left_out: run.images.len() - images,
         })
-    }
-}
-
-/// The mean of values and its standard error.
-struct Moments {
-    mean: f64,
-    standard_error: f64,
-}
-
-impl Moments {
-    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let n = values.clone().count() as f64;
-        let mean = values.clone().sum::<f64>() / n;
-        let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
-        // Of one value that is 0 / 0.
-        Self { mean, standard_error: (squares / (n - 1.0) / n).sqrt() }
     }
 }
 

@@ -213,6 +213,10 @@ impl Recipe {
     pub fn check(&self) -> Result<()> {
         self.data.check().map_err(|fault| self.source.fault(fault.under("data")))?;
         self.gamma_range()?;
+        if let (Data::Table(_), [_, ..]) = (&self.data, &self.evaluation.ladder[..]) {
+            let expected = "none for a table: its bounds are of images, which are dequantized";
+            return Err(self.source.error("evaluation.ladder", "bounds", expected));
+        }
         self.check_sections().map_err(|fault| self.source.fault(fault))
     }
 

@@ -3,6 +3,7 @@
 use crate::data::dataset::ImageSet;
 use crate::data::source::ImageSource;
 use crate::error::{Error, Result};
+use crate::math::Moments;
 use nalgebra::DMatrix;
 use std::f64::consts::TAU;
 
@@ -35,7 +36,6 @@ pub fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Baseline>
     if levels != test.grid().levels() {
         return Err(Error::value("levels of the test images", test.grid().levels(), levels.to_string()));
     }
-    let images = test.images();
     let (d, levels) = (train.shape().dims(), levels as usize);
     let mut counts = vec![0u32; d * levels];
     for row in train.rows() {
@@ -49,11 +49,12 @@ pub fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Baseline>
         row.iter().enumerate().map(|(j, &k)| bits[j * levels + usize::from(k)]).sum::<f64>() / d as f64
     });
     let values: Vec<f64> = per_image.collect();
-    let mean = values.iter().sum::<f64>() / images as f64;
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    let n = images as f64;
-    let standard_error = if images < 2 { f64::NAN } else { (squares / ((n - 1.0) * n)).sqrt() };
-    Ok(Baseline { bits_per_dim: mean, standard_error, images })
+    let moments = Moments::of(values.iter().copied());
+    Ok(Baseline {
+        bits_per_dim: moments.mean,
+        standard_error: moments.standard_error(),
+        images: moments.count,
+    })
 }
 
 /// A normal distribution of the mean and covariance of `train`: the mean over `test` of its negative log-density, in nats a row; none where

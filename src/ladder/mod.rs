@@ -19,6 +19,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::math::Moments;
 use crate::result::{DataRecord, VLB};
 use serde::Serialize;
 
@@ -73,13 +74,13 @@ pub struct Ladder {
 impl Rung {
     /// A rung of these values.
     pub fn new(name: &str, importance_samples: u64, values: Vec<f64>) -> Self {
-        let (bits_per_dim, standard_error, images) = mean(values.iter().copied());
+        let moments = Moments::of(values.iter().copied().filter(|value| value.is_finite()));
         Self {
             name: name.to_owned(),
             importance_samples,
-            bits_per_dim,
-            standard_error,
-            images,
+            bits_per_dim: moments.mean,
+            standard_error: moments.standard_error(),
+            images: moments.count,
             probe_bias: None,
             values,
             integrals: Vec::new(),
@@ -95,20 +96,11 @@ impl Rung {
     }
 }
 
-/// The mean of what is finite, its standard error and how many there are.
-fn mean(values: impl Iterator<Item = f64> + Clone) -> (f64, f64, usize) {
-    let values = values.filter(|value| value.is_finite());
-    let images = values.clone().count();
-    let n = images as f64;
-    let mean = values.clone().sum::<f64>() / n;
-    let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
-    (mean, if images < 2 { f64::NAN } else { (squares / (n - 1.0) / n).sqrt() }, images)
-}
-
 /// The mean difference `a - b` over images that have both, and its standard error.
 fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
-    let (mean, error, _) = mean(a.iter().zip(b).map(|(a, b)| a - b));
-    (mean, error)
+    let differences = a.iter().zip(b).map(|(a, b)| a - b).filter(|difference| difference.is_finite());
+    let moments = Moments::of(differences);
+    (moments.mean, moments.standard_error())
 }
 
 /// What must hold of rungs on the same images and does not, a line each; `exact` has each image's own `-log2 P / d`.

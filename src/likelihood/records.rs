@@ -1,5 +1,6 @@
 //! What an evaluation gives: a record an image, and their mean with its standard error.
 
+use crate::math::Moments;
 use crate::result::Estimate;
 use crate::solver::{Failure, RowReport, RowStatus};
 use serde::{Serialize, Serializer};
@@ -112,15 +113,12 @@ impl Summary {
     pub(super) fn of(records: impl Iterator<Item = (Option<f64>, u64)> + Clone) -> Self {
         let all = records.clone().count();
         let values = records.clone().filter_map(|(value, _)| value);
-        let images = values.clone().count();
-        let n = images as f64;
-        let mean = values.clone().sum::<f64>() / n;
-        let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
+        let moments = Moments::of(values);
         Self {
-            bits_per_dim: mean,
-            standard_error: if images < 2 { f64::NAN } else { (squares / (n - 1.0) / n).sqrt() },
-            images,
-            failures: all - images,
+            bits_per_dim: moments.mean,
+            standard_error: moments.standard_error(),
+            images: moments.count,
+            failures: all - moments.count,
             evaluations_per_image: records.map(|(_, evaluations)| evaluations as f64).sum::<f64>()
                 / all as f64,
         }

@@ -216,16 +216,15 @@ fn measured(
         Source::Images(images) => measure::images(run, model, &**images, count, progress),
         Source::Table(table) => measure::table(run, model, &table.rows.truncated(count), progress),
     };
-    let step = model.step();
     let (found, count) = match asked.target {
         None => (measure(&model, count, progress)?, count),
-        Some(target) => target::reach(target, model, (count, held_out.rows()), measure, progress)?,
+        Some(target) => target::reach(target, model.clone(), (count, held_out.rows()), measure, progress)?,
     };
     let baseline = data::baseline(recipe, count)?;
     let (name, split) = held_out.name();
     let outcome = Outcome {
         data: DataRecord { name, split: split.to_string(), fingerprint: held_out.fingerprint()? },
-        step,
+        step: model.step(),
         seed: recipe.evaluation.seed,
         baseline,
         estimates: found.estimates,
@@ -236,7 +235,7 @@ fn measured(
     write_atomically(&run.records(), &text)?;
     outcome.write(&run.result())?;
     if !recipe.evaluation.ladder.is_empty() {
-        ladder::measured(run, &Model::of(run, registry.clone())?, progress)?;
+        ladder::measured(run, &model, progress)?;
     }
     Ok(outcome)
 }

@@ -1,14 +1,13 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, Exit, comparison_table, interrupt, list, new_plugin, print, table};
+use super::{Bar, Exit, Interrupt, Until, comparison_table, list, new_plugin, print, table};
 use crate::comparison::Reference;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
-use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::Outcome;
-use crate::run::RunFolder;
+use crate::run::{Observer, Observers, RunFolder};
 use crate::work::{self, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -57,9 +56,14 @@ fn train(
     let folder = destination.path();
     registry.check(&recipe)?;
     destination.check(&recipe)?;
-    interrupt::install()?;
-    let mut bar = Bar::until(until);
-    match work::train(&recipe, registry, destination, &mut bar)? {
+    let mut bar = Bar::new();
+    let mut observers = Observers::new().and(&mut bar).and(Interrupt::listen()?);
+    if let Some(until) = until {
+        observers = observers.and(Until(until));
+    }
+    let trained = work::train(&recipe, registry, destination, &mut observers)?;
+    drop(observers);
+    match trained {
         Trained::Finished(outcome) => {
             print(&format!("{}\n{}\n", table(&outcome), folder.display()))?;
             Ok(measured(&outcome))

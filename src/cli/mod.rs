@@ -20,6 +20,7 @@ mod table;
 
 pub use bar::Bar;
 pub use comparison::comparison_table;
+pub use interrupt::{Interrupt, Until};
 pub use table::table;
 
 use crate::error::{Error, printable};

@@ -6,9 +6,8 @@ use crate::data::{ImageSource, Visit};
 use crate::error::{Error, Result};
 use crate::likelihood::Summary;
 use crate::model::Model;
-use crate::progress::Progress;
 use crate::result::{Estimate, VLB, ode_name};
-use crate::run::RunFolder;
+use crate::run::{Observer, Phase, RunFolder, Watched};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -25,7 +24,7 @@ struct Series<'a> {
     /// The numbers of a row, where it has units.
     dims: Option<usize>,
     rows: usize,
-    progress: &'a mut dyn Progress,
+    observer: &'a mut dyn Observer,
     found: Found,
 }
 
@@ -33,10 +32,10 @@ impl<'a> Series<'a> {
     fn new(
         run: &'a RunFolder,
         (unit, dims, rows): (&'static str, Option<usize>, usize),
-        progress: &'a mut dyn Progress,
+        observer: &'a mut dyn Observer,
     ) -> Self {
         let found = Found { estimates: Vec::new(), records: serde_json::Map::new() };
-        Self { run, unit, dims, rows, progress, found }
+        Self { run, unit, dims, rows, observer, found }
     }
 
     /// Makes one estimate; `phase` is what it is called meanwhile.
@@ -44,17 +43,17 @@ impl<'a> Series<'a> {
         &mut self,
         name: String,
         phase: &str,
-        estimate: impl FnOnce(&mut dyn Progress) -> Result<(Summary, R)>,
+        estimate: impl FnOnce(&mut dyn Observer) -> Result<(Summary, R)>,
     ) -> Result<()> {
-        self.progress.begin(phase, self.unit, 0, self.rows as u64);
+        self.observer.start(&Phase { name: phase, unit: self.unit, done: 0, total: self.rows as u64 })?;
         let started = Instant::now();
-        let (summary, records) = estimate(&mut *self.progress)?;
-        self.progress.end();
+        let (summary, records) = estimate(&mut *self.observer)?;
+        self.observer.end()?;
         if summary.failures > 0 {
             let (failed, all) = (summary.failures, summary.failures + summary.images);
             let text =
                 format!("{name}: {failed} of {all} {} have no value and are not in the mean", self.unit);
-            self.progress.message(&text);
+            self.observer.message(&text);
         }
         let estimate = summary.estimate(&name, started.elapsed().as_secs_f64());
         self.found.estimates.push(match self.dims {
@@ -78,23 +77,23 @@ pub(super) fn images(
     model: &Model,
     images: &dyn ImageSource,
     count: usize,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<Found> {
     let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
     let pixels = images.batch(&visits)?;
     let labels = labels(run.recipe(), images).map_or(&[][..], |labels| &labels[..count]);
-    let mut series = Series::new(run, ("images", None, count), progress);
-    series.add(VLB.to_owned(), "VLB", |progress| {
-        let vlb = model.vlb(&pixels, labels, progress)?;
+    let mut series = Series::new(run, ("images", None, count), observer);
+    series.add(VLB.to_owned(), "VLB", |observer| {
+        let vlb = model.vlb(&pixels, labels, &mut Watched::new(observer))?;
         Ok((vlb.summary, vlb.records))
     })?;
     for (name, dequantizer) in model.dequantizers()? {
         let phase = format!("ODE, {}", name.replace('_', " "));
         let name = ode_name(&name);
-        series.add(name.clone(), &phase, |progress| {
-            let ode = model.ode(&pixels, labels, &*dequantizer, progress)?;
+        series.add(name.clone(), &phase, |observer| {
+            let ode = model.ode(&pixels, labels, &*dequantizer, &mut Watched::new(observer))?;
             if let Some(noise) = &ode.probe_noise {
-                progress.message(&format!(
+                observer.message(&format!(
                     "{name}: random probes make the K-sample bound too good by at most {:.4} bits/dim",
                     noise.bias_bound
                 ));
@@ -113,15 +112,15 @@ pub(super) fn table(
     run: &RunFolder,
     model: &Model,
     rows: &Table,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<Found> {
-    let mut series = Series::new(run, ("rows", Some(rows.columns().len()), rows.rows()), progress);
-    series.add(VLB.to_owned(), "VLB", |progress| {
-        let vlb = model.vlb_of_density(rows, progress)?;
+    let mut series = Series::new(run, ("rows", Some(rows.columns().len()), rows.rows()), observer);
+    series.add(VLB.to_owned(), "VLB", |observer| {
+        let vlb = model.vlb_of_density(rows, &mut Watched::new(observer))?;
         Ok((vlb.summary, vlb.records))
     })?;
-    series.add(ode_name(""), "ODE", |progress| {
-        let ode = model.density(rows, progress)?;
+    series.add(ode_name(""), "ODE", |observer| {
+        let ode = model.density(rows, &mut Watched::new(observer))?;
         Ok((ode.summary, ode))
     })?;
     Ok(series.found)

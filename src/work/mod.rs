@@ -27,11 +27,9 @@ use crate::config::Recipe;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::model::Model;
-use crate::picture;
-use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::{DataRecord, Outcome, StageRecord};
-use crate::run::{Change, MetricsLog, RunFolder};
+use crate::run::{Change, Curve, Evaluated, Heeded, Observer, Observers, RunFolder};
 use device::{on_device, open};
 use resume::Found;
 use source::Source;
@@ -99,15 +97,16 @@ pub fn train(
     recipe: &Recipe,
     registry: &Registry,
     destination: &Destination,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<Trained> {
+    let observer = &mut Heeded::new(observer) as &mut dyn Observer;
     let recipe = resolved(recipe, registry)?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
     let device = open(recipe.device)?;
     // What the end of the run needs is looked at before its beginning.
     let (rows, held_out, warnings) = data::load_both(&recipe)?;
-    warnings.iter().for_each(|warning| progress.message(warning));
+    warnings.iter().for_each(|warning| observer.message(warning));
     data::baseline(&recipe, held_out.rows())?;
     let plan = registry.network(&recipe, rows.shape())?;
     let fingerprint = rows.fingerprint()?;
@@ -115,7 +114,7 @@ pub fn train(
         None => {
             if let Destination::Resume(path) = destination {
                 let said = format!("{}: nothing had begun there: trains from the start", path.display());
-                progress.message(&said);
+                observer.message(&said);
             }
             let (run, lock) = RunFolder::create(destination.path(), &recipe)?;
             (run, lock, None)
@@ -140,13 +139,13 @@ pub fn train(
         rows: &rows,
         fingerprint,
         from,
-        progress: &mut *progress,
+        observer: &mut *observer,
     };
     let ended = on_device!(device, device => training.run(&device))?;
     if ended.early {
         return Ok(Trained::Interrupted { step: ended.step });
     }
-    match finish(&run, registry, progress) {
+    match finish(&run, registry, observer) {
         Ok(outcome) => Ok(Trained::Finished(outcome)),
         Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
         Err(error) => Err(error),
@@ -154,10 +153,9 @@ pub fn train(
 }
 
 /// What follows training.
-fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    let outcome = measured(run, registry, progress)?;
-    draw_curve(run, &outcome)?;
-    draw_samples(run, registry, &Wanted::default(), progress)?;
+fn finish(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Outcome> {
+    let outcome = measured(run, registry, &mut Observers::new().and(Curve::of(run)).and(&mut *observer))?;
+    draw_samples(run, registry, &Wanted::default(), observer)?;
     Ok(outcome)
 }
 
@@ -165,12 +163,12 @@ fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> 
 ///
 /// # Errors
 /// A run without a checkpoint that can be used, or whose folder another process writes in.
-pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
+pub fn evaluate(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Outcome> {
     let _lock = run.lock()?;
-    measured(run, registry, progress)
+    measured(run, registry, &mut Heeded::new(observer))
 }
 
-fn measured(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
+fn measured(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Outcome> {
     let recipe = run.recipe();
     let model = Model::of(run, registry.clone())?;
     let held_out = data::held_out(recipe)?;
@@ -178,10 +176,10 @@ fn measured(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -
     let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
     let found = match &held_out {
         Source::Images(images) => {
-            data::passed_over(&**images).iter().for_each(|said| progress.message(said));
-            measure::images(run, &model, &**images, count, progress)?
+            data::passed_over(&**images).iter().for_each(|said| observer.message(said));
+            measure::images(run, &model, &**images, count, observer)?
         }
-        Source::Table(table) => measure::table(run, &model, &table.rows.truncated(count), progress)?,
+        Source::Table(table) => measure::table(run, &model, &table.rows.truncated(count), observer)?,
     };
     let baseline = data::baseline(recipe, count)?;
     let (name, split) = held_out.name();
@@ -197,6 +195,7 @@ fn measured(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -
         .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
     write_atomically(&run.records(), &text)?;
     outcome.write(&run.result())?;
+    observer.evaluation(Evaluated::Run(&outcome))?;
     Ok(outcome)
 }
 
@@ -222,35 +221,27 @@ pub fn sample(
     run: &RunFolder,
     registry: &Registry,
     wanted: &Wanted,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
     let _lock = run.lock()?;
-    draw_samples(run, registry, wanted, progress)
+    draw_samples(run, registry, wanted, &mut Heeded::new(observer))
 }
 
 fn draw_samples(
     run: &RunFolder,
     registry: &Registry,
     wanted: &Wanted,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
     let model = Model::of(run, registry.clone())?;
     let count = wanted.count.unwrap_or(run.recipe().sample.count) as usize;
     let asked = (count, &wanted.conditions[..], wanted.log_prob);
     match model.schema() {
-        Some(schema) => samples::of_table(run, &model, schema, asked, wanted.npy, progress),
+        Some(schema) => samples::of_table(run, &model, schema, asked, wanted.npy, observer),
         None if wanted.npy => {
             let expected = "a table, whose rows can be written as NumPy's";
             Err(Error::value("samples", format!("images of {}", model.shape()), expected))
         }
-        None => samples::of_images(run, &model, asked, progress),
+        None => samples::of_images(run, &model, asked, observer),
     }
-}
-
-/// Draws `curve.png` from the metrics, with the test estimates beside it.
-fn draw_curve(run: &RunFolder, outcome: &Outcome) -> Result<()> {
-    let baseline = outcome.baseline.iter().map(|b| (b.name.clone(), b.bits_per_dim));
-    let estimates = outcome.estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
-    let references: Vec<(String, f64)> = baseline.chain(estimates).collect();
-    picture::curve(&MetricsLog::read(&run.metrics())?, &references)?.write(&run.curve())
 }

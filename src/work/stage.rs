@@ -4,10 +4,9 @@ use super::source::{Source, labels};
 use crate::data::Visit;
 use crate::error::Result;
 use crate::model::Model;
-use crate::progress::{Progress, Unseen};
 use crate::registry::Registry;
 use crate::result::StageRecord;
-use crate::run::RunFolder;
+use crate::run::{Evaluated, Observer, RunFolder, Watched};
 
 /// Measures the last checkpoint, at the end of stage `index`, on the first held-out images with the recipe's first
 /// dequantizer, and adds it to `stages.json`: so that a stage shows what it did to bits/dim and to evaluations per image.
@@ -15,13 +14,13 @@ use crate::run::RunFolder;
 /// Nothing is done for a recipe of one stage, without dequantizers, or for a stage whose record is of `step`, its last.
 ///
 /// # Errors
-/// A checkpoint or data that cannot be used, a file that cannot be written, or the end that `progress` asks for.
+/// A checkpoint or data that cannot be used, a file that cannot be written, or the end that `observer` asks for.
 pub(super) fn measure(
     run: &RunFolder,
     registry: &Registry,
     index: usize,
     step: u64,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<()> {
     let recipe = run.recipe();
     let mut records = StageRecord::read(&run.stages())?;
@@ -40,11 +39,12 @@ pub(super) fn measure(
             };
             let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
             let labels = labels(recipe, &**images).map_or(&[][..], |labels| &labels[..count]);
-            (dequantizer, model.ode(&pixels, labels, &*start, &mut Unseen(progress))?.summary)
+            (dequantizer, model.ode(&pixels, labels, &*start, &mut Watched::unseen(observer))?.summary)
         }
-        Source::Table(table) => {
-            (String::new(), model.density(&table.rows.truncated(count), &mut Unseen(progress))?.summary)
-        }
+        Source::Table(table) => (
+            String::new(),
+            model.density(&table.rows.truncated(count), &mut Watched::unseen(observer))?.summary,
+        ),
     };
     let record = StageRecord {
         stage: index,
@@ -57,7 +57,8 @@ pub(super) fn measure(
         standard_error: summary.standard_error,
         evaluations_per_image: summary.evaluations_per_image,
     };
-    progress.message(&record.to_string());
-    records.push(record);
-    StageRecord::write(&records, &run.stages())
+    observer.message(&record.to_string());
+    records.push(record.clone());
+    StageRecord::write(&records, &run.stages())?;
+    observer.evaluation(Evaluated::Stage(&record))
 }

@@ -12,9 +12,9 @@ use crate::dequantization::{Dequantizer, Gaussian};
 use crate::diffusion::DynDiffusion;
 use crate::error::{Error, NonFinite, Result};
 use crate::nn::DynNetwork;
-use crate::progress::{HighOrderMetrics, Progress, StepMetrics, TermMetrics};
+use crate::progress::{HighOrderMetrics, StepMetrics, TermMetrics};
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
-use crate::run::{Checkpoints, MetricsLog, RunFolder};
+use crate::run::{Checkpoints, MetricsLog, MetricsWriter, Observer, Observers, Phase, RunFolder};
 use crate::train::{
     AdamW, AdamWSettings, CheckpointState, QuantileClip, Rate, RateDecay, StepReport, Trainer,
     TrainerSettings, encode, network_score,
@@ -47,7 +47,7 @@ pub(super) struct Training<'a> {
     pub(super) fingerprint: Value,
     /// The checkpoint to go on from; without it the run is new.
     pub(super) from: Option<Found>,
-    pub(super) progress: &'a mut dyn Progress,
+    pub(super) observer: &'a mut dyn Observer,
 }
 
 /// What training goes on with: a network, its optimizer, where it stands and where checkpoints go.
@@ -64,12 +64,13 @@ impl Training<'_> {
 
     fn stages<D: ComputeDevice>(&mut self, device: &D) -> Result<Ended> {
         let (mut network, mut optimizer, mut state, mut checkpoints) = self.start(device)?;
-        let mut log = self.log(&mut state)?;
+        let writer = MetricsWriter::new(self.log(&mut state)?, self.recipe.log.every);
         let mut order = Shuffle::resume(self.rows.rows(), state.position)?;
         let stages: u64 = self.recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
         // An imported run starts its first stage at the file's step.
         let total = state.step + stages - state.stage_step;
-        self.progress.begin("training", "steps", state.step, total);
+        let observer = &mut Observers::new().and(writer).and(&mut *self.observer);
+        observer.start(&Phase { name: "training", unit: "steps", done: state.step, total })?;
         let diffusion = self.registry.diffusion(self.recipe)?;
         let fixed = fixed_terms(&diffusion, self.recipe, self.rows)?;
         let mut learners = Learners::new(self.recipe, self.registry, &diffusion, &state.dequantizers)?;
@@ -108,7 +109,7 @@ impl Training<'_> {
                     {
                         skipped_in_a_row += 1;
                         state.skipped += 1;
-                        self.progress.message(&format!("{at}: skipped, {} so far", state.skipped));
+                        observer.message(&format!("{at}: skipped, {} so far", state.skipped));
                         None
                     }
                     taken => Some(taken?),
@@ -142,36 +143,32 @@ impl Training<'_> {
                     skipped: state.skipped,
                     high_order: report.as_ref().and_then(|report| high_order(report, dims)),
                 };
-                self.progress.step(&metrics);
-                let stop = self.progress.interrupted();
+                observer.step(&metrics)?;
+                let stop = observer.stop().is_some();
                 let done = state.stage_step == stage.steps;
                 let saved = state.step.is_multiple_of(self.recipe.log.checkpoint_every) || done || stop;
-                if state.step.is_multiple_of(self.recipe.log.every) || saved || report.is_none() {
-                    log.append(&metrics)?;
-                }
                 if saved {
+                    observer.checkpoint(state.step)?;
                     state.dequantizers = learners.states();
                     state.norms = trainer.quantile_clip.as_ref().map_or_else(Vec::new, QuantileClip::norms);
                     let bytes = encode(&trainer.network, &trainer.optimizer, &state)?;
-                    // A checkpoint's line is on the disk before it.
-                    log.sync()?;
                     checkpoints.save(state.step, &bytes)?;
                 }
                 if stop && state.step < total {
-                    self.progress.end();
+                    observer.end()?;
                     return Ok(Ended { step: state.step, early: true });
                 }
             }
             (network, optimizer) = (trainer.network, trainer.optimizer);
-            match stage::measure(self.run, self.registry, index, state.step, self.progress) {
+            match stage::measure(self.run, self.registry, index, state.step, observer) {
                 Err(Error::Interrupted) => {
-                    self.progress.end();
+                    observer.end()?;
                     return Ok(Ended { step: state.step, early: true });
                 }
                 measured => measured?,
             }
         }
-        self.progress.end();
+        observer.end()?;
         Ok(Ended { step: state.step, early: false })
     }
 
@@ -188,7 +185,7 @@ impl Training<'_> {
                 CheckpointState { data: Some(self.fingerprint.clone()), ..checkpoint.state().clone() };
             for damaged in &from.damaged {
                 let (path, step) = (from.path.display(), state.step);
-                self.progress.message(&format!("{damaged}; goes on from {path}, step {step}"));
+                self.observer.message(&format!("{damaged}; goes on from {path}, step {step}"));
             }
             let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
             let checkpoints = Checkpoints::new(folder, keep, last);
@@ -216,7 +213,7 @@ impl Training<'_> {
         let last = log.last().map_or(state.start, |metrics| metrics.step);
         if last < state.step {
             let (path, step) = (self.run.metrics(), state.step);
-            self.progress.message(&format!(
+            self.observer.message(&format!(
                 "{}: ends at step {last}, before the checkpoint's step {step}: the lines between them are lost",
                 path.display()
             ));

@@ -10,24 +10,27 @@
 //! ```
 
 mod erased;
+mod learned;
+mod parts;
+
+pub(crate) use learned::{States, key};
+pub(crate) use parts::{Fresh, Parts};
 
 use crate::config::Recipe;
-use crate::data::RowShape;
 use crate::data::table::{Schema, Table};
+use crate::data::{RowShape, rows};
 use crate::dequantization::Dequantizer;
-use crate::diffusion::DynDiffusion;
 use crate::error::{Error, Result};
 use crate::likelihood::{DensityRows, OdeEstimate, VlbEstimate};
+use crate::nn::DynNetwork;
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
-use crate::registry::{Registry, divergence, stepping};
-use crate::run::RunFolder;
+use crate::registry::device::{on_device, open};
+use crate::registry::{ComputeDevice, Registry, stepping};
+use crate::run::{RunFolder, agree};
 use crate::sample::{SampleRecord, Samples};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
-use crate::work::learners::{self, States};
-use crate::work::resume::agree;
-use crate::work::source;
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
@@ -38,9 +41,7 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Model {
     network: Box<dyn Measured>,
-    recipe: Recipe,
-    registry: Registry,
-    diffusion: DynDiffusion,
+    parts: Parts,
     shape: RowShape,
     schema: Option<Schema>,
     step: u64,
@@ -61,26 +62,40 @@ impl Model {
     /// # Errors
     /// As [`load`](Self::load), and if the registry lacks a name of the recipe.
     pub fn of(run: &RunFolder, registry: Registry) -> Result<Self> {
-        let recipe = run.recipe().clone();
-        registry.check(&recipe)?;
-        let shape = crate::work::data::shape(&recipe)?;
+        let parts = Parts::named(run.recipe(), &registry)?;
+        let plan = registry.network(&parts.recipe, parts.shape()?)?;
+        let seed = parts.recipe.seed;
+        on_device!(open(parts.recipe.device)?, device => {
+            Self::trained(run, parts, plan.description(), || plan.fresh(seed, &device))
+        })
+    }
+
+    /// The last checkpoint of a run of these parts, in a network that `fresh` makes and `description` describes.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn trained<D: ComputeDevice>(
+        run: &RunFolder,
+        parts: Parts,
+        description: &str,
+        fresh: impl FnOnce() -> Result<DynNetwork<f32, D>>,
+    ) -> Result<Self> {
+        let shape = parts.shape()?;
         let path = run.last_checkpoint()?;
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;
-        let plan = registry.network(&recipe, shape)?;
-        agree(&path, &checkpoint, &recipe, plan.description())?;
-        let diffusion = registry.diffusion(&recipe)?;
-        let network = erased::load(&recipe, &plan, &checkpoint, diffusion.clone())?;
+        agree(&path, &checkpoint, &parts.recipe, description)?;
+        let network = erased::load(fresh()?, &checkpoint, parts.diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
-        let model = Self { network, recipe, registry, diffusion, shape, schema, step, learned };
+        let model = Self { network, parts, shape, schema, step, learned };
         model.dequantizers()?;
         Ok(model)
     }
 
     /// The recipe of the run.
     pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+        &self.parts.recipe
     }
 
     /// The shape of a row.
@@ -103,7 +118,7 @@ impl Model {
     /// # Errors
     /// If the rows are no images, or the recipe's number of levels is none.
     pub fn grid(&self) -> Result<PixelGrid> {
-        match self.recipe.data.levels() {
+        match self.parts.recipe.data.levels() {
             Some(levels) => PixelGrid::new(levels),
             None => Err(Error::value("data", "rows of a table", "images with grey levels")),
         }
@@ -131,8 +146,8 @@ impl Model {
             return Err(Error::value("x", format!("{} numbers", x.len()), expected));
         }
         let given = self.conditioning(conditions, x.len() / dims)?;
-        let start = self.diffusion.range().min();
-        let level = self.diffusion.level(start);
+        let start = self.parts.diffusion.range().min();
+        let level = self.parts.diffusion.level(start);
         let scaled = match &self.schema {
             Some(schema) => schema.scaling().forward(x),
             None => x.to_vec(),
@@ -152,7 +167,7 @@ impl Model {
             };
             return Err(Error::value("conditions", format!("{} numbers", conditions.len()), expected));
         }
-        Ok(self.schema.as_ref().and_then(|schema| source::conditioning(schema, conditions)))
+        Ok(self.schema.as_ref().and_then(|schema| rows::conditioning(schema, conditions)))
     }
 
     /// The negative log-density of each row of a table in nats of the user's units, with the settings of the recipe; where columns lie on a grid,
@@ -162,8 +177,7 @@ impl Model {
     /// A model of images, or rows of other columns.
     pub fn density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<OdeEstimate> {
         let schema = self.schema_of(rows)?;
-        let (given, measurement) =
-            (source::conditioning(schema, rows.condition_values()), self.measurement()?);
+        let (given, measurement) = (rows::conditioning(schema, rows.condition_values()), self.measurement()?);
         // Nothing is drawn of rows without a grid.
         let how = match schema.grid() {
             [] => Measurement { draws: 1, importance_samples: 1, ..measurement },
@@ -178,7 +192,7 @@ impl Model {
     /// As [`density`](Self::density).
     pub fn vlb_of_density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<VlbEstimate> {
         let schema = self.schema_of(rows)?;
-        let (given, how) = (source::conditioning(schema, rows.condition_values()), self.measurement()?);
+        let (given, how) = (rows::conditioning(schema, rows.condition_values()), self.measurement()?);
         let times = self.times()?;
         with_rows(schema, rows, |rows| {
             self.network.vlb_of_density(rows, times, given.as_deref(), how, progress)
@@ -194,8 +208,7 @@ impl Model {
 
     /// Levels and sampler of a VLB.
     fn times(&self) -> Result<(usize, Box<dyn TimeSampler>)> {
-        let times = self.registry.time_sampler(&self.recipe, &self.diffusion)?;
-        Ok((self.recipe.evaluation.vlb_levels as usize, times))
+        Ok((self.parts.recipe.evaluation.vlb_levels as usize, self.parts.times()?))
     }
 
     /// A lower bound on `log P` of images in bits/dim, by the ODE with truncated-normal dequantization: grey levels,
@@ -204,7 +217,7 @@ impl Model {
     /// # Errors
     /// If the levels do not make whole images.
     pub fn bits_per_dim(&self, pixels: &[u16]) -> Result<OdeEstimate> {
-        let start = self.diffusion.level(self.diffusion.range().min());
+        let start = self.parts.diffusion.level(self.parts.diffusion.range().min());
         let dequantizer = crate::dequantization::TruncatedNormal::new(self.grid()?, start);
         self.ode(pixels, &[], &dequantizer, &mut Silent)
     }
@@ -266,7 +279,7 @@ impl Model {
         given: Option<&[f64]>,
         progress: &mut dyn Progress,
     ) -> Result<(Samples, Vec<SampleRecord>)> {
-        let divergence = divergence(&self.recipe.evaluation, self.shape)?;
+        let divergence = self.parts.divergence()?;
         let how = self.sampling()?;
         let (samples, back) =
             self.network.sample_with_log_density(count, given, how, divergence, progress)?;
@@ -276,14 +289,14 @@ impl Model {
 
     /// What the log-density of a row in its units is above that of its state at the least noise, in nats: `d ln alpha_0 - sum ln scale`.
     fn log_units(&self) -> f64 {
-        let level = self.diffusion.level(self.diffusion.range().min());
+        let level = self.parts.diffusion.level(self.parts.diffusion.range().min());
         let jacobian = self.schema.as_ref().map_or(0.0, |schema| schema.scaling().log_jacobian());
         self.shape.dims() as f64 * level.log_alpha() + jacobian
     }
 
     /// What the network takes for images of these classes.
     fn of_classes(&self, labels: &[u16], images: usize) -> Result<Option<Vec<f64>>> {
-        let classes = if self.schema.is_some() { 0 } else { self.recipe.data.conditions() };
+        let classes = if self.schema.is_some() { 0 } else { self.parts.recipe.data.conditions() };
         if classes == 0 && labels.is_empty() {
             return Ok(None);
         }
@@ -296,7 +309,7 @@ impl Model {
         }
         match labels.iter().position(|label| usize::from(*label) >= classes) {
             Some(i) => Err(Error::value(format!("labels[{i}]"), labels[i], format!("below {classes}"))),
-            None => Ok(Some(source::of_classes(labels, classes))),
+            None => Ok(Some(rows::of_classes(labels, classes))),
         }
     }
 
@@ -338,9 +351,9 @@ impl Model {
     }
 
     fn sampling(&self) -> Result<erased::Sampling> {
-        let solver = self.registry.sample_solver(&self.recipe)?;
-        let steps = stepping(&self.recipe.sample.stepping)?;
-        Ok((solver, steps, self.recipe.evaluation.batch as usize, self.recipe.sample.seed))
+        let solver = self.parts.sample_solver()?;
+        let steps = stepping(&self.parts.recipe.sample.stepping)?;
+        Ok((solver, steps, self.parts.recipe.evaluation.batch as usize, self.parts.recipe.sample.seed))
     }
 
     /// The dequantizers of the recipe's evaluation, each with its name, and as the run has trained it.
@@ -348,15 +361,15 @@ impl Model {
     /// # Errors
     /// A name, a setting or a state that cannot be used.
     pub fn dequantizers(&self) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
-        learners::restored(&self.recipe, &self.registry, &self.diffusion, &self.learned)
+        self.parts.dequantizers(&self.learned)
     }
 
     fn measurement(&self) -> Result<Measurement> {
-        let evaluation = &self.recipe.evaluation;
+        let evaluation = &self.parts.recipe.evaluation;
         Ok(Measurement {
-            solver: self.registry.evaluation_solver(&self.recipe)?,
-            stepping: stepping(&evaluation.stepping)?,
-            divergence: divergence(evaluation, self.shape)?,
+            solver: self.parts.solver()?,
+            stepping: self.parts.stepping()?,
+            divergence: self.parts.divergence()?,
             batch: evaluation.batch as usize,
             seed: evaluation.seed,
             draws: evaluation.draws as usize,

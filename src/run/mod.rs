@@ -8,6 +8,7 @@ mod curve;
 mod difference;
 mod metrics;
 mod observer;
+mod resume;
 
 pub use checkpoints::Checkpoints;
 pub use curve::Curve;
@@ -15,6 +16,7 @@ pub use difference::Change;
 pub use metrics::{MetricsLog, MetricsWriter};
 pub(crate) use observer::Heeded;
 pub use observer::{Evaluated, Observer, Observers, Phase, Watched};
+pub(crate) use resume::{Found, agree};
 
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};

@@ -1,8 +1,7 @@
 //! The estimates of a run's likelihood, one after the other.
 
-use super::source::labels;
 use crate::data::table::Table;
-use crate::data::{ImageSource, Visit};
+use crate::data::{Images, Labels, Visit};
 use crate::error::{Error, Result};
 use crate::likelihood::Summary;
 use crate::model::Model;
@@ -75,13 +74,13 @@ impl<'a> Series<'a> {
 pub(super) fn images(
     run: &RunFolder,
     model: &Model,
-    images: &dyn ImageSource,
+    images: &Images,
     count: usize,
     observer: &mut dyn Observer,
 ) -> Result<Found> {
     let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
-    let pixels = images.batch(&visits)?;
-    let labels = labels(run.recipe(), images).map_or(&[][..], |labels| &labels[..count]);
+    let pixels = images.source().batch(&visits)?;
+    let labels = images.labels().map(Labels::values).map_or(&[][..], |labels| &labels[..count]);
     let mut series = Series::new(run, ("images", None, count), observer);
     series.add(VLB.to_owned(), "VLB", |observer| {
         let vlb = model.vlb(&pixels, labels, &mut Watched::new(observer))?;

@@ -1,9 +1,8 @@
 //! Samples of a run, as pictures and as rows.
 
-use super::source::Source;
-use super::{data, sample_densities};
+use super::sample_densities;
 use crate::data::table::{Schema, write_csv, write_npy};
-use crate::data::{ImageSet, Split};
+use crate::data::{ImageSet, Rows, Split};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::picture;
@@ -54,15 +53,16 @@ pub(super) fn of_images(
 pub(super) fn of_table(
     run: &RunFolder,
     model: &Model,
+    held_out: Result<Rows>,
     schema: &Schema,
     (count, asked, log_prob): Asked<'_>,
     npy: bool,
     observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
     let given = values(schema, asked)?;
-    let held_out = match data::held_out(run.recipe()) {
-        Ok(Source::Table(held_out)) => Some(held_out),
-        Ok(Source::Images(_)) => None,
+    let held_out = match held_out {
+        Ok(Rows::Table(held_out)) => Some(held_out),
+        Ok(Rows::Images(_)) => None,
         // The rows are drawn all the same, unless they need its conditions.
         Err(error) if given.is_some() || schema.conditions().is_empty() => {
             observer.message(&format!("no picture of the samples beside the data: {error}"));

@@ -252,7 +252,8 @@ fn a_loop_of_ones_own_is_saved_and_resumed_in_one_value() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let network = StaticMlp::<64, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
         let rate = Rate { peak: 1e-3, warmup: 0, decay: RateDecay::Constant, steps: 5 };
-        let settings = TrainerSettings { seed: 2, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+        let settings =
+            TrainerSettings { seed: 2, accumulation: 1, rate, optimizer: AdamWSettings::default() };
         Ok(Trainer::new(network, FirstOrder, diffusion, times, settings))
     };
     let steps = |stops: &[u64]| -> Result<Vec<u8>> {

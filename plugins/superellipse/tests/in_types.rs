@@ -109,7 +109,8 @@ fn toml_and_types_write_the_same_bytes() {
     let run = unnamed.clone().called(name, Named::new("velocity")).expect("its name");
     let trained = run.train(&Destination::at(&by_type), &mut Silent);
     assert!(matches!(trained, Ok(Trained::Finished(_))), "{trained:?}");
-    for file in ["checkpoints/last.safetensors", "records.json", "stages.json", "samples.png", "recipe.toml"] {
+    for file in ["checkpoints/last.safetensors", "records.json", "stages.json", "samples.png", "recipe.toml"]
+    {
         let read = |run: &Path| std::fs::read(run.join(file)).expect("a file");
         assert!(read(&by_name) == read(&by_type), "{file}");
     }

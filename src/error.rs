@@ -57,6 +57,14 @@ pub enum Error {
         /// What should be there.
         expected: String,
     },
+    /// A device has not the memory that its work needs.
+    #[error("out of memory on the device: {needed} bytes more were needed, {} free: a smaller batch needs less (in a stage, as much more accumulation keeps the step)", Free(*.free))]
+    OutOfMemory {
+        /// The bytes of the buffer that was asked for.
+        needed: usize,
+        /// The bytes that were free, if the driver tells.
+        free: Option<usize>,
+    },
     /// Whoever watches the work asked for its end, where it has nothing to keep: see
     /// [`Observer::stop`](crate::run::Observer::stop).
     #[error("interrupted")]
@@ -72,6 +80,19 @@ pub enum Error {
         /// The tensor: its part and its name.
         what: String,
     },
+}
+
+/// How many bytes were free.
+struct Free(Option<usize>);
+
+impl fmt::Display for Free {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(1) => write!(f, "1 was"),
+            Some(free) => write!(f, "{free} were"),
+            None => write!(f, "an unknown number were"),
+        }
+    }
 }
 
 /// Where training met what is not finite; nothing was changed by that step.

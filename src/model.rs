@@ -16,12 +16,13 @@ mod parts;
 pub(crate) use learned::{States, key};
 pub(crate) use parts::{Fresh, Parts};
 
-use crate::config::Recipe;
+use crate::config::{Evaluation, Recipe};
 use crate::data::table::{Schema, Table};
 use crate::data::{RowShape, rows};
 use crate::dequantization::Dequantizer;
+use crate::divergence::Divergence;
 use crate::error::{Error, Result};
-use crate::likelihood::{DensityRows, OdeEstimate, VlbEstimate};
+use crate::likelihood::{DensityRows, ImmseEstimate, OdeEstimate, Replicate, VlbEstimate};
 use crate::nn::DynNetwork;
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
@@ -34,18 +35,20 @@ use crate::train::Checkpoint;
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
+use std::rc::Rc;
 
 /// A trained network with everything needed to measure and to sample it.
 ///
 /// The network has the moving average of the trained parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Model {
-    network: Box<dyn Measured>,
+    network: Rc<dyn Measured>,
     parts: Parts,
     shape: RowShape,
     schema: Option<Schema>,
     step: u64,
     learned: States,
+    replicate: Replicate,
 }
 
 impl Model {
@@ -88,9 +91,21 @@ impl Model {
         let network = erased::load(fresh()?, &checkpoint, parts.diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
-        let model = Self { network, parts, shape, schema, step, learned };
+        let replicate = Replicate::default();
+        let model = Self { network, parts, shape, schema, step, learned, replicate };
         model.dequantizers()?;
         Ok(model)
+    }
+
+    /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names
+    /// the same as the recipe.
+    pub fn with_evaluation(&self, evaluation: Evaluation) -> Self {
+        Self { parts: self.parts.with_evaluation(evaluation), ..self.clone() }
+    }
+
+    /// The same with other draws or other probes: see [`Evaluator::with_replicate`](crate::likelihood::Evaluator::with_replicate).
+    pub fn with_replicate(&self, replicate: Replicate) -> Self {
+        Self { replicate, ..self.clone() }
     }
 
     /// The recipe of the run.
@@ -248,6 +263,21 @@ impl Model {
         self.network.vlb(pixels, grid, times, given.as_deref(), self.measurement()?, progress)
     }
 
+    /// The bound by the information-estimation identity, at as many levels an image as the VLB; `labels` as for [`ode`](Self::ode).
+    ///
+    /// # Errors
+    /// As [`ode`](Self::ode).
+    pub fn immse(
+        &self,
+        pixels: &[u16],
+        labels: &[u16],
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate> {
+        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        let at = (self.grid()?, self.parts.recipe.evaluation.vlb_levels as usize);
+        self.network.immse(pixels, at, given.as_deref(), self.measurement()?, progress)
+    }
+
     /// Draws `count` images: grey levels, image after image; `labels` as for [`ode`](Self::ode).
     ///
     /// # Errors
@@ -364,6 +394,11 @@ impl Model {
         self.parts.dequantizers(&self.learned)
     }
 
+    /// How the evaluation computes divergences.
+    pub(crate) fn divergence(&self) -> Result<Box<dyn Divergence>> {
+        self.parts.divergence()
+    }
+
     fn measurement(&self) -> Result<Measurement> {
         let evaluation = &self.parts.recipe.evaluation;
         Ok(Measurement {
@@ -374,6 +409,7 @@ impl Model {
             seed: evaluation.seed,
             draws: evaluation.draws as usize,
             importance_samples: evaluation.importance_samples as usize,
+            replicate: self.replicate,
         })
     }
 }

@@ -50,6 +50,17 @@ impl PixelGrid {
         k.clamp(0.0, f64::from(self.levels - 1)) as u16
     }
 
+    /// Refuses what is no grey level.
+    ///
+    /// # Errors
+    /// At the first that is none: names its index.
+    pub fn check(&self, pixels: &[u16]) -> Result<()> {
+        match pixels.iter().enumerate().find(|(_, k)| u32::from(**k) >= self.levels()) {
+            Some((i, k)) => Err(Error::value(format!("pixels[{i}]"), k, format!("below {}", self.levels()))),
+            None => Ok(()),
+        }
+    }
+
     /// Bits per dimension to add to a density's `-log2 p` on `[-1, 1]`: `log2(L / 2)`.
     pub fn offset_bits(&self) -> f64 {
         (f64::from(self.levels) / 2.0).log2()

@@ -1,5 +1,6 @@
 //! What evaluations found: of a finished run, as `result.json` holds it, and after each stage, as `stages.json` does.
 
+use crate::budget::Budget;
 use crate::dequantization::nats_to_bits_per_dim;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
@@ -45,15 +46,25 @@ pub struct Estimate {
     pub evaluations_per_image: f64,
     /// How long it took.
     pub seconds: f64,
+    /// The parts of its uncertainty, where they were asked for: in nats a row where the estimate is, else in bits/dim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl Estimate {
     /// The same of rows of `dims` numbers, in their units.
     pub fn of_rows(self, dims: usize) -> Self {
-        let nats = |bits: f64| Some(bits * dims as f64 * std::f64::consts::LN_2);
+        let per_bit = dims as f64 * std::f64::consts::LN_2;
+        let nats = |bits: f64| Some(bits * per_bit);
         let (nats_per_row, nats_per_row_standard_error) =
             (nats(self.bits_per_dim), nats(self.standard_error));
-        Self { nats_per_row, nats_per_row_standard_error, ..self }
+        let budget = self.budget.map(|budget| budget.times(per_bit));
+        Self { nats_per_row, nats_per_row_standard_error, budget, ..self }
+    }
+
+    /// What its value and its budget are in.
+    pub fn unit(&self) -> &'static str {
+        if self.nats_per_row.is_some() { "nats/row" } else { "bits/dim" }
     }
 }
 
@@ -230,6 +241,7 @@ mod tests {
             failures: 0,
             evaluations_per_image: 98.5,
             seconds: 12.25,
+            budget: None,
         };
         let fingerprint = serde_json::json!({ "count": 297 });
         let outcome = Outcome {
@@ -258,5 +270,39 @@ mod tests {
         ];
         assert_eq!(names, promised);
         assert_eq!(value["estimates"][0]["name"], "ode_truncated_normal");
+    }
+
+    /// A budget is in the unit of its estimate.
+    #[test]
+    fn a_budget_of_rows_is_in_nats_and_comes_back_equal() {
+        let summary = crate::likelihood::Summary {
+            bits_per_dim: 1.0,
+            standard_error: 0.5,
+            images: 2,
+            failures: 0,
+            evaluations_per_image: 1.0,
+        };
+        let budget = Budget {
+            data: None,
+            dequantization: Some(1.0),
+            probe: Some(0.0),
+            solver: Some(-2.0),
+            total: None,
+            images: 1,
+            draws: 4,
+            probes: 1,
+            negative: vec!["data".into()],
+            finer: None,
+        };
+        let estimate = Estimate { budget: Some(budget), ..summary.estimate("ode", 0.0) }.of_rows(3);
+        let per_bit = 3.0 * std::f64::consts::LN_2;
+        let found = estimate.budget.as_ref().unwrap();
+        assert_eq!(
+            (found.data, found.dequantization, found.solver),
+            (None, Some(per_bit), Some(-2.0 * per_bit))
+        );
+        assert_eq!((estimate.unit(), estimate.nats_per_row), ("nats/row", Some(per_bit)));
+        let text = serde_json::to_string(&estimate).unwrap();
+        assert_eq!(serde_json::from_str::<Estimate>(&text).unwrap(), estimate);
     }
 }

@@ -2,6 +2,8 @@
 //! nothing on disk that was not there before; and whole runs.
 #![cfg(feature = "cli")]
 
+#[path = "cli/budget.rs"]
+mod budget;
 #[path = "cli/checkpointed_blocks.rs"]
 mod checkpointed_blocks;
 #[path = "cli/compare.rs"]
@@ -205,7 +207,9 @@ fn run_folders() {
         "runs/r: run folder: found an earlier run, expected a new folder (--out), or --resume to continue that run"
     );
     // A recipe without a checkpoint was a run's, and is none.
-    let recipe = format!("{RECIPE}\n[range]\ngamma_min = -7.87604190058022\ngamma_max = 5\n");
+    let network =
+        "width = 32\nblocks = 2\nattention = \"middle\"\ndropout = 0.0\nfading = false\ncheckpoint = false\n";
+    let recipe = format!("{RECIPE}{network}\n[range]\ngamma_min = -7.87604190058022\ngamma_max = 5\n");
     fs::write(root.join("runs/r/recipe.toml"), recipe).expect("a file");
     for arguments in [&["train", "r.toml", "--resume"][..], &["train", "r.toml", "--continue", "runs/r"]] {
         let line = refusal(root, arguments);
@@ -267,7 +271,7 @@ fn arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     assert!(refusal(root, &[]).starts_with(
-        "no command: expected train, eval, sample, compare, import, export, bench, list or new-plugin"
+        "no command: expected train, eval, ladder, sample, compare, import, export, bench, list or new-plugin"
     ));
     let line = refusal(root, &["trian"]);
     assert!(line.contains("trian") && line.contains("train"), "{line}");

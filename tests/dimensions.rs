@@ -230,3 +230,16 @@ fn sizes_that_cannot_be_are_refused_in_one_line() {
     assert!(StaticUNet::<0, 8, 1, 32, f32, Cpu>::new(&unet_config(), &Cpu::default(), &mut rng).is_err());
     assert!(StaticMlp::<0, 8, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng).is_err());
 }
+
+#[test]
+#[should_panic(expected = "a batch of another shape than the network's")]
+fn images_of_another_size_are_not_taken() {
+    let config = UNetConfig { blocks: 1, ..Default::default() };
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let device = Cpu::default();
+    let network: DynamicUNet<f32, Cpu> = UNet::sized((4, 4, 1), 32, &config, &device, &mut rng).unwrap();
+    network.forward(
+        device.zeros_like(&(2, 4, 5, 1)),
+        &mut Pass::eval(&[0.5, 0.5]).with_conditioning(Some(&[0.0; 2])),
+    );
+}

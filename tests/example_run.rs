@@ -1,4 +1,4 @@
-//! `examples/07_cifar10.rs` on a small file of CIFAR's format: killed and run again it ends where nothing stops it; and it is short.
+//! `examples/09_cifar10.rs` on a small file of CIFAR's format: killed and run again it ends where nothing stops it; and it is short.
 #![cfg(feature = "cli")]
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const EXAMPLE: &str = "07_cifar10";
+const EXAMPLE: &str = "09_cifar10";
 
 /// The program, which `cargo test` builds; with `--test` alone it is built here.
 fn program() -> PathBuf {

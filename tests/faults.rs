@@ -1,6 +1,7 @@
 //! Every step of every command that changes the disk fails once, and once more as if the process had been killed there:
 //! what is left is whole, the error is one line, and the same command done again ends as if nothing had happened.
 #![cfg(feature = "testkit")]
+#![allow(clippy::panic)]
 
 use idode::config::Recipe;
 use idode::error::Result;

@@ -8,6 +8,7 @@
 mod bounds;
 #[path = "high_order/case.rs"]
 mod case;
+mod device;
 #[path = "high_order/estimators.rs"]
 mod estimators;
 #[path = "high_order/gradients.rs"]

@@ -149,15 +149,14 @@ fn generate(folder: &Path, idode: &Path) {
         assert_eq!(library, kept);
     }
     let members: Vec<String> = PLUGINS.iter().map(|plugin| format!("\"{}\"", plugin.name)).collect();
-    // The profile of this repository, so that dependencies are the ones that are compiled already; but for the crate itself,
-    // whose build is most of this test.
+    // The profile of this repository for dependencies, which are compiled already; the crate itself and its plugins at a level
+    // at which what one of them has compiled the others take: their build is most of this test.
     let manifest = format!(
         "[workspace]\nmembers = [{}]\nresolver = \"3\"\n\n[patch.crates-io]\nidode = {{ path = {:?} }}\n\n{}",
         members.join(", "),
         idode,
-        "[profile.dev]\nopt-level = 2\ndebug = \"line-tables-only\"\n\n\
+        "[profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
          [profile.dev.package.\"*\"]\nopt-level = 3\ndebug = false\n\n\
-         [profile.dev.package.idode]\nopt-level = 1\n\n\
          [profile.dev.build-override]\nopt-level = 0\n"
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("a file");

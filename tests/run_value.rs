@@ -4,7 +4,7 @@ use dfdx::prelude::Cpu;
 use idode::config::{Decay, Digits, Evaluation, Fixed, Log, Named, Recipe, Sample, Stage, Stepping, Unet};
 use idode::data::Rows;
 use idode::error::Error;
-use idode::experiment::{Destination, Experiment, Trained};
+use idode::experiment::{Asked, Destination, Experiment, Trained};
 use idode::likelihood::fixed_terms;
 use idode::nn::{DynamicMlp, Pass, Visit};
 use idode::objective::{Passes, RowLosses};
@@ -12,7 +12,7 @@ use idode::prelude::*;
 use idode::progress::StepMetrics;
 use idode::registry::Registry;
 use idode::result::Outcome;
-use idode::run::{Evaluated, MetricsLog};
+use idode::run::{Evaluated, MetricsLog, RunFolder};
 use idode::tensor::{Kernels, Mode, Real};
 use idode::train::CheckpointState;
 use idode::work;
@@ -114,6 +114,30 @@ fn toml_and_types_write_the_same_bytes() {
     assert_eq!(Model::load(&by_type).expect("names of the registry").step(), 4);
     let other = run.clone().seed(4).folder(&by_name).expect_err("another seed");
     assert!(other.to_string().contains("seed"), "{other}");
+
+    // So are error budgets and the ladder, which are asked for later.
+    let asked = Asked { budget: true, ..Asked::default() };
+    let (named, typed) = (RunFolder::open(&by_name).expect("a run"), run.folder(&by_type).expect("the run"));
+    let names = <Registry>::default();
+    let outcome = work::evaluate_with(&named, &names, asked, &mut Silent).expect("a result");
+    assert!(outcome.estimates.iter().all(|estimate| estimate.budget.is_some()), "{outcome:?}");
+    run.evaluate_with(&typed, asked, &mut Silent).expect("a result");
+    assert_eq!(result(&by_name), result(&by_type));
+    work::ladder(&named, &names, &mut Silent).expect("a ladder");
+    run.ladder(&typed, &mut Silent).expect("a ladder");
+    assert!(read(&by_name, "ladder.json") == read(&by_type, "ladder.json"));
+
+    // Where an evaluation names another divergence, the program's own gives way.
+    let exact = Some(idode::config::Divergence::Exact);
+    let exact = Evaluation { divergence: exact, ..model.recipe().evaluation.clone() };
+    let density = |model: &Model| model.log_prob(&[0.25; 64]).expect("a density");
+    let by_name = Model::load(&by_name).expect("built-in names");
+    assert_eq!(density(&model), density(&by_name));
+    assert_eq!(
+        density(&model.with_evaluation(exact.clone())),
+        density(&by_name.with_evaluation(exact.clone()))
+    );
+    assert_ne!(density(&model.with_evaluation(exact)), density(&model));
 }
 
 /// `F(z, t) = 1/2 MLP(z, t)`, whatever the mode.

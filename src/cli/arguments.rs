@@ -6,6 +6,7 @@ use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(super) enum Command {
         #[arg(long = "continue", value_name = "RUN", conflicts_with_all = ["out", "resume"])]
         longer: Option<PathBuf>,
         /// Stop with a checkpoint after this time, such as 23h, 90m or 1h30m, to go on with --resume (exit code 130).
-        #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+        #[arg(long, value_name = "TIME", value_parser = duration::parse, allow_hyphen_values = true)]
         max_time: Option<Duration>,
         /// Build the network and say what training would cost; read no data and write nothing.
         #[arg(long, conflicts_with_all = ["out", "resume", "longer", "max_time"])]
@@ -45,6 +46,20 @@ pub(super) enum Command {
     },
     /// Measure the likelihood of a trained run on its held-out images or rows.
     Eval {
+        /// The run's folder.
+        run: PathBuf,
+        /// Say which part of each estimate's error comes from the data, the draws, the probes and the solver.
+        #[arg(long)]
+        budget: bool,
+        /// Spend images, draws and probes until each estimate's total error is at most this, in its unit, or say what that would take.
+        #[arg(long, value_name = "ERROR", value_parser = positive)]
+        target: Option<f64>,
+        /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
+    },
+    /// Measure a trained run by every bound on the same images, and test the order that they must have.
+    Ladder {
         /// The run's folder.
         run: PathBuf,
         /// Where to compute: cpu or cuda:N [default: as the recipe says].
@@ -115,6 +130,9 @@ pub(super) enum Command {
         /// The network and batch: s, m or full.
         #[arg(long, value_name = "CASE", default_value = "m")]
         case: String,
+        /// The images of a batch [default: the case's own].
+        #[arg(long, value_name = "N")]
+        batch: Option<NonZeroU16>,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -135,6 +153,14 @@ pub(super) enum Command {
         /// The crate's name, and its folder's.
         name: String,
     },
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err(format!("\"{text}\": expected a number above 0, such as 0.002")),
+    }
 }
 
 /// A condition by name.
@@ -160,7 +186,7 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, sample, compare, import, export, bench, list or new-plugin (see idode --help)"
+                "no command: expected train, eval, ladder, sample, compare, import, export, bench, list or new-plugin (see idode --help)"
                     .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),

@@ -1,14 +1,16 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{Bar, Exit, Interrupt, Until, comparison_table, list, new_plugin, print, table};
+use super::{
+    Bar, Exit, Interrupt, Until, budget_table, comparison_table, ladder_table, list, new_plugin, print, table,
+};
 use crate::comparison::Reference;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::registry::Registry;
 use crate::result::Outcome;
 use crate::run::{Observer, Observers, RunFolder};
-use crate::work::{self, Case, Chosen, Destination, Imported, Trained, Wanted};
+use crate::work::{self, Asked, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -29,7 +31,10 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
             };
             train(&recipe, &destination, max_time.map(|time| begun + time), device, registry)
         }
-        Command::Eval { run, device } => evaluate(&run, device, registry),
+        Command::Eval { run, budget, target, device } => {
+            evaluate(&run, Asked { budget, target }, device, registry)
+        }
+        Command::Ladder { run, device } => ladder(&run, device, registry),
         Command::Sample { run, count, conditions, format, log_prob, device } => {
             let wanted = Wanted { count, conditions, npy: format == "npy", log_prob };
             sample(&run, wanted, device, registry)
@@ -39,7 +44,10 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
         }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
-        Command::Bench { case, json, device, .. } => bench(&case, json, device),
+        Command::Bench { case, batch, json, device, .. } => {
+            let case = Case::named(&case)?;
+            bench(batch.map_or(case, |rows| case.with_batch(rows)), json, device)
+        }
         Command::List => print(&list::list(registry)).map(|()| Exit::Done),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
     }
@@ -65,7 +73,8 @@ fn train(
     drop(observers);
     match trained {
         Trained::Finished(outcome) => {
-            print(&format!("{}\n{}\n", table(&outcome), folder.display()))?;
+            let tables = table(&outcome) + &budget_table(&outcome);
+            print(&format!("{tables}\n{}\n", folder.display()))?;
             Ok(measured(&outcome))
         }
         Trained::Interrupted { step } => {
@@ -86,11 +95,20 @@ fn measured(outcome: &Outcome) -> Exit {
     if outcome.is_whole() { Exit::Done } else { Exit::NoValue }
 }
 
-fn evaluate(path: &Path, device: Option<Device>, registry: &Registry) -> Result<Exit> {
+fn evaluate(path: &Path, asked: Asked, device: Option<Device>, registry: &Registry) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
-    let outcome = work::evaluate(&run, registry, &mut Bar::new())?;
-    print(&format!("{}\n{}\n", table(&outcome), run.result().display()))?;
+    let outcome = work::evaluate_with(&run, registry, asked, &mut Bar::new())?;
+    let tables = table(&outcome) + &budget_table(&outcome);
+    print(&format!("{tables}\n{}\n", run.result().display()))?;
     Ok(measured(&outcome))
+}
+
+fn ladder(path: &Path, device: Option<Device>, registry: &Registry) -> Result<Exit> {
+    let run = RunFolder::open(path)?.on(device);
+    let found = work::ladder(&run, registry, &mut Bar::new())?;
+    let files = format!("{}\n{}", run.ladder().display(), run.ladder_picture().display());
+    print(&format!("{}\n{files}\n", ladder_table(&found)))?;
+    Ok(Exit::Done)
 }
 
 fn sample(path: &Path, wanted: Wanted, device: Option<Device>, registry: &Registry) -> Result<Exit> {
@@ -167,8 +185,7 @@ fn work_here(threads: Option<u16>) -> Result<()> {
     }
 }
 
-fn bench(case: &str, json: bool, device: Device) -> Result<Exit> {
-    let case = Case::named(case)?;
+fn bench(case: Case, json: bool, device: Device) -> Result<Exit> {
     let figures = work::bench(case, device)?;
     print(&if json { json_line(&figures)? } else { figures.to_string() })?;
     Ok(Exit::Done)

@@ -10,7 +10,7 @@ pub(super) enum Exit {
     Done,
     /// The run failed by its own numbers: a loss, gradient or parameter that is not finite.
     Failed,
-    /// An input that cannot be used, or a file that cannot be written: one line says which.
+    /// An input that cannot be used, a file that cannot be written, or a device without enough memory: one line says which.
     BadInput,
     /// Everything was done and written, and some images have no value: the means are those of the others.
     NoValue,
@@ -23,7 +23,7 @@ impl Exit {
     pub(super) const HELP: &str = "Exit codes:
   0    done
   1    failed by its own numbers: a loss, gradient or parameter is not finite; the last good checkpoint is kept
-  2    an input that cannot be used, or a file that cannot be written: one line says which
+  2    an input that cannot be used, a file that cannot be written, or a GPU without enough memory: one line says which
   3    done and written, but some images have no value and are not in the means
   130  stopped with a checkpoint by Ctrl-C, SIGTERM, SIGHUP or --max-time; train --resume goes on";
 

@@ -9,18 +9,24 @@
 
 mod arguments;
 mod bar;
+mod budget;
 mod commands;
 mod comparison;
 mod duration;
 mod exit;
 pub mod interrupt;
+mod ladder;
 mod list;
 mod new_plugin;
+#[cfg(feature = "cuda")]
+mod shortage;
 mod table;
 
 pub use bar::Bar;
+pub use budget::budget_table;
 pub use comparison::comparison_table;
 pub use interrupt::{Interrupt, Until};
+pub use ladder::ladder_table;
 pub use table::table;
 
 use crate::error::{Error, printable};
@@ -36,7 +42,12 @@ pub fn run(registry: Registry) -> ExitCode {
         Ok(arguments) => arguments.command,
         Err(answer) => return answer.give(),
     };
-    match commands::execute(command, &registry) {
+    let work = || commands::execute(command, &registry);
+    #[cfg(feature = "cuda")]
+    let done = shortage::told(work);
+    #[cfg(not(feature = "cuda"))]
+    let done = work();
+    match done {
         Ok(exit) => exit.into(),
         Err(error) => {
             complain(&error.to_string());

@@ -89,6 +89,7 @@ mod tests {
             failures: 0,
             evaluations_per_image: 98.53,
             seconds,
+            budget: None,
         };
         let outcome = Outcome {
             data: DataRecord {

@@ -175,7 +175,7 @@ fn all_common_estimates_or_the_one_asked_for() -> Result<()> {
         "estimates = none that every run has: expected one that a has: vlb, x, y"
     );
     assert_eq!(
-        line(&[a.clone()], None, &[]),
+        line(std::slice::from_ref(&a), None, &[]),
         "runs = 1: expected two or more, or one and a published figure"
     );
     assert_eq!(line(&[], None, &[]), "runs = 0: expected two or more, or one and a published figure");

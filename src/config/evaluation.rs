@@ -145,8 +145,18 @@ pub struct Evaluation {
     /// How the divergence is computed: `"hutchinson"`; for rows of at most 64 numbers `"exact"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence: Option<Divergence>,
+    /// Whether each estimate's error is taken apart, on a subset that is measured again: `false`. See [`budget`](crate::budget).
+    #[serde(skip_serializing_if = "is_false")]
+    pub budget: bool,
+    /// The numbers of importance samples at which every bound is measured beside the estimates, rising: none. See [`ladder`](crate::ladder).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ladder: Vec<u64>,
     /// One estimate each: `["truncated_normal", "uniform", "gaussian"]`; of rows of numbers, which are measured as they are, `[]`.
     pub dequantizers: Vec<Named>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// How samples are drawn.
@@ -227,6 +237,8 @@ impl Default for Evaluation {
             solver: Named::new("dormand_prince"),
             stepping: Stepping::Adaptive(Adaptive::default()),
             divergence: None,
+            budget: false,
+            ladder: Vec::new(),
             dequantizers: ["truncated_normal", "uniform", "gaussian"].map(Named::new).to_vec(),
         }
     }
@@ -271,6 +283,12 @@ impl Evaluation {
         count("vlb_levels", self.vlb_levels)?;
         count("draws", self.draws)?;
         count("importance_samples", self.importance_samples)?;
+        for (i, samples) in self.ladder.iter().enumerate() {
+            count(&format!("ladder[{i}]"), *samples)?;
+            if self.ladder[..i].last().is_some_and(|before| before >= samples) {
+                return Err(Fault::new(format!("ladder[{i}]"), samples.to_string(), "numbers that rise"));
+            }
+        }
         self.stepping.check()?;
         self.divergence.iter().try_for_each(Divergence::check)?;
         for (i, dequantizer) in self.dequantizers.iter().enumerate() {

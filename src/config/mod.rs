@@ -24,6 +24,7 @@ mod device;
 mod evaluation;
 pub(crate) mod fault;
 mod files;
+mod finer;
 mod limits;
 mod named;
 mod network;

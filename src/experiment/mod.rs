@@ -11,7 +11,8 @@
 //! | `parts` | what data and networks may be |
 //! | `names` | the name that a typed part has in a registry, found by what it does |
 //! | `training` | the loop: stages, checkpoints, resumption |
-//! | `stage`, `measure`, `samples` | what follows a stage and training |
+//! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
+//! | `stage`, `samples` | what follows a stage and training |
 //! | `data` | the rows that a recipe names |
 //!
 //! Down from here: [`model`](crate::model) measures and samples a trained network, [`run`](crate::run) has the folder and the observers,
@@ -20,9 +21,12 @@
 //! The folder of a run whose parts all have names is one that `idode eval`, `sample` and `export` open. Of the others the first line of
 //! `recipe.toml` says which part has none, and so does whoever cannot build it.
 
+mod budget;
 mod compose;
 mod data;
 mod destination;
+mod evaluate;
+mod ladder;
 mod learners;
 mod measure;
 mod names;
@@ -31,23 +35,24 @@ mod parts;
 mod sample_densities;
 mod samples;
 mod stage;
+mod target;
 mod training;
 
 pub use data::resolved;
 pub(crate) use data::table;
 pub use destination::{Destination, Trained, Wanted};
+pub use evaluate::Asked;
 pub use objective::ByName;
 pub use parts::{DataPart, NetworkPart};
 
 use crate::config::Recipe;
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
 use crate::model::{Model, Parts, States};
 use crate::nn::DynNetwork;
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
-use crate::result::{DataRecord, Outcome, StageRecord};
-use crate::run::{Change, Curve, Evaluated, Found, Heeded, Observer, Observers, RunFolder};
+use crate::result::{Outcome, StageRecord};
+use crate::run::{Change, Curve, Found, Heeded, Observer, Observers, RunFolder};
 use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
@@ -161,7 +166,8 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// What follows training.
     fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let outcome = self.measured(run, &mut Observers::new().and(Curve::of(run)).and(&mut *observer))?;
+        let both = &mut Observers::new().and(Curve::of(run)).and(&mut *observer);
+        let outcome = self.measured(run, Asked::default(), both)?;
         self.draw_samples(run, &Wanted::default(), observer)?;
         Ok(outcome)
     }
@@ -180,44 +186,6 @@ impl<D: ComputeDevice> Experiment<D> {
     /// A run without a checkpoint that can be used.
     pub fn model(&self, run: &RunFolder) -> Result<Model> {
         self.resolved()?.trained(run)
-    }
-
-    /// Measures the likelihood of the held-out rows of a trained run and writes `result.json`.
-    ///
-    /// # Errors
-    /// A run without a checkpoint that can be used, or whose folder another process writes in.
-    pub fn evaluate(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let _lock = run.lock()?;
-        self.resolved()?.measured(run, &mut Heeded::new(observer))
-    }
-
-    fn measured(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let recipe = self.recipe();
-        let model = self.trained(run)?;
-        let held_out = self.held_out()?;
-        data::check_same(run, &held_out)?;
-        let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
-        data::passed_over(&held_out).iter().for_each(|said| observer.message(said));
-        let found = match &held_out {
-            Rows::Images(images) => measure::images(run, &model, images, count, observer)?,
-            Rows::Table(table) => measure::table(run, &model, &table.rows.truncated(count), observer)?,
-        };
-        let baseline = data::baseline(recipe, count)?;
-        let (name, split) = held_out.name();
-        let outcome = Outcome {
-            data: DataRecord { name, split: split.to_string(), fingerprint: held_out.fingerprint()? },
-            step: model.step(),
-            seed: recipe.evaluation.seed,
-            baseline,
-            estimates: found.estimates,
-            stages: StageRecord::read(&run.stages())?,
-        };
-        let text = serde_json::to_vec(&found.records)
-            .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
-        write_atomically(&run.records(), &text)?;
-        outcome.write(&run.result())?;
-        observer.evaluation(Evaluated::Run(&outcome))?;
-        Ok(outcome)
     }
 
     /// Draws samples from a trained run; writes `samples.png`, and of a table the rows themselves, and gives the path of what it wrote last.

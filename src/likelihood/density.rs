@@ -60,7 +60,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
                 let key = self.key(row, draw);
                 let x = (data.row)(row, &mut key.rng(Purpose::Dequantization));
                 z.extend(x.into_iter().map(|x| alpha * x));
-                seeds.push(key.bytes(Purpose::Probe));
+                seeds.push(self.probe_seed(key, Purpose::Probe));
             }
             let rows: Vec<usize> = pairs.iter().map(|pair| pair.0).collect();
             let conditioning = self.conditioning.map(|all| conditions_of(all, each, &rows));

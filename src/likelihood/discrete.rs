@@ -111,7 +111,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
             let drawn = dequantizer.draw(row, &mut key.rng(Purpose::Dequantization));
             images.push(image);
             prices.push(drawn.log_decoder + entropy.unwrap_or(-drawn.log_q));
-            seeds.push(key.bytes(purpose));
+            seeds.push(self.probe_seed(key, purpose));
             z.extend(drawn.z);
         }
         let from = dequantizer.level().gamma();

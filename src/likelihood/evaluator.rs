@@ -1,8 +1,8 @@
 //! The evaluator: a flow, a divergence, and how much to draw.
 
 use super::flow::{Conditioning, ProbabilityFlow, RowDensity};
-use super::seeds::{DrawKey, Purpose};
-use crate::divergence::{Divergence, Hutchinson};
+use super::seeds::{DrawKey, Purpose, Replicate};
+use crate::divergence::{Divergence, Hutchinson, ProbeSeed};
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::nn::{Jvp, Network};
@@ -41,6 +41,7 @@ pub struct Evaluator<'a, E, D, N, S, P> {
     pub(super) seed: u64,
     pub(super) draws: usize,
     pub(super) importance_samples: usize,
+    pub(super) replicate: Replicate,
     pub(super) conditioning: Conditioning<'a>,
 }
 
@@ -55,6 +56,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
             seed: 0,
             draws: 1,
             importance_samples: 1,
+            replicate: Replicate::default(),
             conditioning: None,
         }
     }
@@ -88,6 +90,11 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         Ok(Self { draws, importance_samples, ..self })
     }
 
+    /// The same with other draws or other probes, to see how much they matter: see [`budget`](crate::budget).
+    pub fn with_replicate(self, replicate: Replicate) -> Self {
+        Self { replicate, ..self }
+    }
+
     /// The flow.
     pub fn flow(&self) -> &ProbabilityFlow<'a, E, D, N, S, P> {
         &self.flow
@@ -95,7 +102,12 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
 
     /// The name of a draw of a row.
     pub(super) fn key(&self, row: usize, draw: usize) -> DrawKey {
-        DrawKey { seed: self.seed, row, draw }
+        DrawKey { seed: self.seed, row, draw: self.replicate.draw * self.importance_samples + draw }
+    }
+
+    /// Where the probes of a draw come from.
+    pub(super) fn probe_seed(&self, key: DrawKey, purpose: Purpose) -> ProbeSeed {
+        key.bytes_of_set(purpose, self.replicate.probe)
     }
 }
 
@@ -139,7 +151,8 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         let mut found = Vec::with_capacity(rows);
         for first in (0..rows).step_by(batch) {
             let block = first..rows.min(first + batch);
-            let seeds: Vec<_> = block.clone().map(|row| self.key(row, 0).bytes(Purpose::Probe)).collect();
+            let seeds: Vec<_> =
+                block.clone().map(|row| self.probe_seed(self.key(row, 0), Purpose::Probe)).collect();
             let conditioning = conditioning.map(|all| &all[block.start * each..block.end * each]);
             let z = z[block.start * dims..block.end * dims].to_vec();
             found.extend(self.flow.log_density(z, from, &self.divergence, &seeds, conditioning)?);

@@ -5,7 +5,7 @@
 //! - [`Evaluator::bits_per_dim`] is the bound of each image with a dequantizer, in bits/dim: means of
 //!   single draws, or the K-sample bound.
 //! - [`Evaluator::nats_per_row`] is the negative log-density of rows that are no images, in the user's units.
-//! - [`Evaluator::vlb`] is the variational bound; it needs no derivative of the network.
+//! - [`Evaluator::vlb`] is the variational bound; it needs no derivative of the network. [`Evaluator::immse`] is another way to it.
 //!
 //! Every draw is named by `(seed, index, draw)` and nothing else reaches its generator
 //! ([`DrawKey`]), so results do not depend on the batch size.
@@ -18,6 +18,7 @@ mod evaluator;
 mod field;
 mod fixed_terms;
 mod flow;
+mod immse;
 mod records;
 mod seeds;
 mod state;
@@ -28,6 +29,7 @@ pub use evaluator::Evaluator;
 pub use field::{DensityDrift, Drift};
 pub use fixed_terms::fixed_terms;
 pub use flow::{Conditioning, ProbabilityFlow, RowDensity, States};
+pub use immse::{ImmseEstimate, ImmseRecord};
 pub use records::{ImageRecord, ImageStatus, OdeEstimate, ProbeNoise, Summary, VlbEstimate, VlbRecord};
-pub use seeds::{DrawKey, Purpose};
+pub use seeds::{DrawKey, Purpose, Replicate};
 pub use state::TensorState;

@@ -138,6 +138,7 @@ impl Summary {
             failures: self.failures as u64,
             evaluations_per_image: self.evaluations_per_image,
             seconds,
+            budget: None,
         }
     }
 }

@@ -48,9 +48,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
         let images = self.flow.rows("pixels", pixels.len())?;
-        if let Some((i, k)) = pixels.iter().enumerate().find(|(_, k)| u32::from(**k) >= grid.levels()) {
-            return Err(Error::value(format!("pixels[{i}]"), k, format!("below {}", grid.levels())));
-        }
+        grid.check(pixels)?;
         let (dims, diffusion) = (self.flow.dims(), self.flow.diffusion());
         let decoder = Gaussian::new(grid, diffusion.level(diffusion.range().min()));
         let own = |image: usize| &pixels[image * dims..(image + 1) * dims];

@@ -6,7 +6,8 @@ use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::likelihood::{
-    Conditioning, DensityRows, Evaluator, OdeEstimate, ProbabilityFlow, RowDensity, VlbEstimate,
+    Conditioning, DensityRows, Evaluator, ImmseEstimate, OdeEstimate, ProbabilityFlow, Replicate, RowDensity,
+    VlbEstimate,
 };
 use crate::nn::{DynNetwork, Network};
 use crate::parameterization::Parameterization;
@@ -19,6 +20,7 @@ use crate::solver::{OdeSolver, Stepping};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
 use std::fmt::Debug;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How a likelihood is measured.
@@ -30,6 +32,7 @@ pub(super) struct Measurement {
     pub(super) seed: u64,
     pub(super) draws: usize,
     pub(super) importance_samples: usize,
+    pub(super) replicate: Replicate,
 }
 
 /// How samples are drawn: the solver, its steps, the batch and the seed.
@@ -61,6 +64,15 @@ pub(super) trait Measured: Debug {
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate>;
+
+    fn immse(
+        &self,
+        pixels: &[u16],
+        times: (PixelGrid, usize),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate>;
 
     fn density(
         &self,
@@ -133,6 +145,7 @@ impl<D: ComputeDevice> Typed<D> {
             .with_divergence(how.divergence)
             .with_seed(how.seed)
             .with_conditioning(given)
+            .with_replicate(how.replicate)
             .with_draws(how.draws, how.importance_samples)
     }
 }
@@ -169,6 +182,17 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
         self.evaluator(how, given)?.vlb(pixels, grid, levels, &*times, progress)
+    }
+
+    fn immse(
+        &self,
+        pixels: &[u16],
+        (grid, levels): (PixelGrid, usize),
+        given: Given<'_>,
+        how: Measurement,
+        progress: &mut dyn Progress,
+    ) -> Result<ImmseEstimate> {
+        self.evaluator(how, given)?.immse(pixels, grid, levels, progress)
     }
 
     fn density(
@@ -232,8 +256,8 @@ pub(super) fn load<D: ComputeDevice>(
     mut network: DynNetwork<f32, D>,
     checkpoint: &Checkpoint<'_>,
     diffusion: DynDiffusion,
-) -> Result<Box<dyn Measured>> {
+) -> Result<Rc<dyn Measured>> {
     checkpoint.load("ema", &mut network)?;
     Network::device(&network).empty_cache();
-    Ok(Box::new(Typed { network, diffusion }))
+    Ok(Rc::new(Typed { network, diffusion }))
 }

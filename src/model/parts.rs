@@ -80,6 +80,15 @@ impl Parts {
         Ok(Self::new(recipe.clone(), registry.clone(), diffusion))
     }
 
+    /// The same with another evaluation. A solver or a divergence of a program stays where the name is the same; another name stands for itself.
+    pub(crate) fn with_evaluation(&self, evaluation: Evaluation) -> Self {
+        let now = &self.recipe.evaluation;
+        let solver = self.solver.clone().filter(|_| now.solver == evaluation.solver);
+        let divergence = self.divergence.clone().filter(|_| now.divergence == evaluation.divergence);
+        let recipe = Recipe { evaluation, ..self.recipe.clone() };
+        Self { recipe, solver, divergence, ..self.clone() }
+    }
+
     pub(crate) fn shape(&self) -> Result<RowShape> {
         self.recipe.row_shape()
     }

@@ -73,13 +73,13 @@ fn shaped<N: Network<E, D>, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     reshape(z, network.batch(rows))
 }
 
-/// What a network gives as rows.
-fn flat<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
-    x: Tensor<S, E, D, T>,
+/// What `network` gives as rows.
+fn flat<N: Network<E, D>, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
+    network: &N,
+    x: Tensor<N::Batch, E, D, T>,
 ) -> Tensor<(usize, usize), E, D, T> {
     let rows = x.shape().concrete()[0];
-    let dims = x.shape().num_elements() / rows.max(1);
-    reshape(x, (rows, dims))
+    reshape(x, (rows, network.dims()))
 }
 
 impl<E: Real, D: Kernels<E>, N> AnyNetwork<E, D> for N
@@ -99,23 +99,23 @@ where
     }
 
     fn value(&self, z: Rows<E, D>, pass: &mut Pass<'_>) -> Rows<E, D> {
-        flat(self.forward(shaped(self, z), pass))
+        flat(self, self.forward(shaped(self, z), pass))
     }
 
     fn taped_value(&self, z: TapedRows<E, D>, pass: &mut Pass<'_>) -> TapedRows<E, D> {
-        flat(self.forward(shaped(self, z), pass))
+        flat(self, self.forward(shaped(self, z), pass))
     }
 
     fn along(&self, z: Dual<Rows<E, D>>, pass: &mut Pass<'_>) -> Dual<Rows<E, D>> {
-        self.jvp(z.map(|z| shaped(self, z)), pass).map(flat)
+        self.jvp(z.map(|z| shaped(self, z)), pass).map(|f| flat(self, f))
     }
 
     fn taped_along(&self, z: Dual<TapedRows<E, D>>, pass: &mut Pass<'_>) -> Dual<TapedRows<E, D>> {
-        self.jvp(z.map(|z| shaped(self, z)), pass).map(flat)
+        self.jvp(z.map(|z| shaped(self, z)), pass).map(|f| flat(self, f))
     }
 
     fn along_both(&self, z: Dual<Dual<Rows<E, D>>>, pass: &mut Pass<'_>) -> Dual<Dual<Rows<E, D>>> {
-        self.second_jvp(z.map(|z| z.map(|z| shaped(self, z))), pass).map(|f| f.map(flat))
+        self.second_jvp(z.map(|z| z.map(|z| shaped(self, z))), pass).map(|f| f.map(|f| flat(self, f)))
     }
 
     fn taped_along_both(
@@ -123,7 +123,7 @@ where
         z: Dual<Dual<TapedRows<E, D>>>,
         pass: &mut Pass<'_>,
     ) -> Dual<Dual<TapedRows<E, D>>> {
-        self.second_jvp(z.map(|z| z.map(|z| shaped(self, z))), pass).map(|f| f.map(flat))
+        self.second_jvp(z.map(|z| z.map(|z| shaped(self, z))), pass).map(|f| f.map(|f| flat(self, f)))
     }
 
     fn visit(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>) {

@@ -178,6 +178,20 @@ pub trait ModeNetwork<E: Real, D: Kernels<E>> {
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch>;
 }
 
+/// `F(z, t)` of a batch whose sizes are the network's.
+///
+/// # Panics
+/// If they are others: the compiler sees that of `Const` sizes alone, and many a network would compute with them.
+fn fitting<N: ModeNetwork<E, D>, M: Mode<E, D>, E: Real, D: Kernels<E>>(
+    network: &N,
+    z: M::Of<N::Batch>,
+    pass: &mut Pass<'_>,
+) -> M::Of<N::Batch> {
+    let shape = M::shape(&z);
+    assert_eq!(shape, network.batch(shape.concrete()[0]), "a batch of another shape than the network's");
+    network.apply::<M>(z, pass)
+}
+
 impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
     type Batch = N::Batch;
 
@@ -198,7 +212,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Network<E, D> for N {
         z: Tensor<Self::Batch, E, D, T>,
         pass: &mut Pass<'_>,
     ) -> Tensor<Self::Batch, E, D, T> {
-        self.apply::<Plain<T>>(z, pass)
+        fitting::<N, Plain<T>, E, D>(self, z, pass)
     }
 }
 
@@ -209,7 +223,7 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> Jvp<E, D> for N {
         z: Dual<Tensor<Self::Batch, E, D, T>>,
         pass: &mut Pass<'_>,
     ) -> Dual<Tensor<Self::Batch, E, D, T>> {
-        self.apply::<Forward<Plain<T>>>(z, pass)
+        fitting::<N, Forward<Plain<T>>, E, D>(self, z, pass)
     }
 }
 
@@ -219,6 +233,6 @@ impl<E: Real, D: Kernels<E>, N: ModeNetwork<E, D>> SecondJvp<E, D> for N {
         z: Dual<Dual<Tensor<Self::Batch, E, D, T>>>,
         pass: &mut Pass<'_>,
     ) -> Dual<Dual<Tensor<Self::Batch, E, D, T>>> {
-        self.apply::<Forward<Forward<Plain<T>>>>(z, pass)
+        fitting::<N, Forward<Forward<Plain<T>>>, E, D>(self, z, pass)
     }
 }

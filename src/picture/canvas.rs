@@ -126,7 +126,7 @@ fn draw_plot(
     let (low, high) = ((x.0, y.0), (x.1, y.1));
     let inside = |point: &&Point| (low.0..=high.0).contains(&point.0) && (low.1..=high.1).contains(&point.1);
     // Faint dots lie under every line.
-    let layers = [Mark::Dots, Mark::Dashed, Mark::Line];
+    let layers = [Mark::Dots, Mark::Bars, Mark::Dashed, Mark::Line];
     for entry in layers.into_iter().flat_map(|mark| entries.iter().filter(move |entry| entry.mark == mark)) {
         let style = style_of(entry);
         let shown = entry.points.iter().flatten().filter(inside);
@@ -142,7 +142,9 @@ fn draw_plot(
         for run in clip_line(&entry.points, low, high) {
             match entry.mark {
                 Mark::Dots => break,
-                Mark::Line => chart.draw_series([PathElement::new(run, style)]).map_err(undrawable)?,
+                Mark::Line | Mark::Bars => {
+                    chart.draw_series([PathElement::new(run, style)]).map_err(undrawable)?
+                }
                 Mark::Dashed => chart
                     .draw_series(DashedLineSeries::new(run, 9 * scale, 6 * scale, style))
                     .map_err(undrawable)?,
@@ -182,7 +184,7 @@ impl<'a> Legend<'a> {
             let ends = [(left, middle), (right, middle)];
             let style = style_of(entry);
             match entry.mark {
-                Mark::Line => area.draw(&PathElement::new(ends, style)),
+                Mark::Line | Mark::Bars => area.draw(&PathElement::new(ends, style)),
                 Mark::Dashed => {
                     let dash = |from| PathElement::new([(from, middle), (from + 9 * scale, middle)], style);
                     (0..3).try_for_each(|i| area.draw(&dash(left + i * 12 * scale)))
@@ -214,7 +216,7 @@ fn style_of(entry: &Entry) -> ShapeStyle {
             colour.mix(opacity.clamp(0.1, 0.5)).filled()
         }
         Mark::Line => colour.stroke_width(3 * OVERSAMPLING),
-        Mark::Dashed => colour.stroke_width(2 * OVERSAMPLING),
+        Mark::Dashed | Mark::Bars => colour.stroke_width(2 * OVERSAMPLING),
     }
 }
 

@@ -13,6 +13,11 @@ const MOST_WIDENING: f64 = 1.5;
 /// What a diverged run may reach, and no axis can show.
 const LARGEST: f64 = 1e100;
 
+/// Whether the value of a step has a place in the curve.
+pub(crate) fn is_drawn(value: f64) -> bool {
+    value.abs() < LARGEST
+}
+
 /// Draws the bits/dim of every logged step, their moving mean, and `references` by name: values in
 /// bits/dim such as a baseline's and the final estimates on test images.
 ///
@@ -64,8 +69,7 @@ fn moving_mean(values: &[f64], reach: usize) -> Vec<f64> {
 /// From the lowest to the highest value that must be shown, with some room.
 fn range(values: &[f64], references: &[f64]) -> Result<(f64, f64)> {
     let skipped = if values.len() < 5 { 0 } else { values.len().div_ceil(20) };
-    let finite =
-        |values: &[f64]| -> Vec<f64> { values.iter().copied().filter(|v| v.abs() < LARGEST).collect() };
+    let finite = |values: &[f64]| -> Vec<f64> { values.iter().copied().filter(|v| is_drawn(*v)).collect() };
     let mut sorted = finite(&values[skipped..]);
     if sorted.is_empty() {
         sorted = finite(values);

@@ -1,4 +1,5 @@
-//! Pictures of a run: a grid of images, a corner plot of a table, bits/dim over training, line plots, and two runs against each other.
+//! Pictures of a run: a grid of images, a corner plot of a table, bits/dim over training, line plots, two runs against each other, and a
+//! ladder of bounds.
 //!
 //! Text is set in an embedded font, so a picture depends on nothing that the system has installed.
 
@@ -8,6 +9,7 @@ mod clip;
 mod corner;
 mod curve;
 mod grid;
+mod ladder;
 mod plot;
 mod ruler;
 mod scatter;
@@ -16,7 +18,9 @@ mod ticks;
 pub use axis::Axis;
 pub use corner::corner;
 pub use curve::curve;
+pub(crate) use curve::is_drawn;
 pub use grid::grid;
+pub use ladder::ladder;
 pub use plot::Plot;
 pub use scatter::scatter;
 

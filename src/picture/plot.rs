@@ -13,6 +13,8 @@ pub(super) enum Mark {
     Dots,
     /// A dashed line.
     Dashed,
+    /// Thin lines without dots.
+    Bars,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +78,15 @@ impl Plot {
     pub fn dots(self, label: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
         let colours = self.colours;
         Self { colours, ..self.with(label.into(), Mark::Dots, points.into_iter().collect()) }
+    }
+
+    /// Adds error bars in the colour of the series that follows, of which they are the errors: `(x, y, half its height)`.
+    #[must_use]
+    pub fn bars(self, bars: impl IntoIterator<Item = (f64, f64, f64)>) -> Self {
+        let gap = (f64::NAN, f64::NAN);
+        let points = bars.into_iter().flat_map(|(x, y, half)| [(x, y - half), (x, y + half), gap]);
+        let colours = self.colours;
+        Self { colours, ..self.with(String::new(), Mark::Bars, points.collect()) }
     }
 
     /// Adds a horizontal dashed line across the plot.

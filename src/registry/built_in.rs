@@ -1,7 +1,8 @@
 //! The built-in names.
 
+use super::network::{self, Networks};
 use super::networks::{MlpByName, UnetByName};
-use super::{Entry, NoSettings, Registry, network};
+use super::{Entry, NoSettings, Registry};
 use crate::config::Named;
 use crate::dequantization::{self, Gaussian, TruncatedNormal, UniformBin};
 use crate::parameterization::{self, Data, Noise, Score, Velocity};
@@ -18,10 +19,16 @@ impl<Y: OdeState> Default for Registry<Y> {
         time_samplers(&mut registry);
         dequantizers(&mut registry);
         solvers(&mut registry);
-        registry.add_network("unet", network::entry("unet"), UnetByName);
-        registry.add_network("mlp", network::entry("mlp"), MlpByName);
+        networks(&mut registry.networks);
         registry
     }
+}
+
+/// Of no type's state, so that networks are compiled here, once, and not again in every program that has a registry.
+#[inline(never)]
+fn networks(networks: &mut Networks) {
+    network::add(networks, "unet", network::entry("unet"), UnetByName);
+    network::add(networks, "mlp", network::entry("mlp"), MlpByName);
 }
 
 /// Formula and reference of a name, from the module that has it.

@@ -217,10 +217,7 @@ impl<Y: OdeState> Registry<Y> {
 
     /// Adds a network, or replaces the one of that name.
     pub fn add_network<B: BuildNetwork>(&mut self, name: &str, entry: Entry, network: B) {
-        let (own, network) = (name.to_owned(), Arc::new(network));
-        self.networks.add(name, entry, move |settings: B::Settings, context| {
-            NetworkPlan::new(&own, network.clone(), settings, *context.inputs)
-        });
+        network::add(&mut self.networks, name, entry, network);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Networks by name: how a name becomes a network on whatever device a recipe says.
 
-use super::Entry;
+use super::{Entry, Roster};
 use crate::data::RowShape;
 use crate::error::Result;
 use crate::level::GammaRange;
@@ -223,6 +223,17 @@ impl<B: BuildNetwork> OnDevice for Set<B> {
     ) -> Result<DynNetwork<f32, dfdx::prelude::Cuda>> {
         Ok(DynNetwork::new(self.network.build::<f32, _>(&self.settings, &self.inputs, device, rng)?))
     }
+}
+
+/// The networks of a registry.
+pub(super) type Networks = Roster<NetworkInputs, NetworkPlan>;
+
+/// Adds a network by name.
+pub(super) fn add<B: BuildNetwork>(networks: &mut Networks, name: &str, entry: Entry, network: B) {
+    let (own, network) = (name.to_owned(), std::sync::Arc::new(network));
+    networks.add(name, entry, move |settings: B::Settings, context| {
+        NetworkPlan::new(&own, network.clone(), settings, *context.inputs)
+    });
 }
 
 /// What `idode list` says of the networks that are built in.

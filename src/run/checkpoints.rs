@@ -40,7 +40,7 @@ impl Checkpoints {
         }
         self.last = Some(step);
         let after = by_step(&self.folder)?.into_iter().filter(|(of, _)| *of >= step);
-        after.map(|(_, path)| files::remove(&path)).collect::<Result<()>>()?;
+        after.map(|(_, path)| path).try_for_each(|path| files::remove(&path))?;
         self.remove_old()
     }
 
@@ -51,7 +51,7 @@ impl Checkpoints {
     pub fn remove_old(&self) -> Result<()> {
         let newest = self.last.iter().count();
         let old = by_step(&self.folder)?.into_iter().skip(self.keep.max(1) - newest);
-        old.map(|(_, path)| files::remove(&path)).collect()
+        old.map(|(_, path)| path).try_for_each(|path| files::remove(&path))
     }
 }
 

@@ -25,6 +25,11 @@ impl Observer for Curve {
         let baseline = outcome.baseline.iter().map(|b| (b.name.clone(), b.bits_per_dim));
         let estimates = outcome.estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
         let references: Vec<(String, f64)> = baseline.chain(estimates).collect();
-        picture::curve(&MetricsLog::read(&self.metrics)?, &references)?.write(&self.picture)
+        let metrics = MetricsLog::read(&self.metrics)?;
+        // A run that was diverging from its first logged step has none.
+        if !metrics.iter().any(|step| picture::is_drawn(step.bits_per_dim)) {
+            return Ok(());
+        }
+        picture::curve(&metrics, &references)?.write(&self.picture)
     }
 }

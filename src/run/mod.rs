@@ -45,6 +45,7 @@ const RECORDS: &str = "records.json";
 const STAGES: &str = "stages.json";
 const IMPORTED: &str = "imported.msgpack";
 const RESULT: &str = "result.json";
+const LADDER: [&str; 2] = ["ladder.json", "ladder.png"];
 
 impl RunFolder {
     /// Checks that a run can start in `root`: nothing is there, or a folder that holds nothing but what a run left that
@@ -231,6 +232,16 @@ impl RunFolder {
         self.root.join(IMPORTED)
     }
 
+    /// `ladder.json`: every bound on the same images.
+    pub fn ladder(&self) -> PathBuf {
+        self.root.join(LADDER[0])
+    }
+
+    /// `ladder.png`.
+    pub fn ladder_picture(&self) -> PathBuf {
+        self.root.join(LADDER[1])
+    }
+
     /// `result.json`.
     pub fn result(&self) -> PathBuf {
         self.root.join(RESULT)
@@ -240,7 +251,7 @@ impl RunFolder {
 /// Whether a run writes a file of this name into its folder.
 fn is_written(name: &str) -> bool {
     let others = [RECIPE, UNBEGUN, METRICS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT];
-    others.contains(&name) || ROWS.contains(&name)
+    others.contains(&name) || ROWS.contains(&name) || LADDER.contains(&name)
 }
 
 fn lock(root: &Path) -> Result<Lock> {

@@ -1,4 +1,4 @@
-//! Work by recipe: what the commands `train`, `eval`, `sample` and `compare` do, without a command line. A recipe becomes an
+//! Work by recipe: what the commands `train`, `eval`, `ladder`, `sample` and `compare` do, without a command line. A recipe becomes an
 //! [`Experiment`], which does it.
 
 mod bench;
@@ -6,7 +6,7 @@ mod compare;
 mod dry_run;
 mod exchange;
 
-pub use crate::experiment::{Destination, Trained, Wanted, resolved};
+pub use crate::experiment::{Asked, Destination, Trained, Wanted, resolved};
 pub use bench::{Case, Figures, bench};
 pub use compare::{compare, scatter};
 pub use dry_run::{DryRun, StageCost, dry_run};
@@ -15,6 +15,7 @@ pub use exchange::{Chosen, Imported, export, import};
 use crate::config::Recipe;
 use crate::error::Result;
 use crate::experiment::Experiment;
+use crate::ladder::Ladder;
 use crate::registry::Registry;
 use crate::registry::device::{on_device, open};
 use crate::result::Outcome;
@@ -45,8 +46,31 @@ pub fn train(
 /// # Errors
 /// A run without a checkpoint that can be used, or whose folder another process writes in.
 pub fn evaluate(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Outcome> {
+    evaluate_with(run, registry, Asked::default(), observer)
+}
+
+/// [`evaluate`], with what is asked for beside what the recipe says.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with(
+    run: &RunFolder,
+    registry: &Registry,
+    asked: Asked,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
     on_device!(open(run.recipe().device)?, device => {
-        Experiment::named(&device, run.recipe(), registry)?.evaluate(run, observer)
+        Experiment::named(&device, run.recipe(), registry)?.evaluate_with(run, asked, observer)
+    })
+}
+
+/// Measures a trained run by every bound and writes `ladder.json` and `ladder.png`: see [`Experiment::ladder`].
+///
+/// # Errors
+/// As [`Experiment::ladder`].
+pub fn ladder(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Ladder> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.ladder(run, observer)
     })
 }
 

@@ -1,13 +1,14 @@
 //! The parameter gradient of every objective, against central differences in `f64`.
 
 use crate::case::{parameterizations, schedules};
+use crate::device::{OnDevice, on_test_device};
 use crate::network::{difference, diffusion, direction, dot, gradient, losses, mean, moved, problem};
-use dfdx::prelude::*;
 use idode::nn::{FadingFourier, MlpConfig, Parameters, SecondJvp, StaticMlp, StaticUNet, UNetConfig};
 use idode::objective::{
     FirstOrder, Objective, SecondOrderJacobian, SecondOrderTrace, Slices, Sum, ThirdOrder, TraceEstimator,
     Weighted,
 };
+use idode::tensor::Kernels;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -20,7 +21,7 @@ const TOLERANCE: f64 = 1e-6;
 /// `products` holds the weight of each high-order term that is a product of two probes' errors. One of the two is held
 /// fixed, and the gradient is that of twice the other, so that its mean over probes is the mean product's: such a
 /// term is differenced twice.
-fn check<N: SecondJvp<f64, Cpu> + Parameters<f64, Cpu>, O: Objective<f64, Cpu, N>>(
+fn check<D: Kernels<f64>, N: SecondJvp<f64, D> + Parameters<f64, D>, O: Objective<f64, D, N>>(
     what: &str,
     network: &N,
     objective: &O,
@@ -53,7 +54,7 @@ fn check<N: SecondJvp<f64, Cpu> + Parameters<f64, Cpu>, O: Objective<f64, Cpu, N
     }
 }
 
-fn every_objective<N: SecondJvp<f64, Cpu> + Parameters<f64, Cpu>>(network: &N, levels: &[f64]) {
+fn every_objective<D: Kernels<f64>, N: SecondJvp<f64, D> + Parameters<f64, D>>(network: &N, levels: &[f64]) {
     check("first order", network, &FirstOrder, &[], levels);
     check("two probes", network, &SecondOrderTrace(TraceEstimator::TwoProbes), &[1.0], levels);
     for estimator in [TraceEstimator::Projected, TraceEstimator::SquaredProbe, TraceEstimator::Exact] {
@@ -71,18 +72,32 @@ fn every_objective<N: SecondJvp<f64, Cpu> + Parameters<f64, Cpu>>(network: &N, l
 
 #[test]
 fn mlp_gradients_are_central_differences() {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let fourier = FadingFourier { exponents: vec![-2, 0], gamma: [-8.0, 4.0] };
-    let config = MlpConfig { blocks: 2, fourier: Some(fourier), ..MlpConfig::default() };
-    let network = StaticMlp::<3, 8, f64, Cpu>::new(&config, &Cpu::default(), &mut rng).expect("a network");
-    every_objective(&moved(&network, 0.1, 100), &[-5.0, 0.5, 3.0]);
+    struct Mlp;
+    impl OnDevice for Mlp {
+        type Out = ();
+        fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) {
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            let fourier = FadingFourier { exponents: vec![-2, 0], gamma: [-8.0, 4.0] };
+            let config = MlpConfig { blocks: 2, fourier: Some(fourier), ..MlpConfig::default() };
+            let network = StaticMlp::<3, 8, f64, D>::new(&config, &device, &mut rng).expect("a network");
+            every_objective(&moved(&network, 0.1, 100), &[-5.0, 0.5, 3.0]);
+        }
+    }
+    on_test_device(Mlp);
 }
 
 #[test]
 fn unet_gradients_are_central_differences() {
-    let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let config = UNetConfig { blocks: 1, dropout: 0.0, fourier: vec![-2], ..UNetConfig::default() };
-    let network =
-        StaticUNet::<2, 2, 1, 64, f64, Cpu>::new(&config, &Cpu::default(), &mut rng).expect("a network");
-    every_objective(&moved(&network, 0.03, 101), &[0.5]);
+    struct UNet;
+    impl OnDevice for UNet {
+        type Out = ();
+        fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) {
+            let mut rng = ChaCha8Rng::seed_from_u64(2);
+            let config = UNetConfig { blocks: 1, dropout: 0.0, fourier: vec![-2], ..UNetConfig::default() };
+            let network =
+                StaticUNet::<2, 2, 1, 64, f64, D>::new(&config, &device, &mut rng).expect("a network");
+            every_objective(&moved(&network, 0.03, 101), &[0.5]);
+        }
+    }
+    on_test_device(UNet);
 }

@@ -25,7 +25,7 @@ pub(crate) fn diffusion(
 
 /// Moves every parameter by `size` times standard normal noise from `seed`: fresh networks have zeros where a derivative
 /// would hide, and a direction in parameter space is such a move.
-pub(crate) fn moved<N: Parameters<f64, Cpu>>(network: &N, size: f64, seed: u64) -> N {
+pub(crate) fn moved<D: Kernels<f64>, N: Parameters<f64, D>>(network: &N, size: f64, seed: u64) -> N {
     let (mut network, mut rng) = (network.clone(), ChaCha8Rng::seed_from_u64(seed));
     network.parameters("", &mut |_, _, parameter| {
         let values = parameter.numbers().into_iter();
@@ -35,13 +35,13 @@ pub(crate) fn moved<N: Parameters<f64, Cpu>>(network: &N, size: f64, seed: u64) 
 }
 
 /// A problem of `rows` rows from one seed; `same` makes all rows equal.
-pub(crate) fn problem<N: Network<f64, Cpu>>(
+pub(crate) fn problem<D: Kernels<f64>, N: Network<f64, D>>(
     network: &N,
     diffusion: &DynDiffusion,
     gamma: f64,
     rows: usize,
     seed: u64,
-) -> Matching<N::Batch, f64, Cpu> {
+) -> Matching<N::Batch, f64, D> {
     let (d, mut rng) = (network.dims(), ChaCha8Rng::seed_from_u64(seed));
     let mut row = || -> Vec<f64> { (0..d).map(|_| rng.sample(StandardNormal)).collect() };
     let (x, eps) = (row(), row());
@@ -51,13 +51,13 @@ pub(crate) fn problem<N: Network<f64, Cpu>>(
 }
 
 /// The losses of `objective` with these probes, everything without a gradient being `reference`'s.
-pub(crate) fn losses<N: Network<f64, Cpu>, O: Objective<f64, Cpu, N>>(
+pub(crate) fn losses<D: Kernels<f64>, N: Network<f64, D>, O: Objective<f64, D, N>>(
     network: &N,
     reference: &N,
-    problem: &Matching<N::Batch, f64, Cpu>,
+    problem: &Matching<N::Batch, f64, D>,
     objective: &O,
     probes: &[Vec<f64>],
-) -> Losses<f64, Cpu> {
+) -> Losses<f64, D> {
     let times = problem.times();
     let (mut pass, mut probes) = (Pass::eval(&times), Given::new(probes.to_vec()));
     let passes = Passes::new(network, problem, &mut pass, &mut probes).with_reference(reference);
@@ -65,20 +65,23 @@ pub(crate) fn losses<N: Network<f64, Cpu>, O: Objective<f64, Cpu, N>>(
 }
 
 /// The mean over rows.
-pub(crate) fn mean(losses: &Losses<f64, Cpu>) -> f64 {
+pub(crate) fn mean<D: Kernels<f64>>(losses: &Losses<f64, D>) -> f64 {
     let rows = losses.rows.as_vec();
     rows.iter().sum::<f64>() / rows.len() as f64
 }
 
 /// The gradient of the mean loss, flat.
-pub(crate) fn gradient<N: Parameters<f64, Cpu>>(network: &N, losses: Losses<f64, Cpu>) -> Vec<f64> {
+pub(crate) fn gradient<D: Kernels<f64>, N: Parameters<f64, D>>(
+    network: &N,
+    losses: Losses<f64, D>,
+) -> Vec<f64> {
     let rows = losses.rows.shape().0 as f64;
     let gradients = (losses.rows.sum::<(), _>() * (1.0 / rows)).backward();
     GradientSet::of(network, gradients).iter().flat_map(|(_, gradient)| gradient.as_vec()).collect()
 }
 
 /// The direction of [`moved`], flat.
-pub(crate) fn direction<N: Parameters<f64, Cpu>>(network: &N, seed: u64) -> Vec<f64> {
+pub(crate) fn direction<D: Kernels<f64>, N: Parameters<f64, D>>(network: &N, seed: u64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..idode::nn::count(network)).map(|_| rng.sample(StandardNormal)).collect()
 }
@@ -89,7 +92,11 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// The central difference of `f` along [`moved`] with `seed`, by Richardson's extrapolation of two steps.
-pub(crate) fn difference<N: Parameters<f64, Cpu>>(network: &N, seed: u64, f: impl Fn(&N) -> f64) -> f64 {
+pub(crate) fn difference<D: Kernels<f64>, N: Parameters<f64, D>>(
+    network: &N,
+    seed: u64,
+    f: impl Fn(&N) -> f64,
+) -> f64 {
     let at = |h: f64| (f(&moved(network, h, seed)) - f(&moved(network, -h, seed))) / (2.0 * h);
     let h = 1e-4;
     (4.0 * at(0.5 * h) - at(h)) / 3.0

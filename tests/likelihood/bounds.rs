@@ -3,7 +3,7 @@
 use super::gaussian::{GaussianVelocity, loose, straight};
 use idode::dequantization::UniformBin;
 use idode::divergence::{Divergence, Exact, Hutchinson};
-use idode::likelihood::{Evaluator, OdeEstimate, ProbabilityFlow};
+use idode::likelihood::{Evaluator, OdeEstimate, ProbabilityFlow, Replicate};
 use idode::math::normal_cdf;
 use idode::pixels::PixelGrid;
 use idode::progress::Silent;
@@ -107,4 +107,31 @@ fn probe_noise_is_the_variance_over_probes() {
     assert!((found / variance - 1.0).abs() < 4.0 * (4.0_f64 / 500.0).sqrt(), "{found} {variance}");
     let bits = 0.5 * found / (2.0 * 2f64.ln());
     assert!((noise.bias_bound - bits).abs() < 1e-12);
+}
+
+/// The draws of an estimate are its replicates' draws, each a bound of its own; and only random probes tell two sets of probes apart.
+#[test]
+fn replicates_are_the_draws_of_an_estimate() {
+    let diffusion = straight(LEVELS);
+    let network = GaussianVelocity::new(&diffusion, [0.1, -0.4], [0.03, 0.9]);
+    let grid = PixelGrid::new(LEVELS).unwrap();
+    let dequantizer = UniformBin::new(grid, diffusion.level(diffusion.range().min()));
+    let run = |divergence: Box<dyn Divergence>, replicate, draws, k| {
+        let evaluator = Evaluator::new(ProbabilityFlow::new(&network, &diffusion));
+        let evaluator = evaluator.with_divergence(divergence).with_replicate(replicate);
+        let evaluator = evaluator.with_draws(draws, k).unwrap();
+        let found = evaluator.bits_per_dim(&[3, 4, 5, 6], &dequantizer, &mut Silent).unwrap();
+        found.records.iter().map(|record| record.bits_per_dim).collect::<Vec<_>>()
+    };
+    let gaussian = || Box::new(Hutchinson::new(idode::divergence::Probe::Gaussian, 1).unwrap());
+    for k in [1, 2] {
+        let whole = run(gaussian(), Replicate::default(), 2, k);
+        let [first, second] = [0, 1].map(|draw| run(gaussian(), Replicate { draw, probe: 0 }, 1, k));
+        for ((whole, first), second) in whole.iter().zip(&first).zip(second) {
+            assert!((whole - 0.5 * (first + second)).abs() < 1e-12, "{whole} {first} {second}");
+        }
+        let other = Replicate { draw: 0, probe: 1 };
+        assert!(first.iter().zip(run(gaussian(), other, 1, k)).all(|(a, b)| *a != b));
+        assert_eq!(run(Box::new(Exact), other, 1, k), run(Box::new(Exact), Replicate::default(), 1, k));
+    }
 }

@@ -47,7 +47,7 @@ fn damage() {
     refuse(&whole[..whole.len() - 1], &["image 2 of 3"]);
     refuse(&[whole.clone(), vec![0]].concat(), &["more bytes than the header says"]);
     refuse(b"\x89PNG\r\n\x1a\n", &["found a PNG", "x93NUMPY"]);
-    refuse(&npy("|u1", "true", "(3, 2, 2)", &small), &["fortran_order True or False"]);
+    refuse(&npy("|u1", "true", "(3, 2, 2)", &small), &["a dictionary of descr, fortran_order and shape"]);
     refuse(&npy("<c8", "False", "(3, 2, 2)", &[0; 96]), &["integers or floats"]);
     refuse(&npy("|O", "False", "(3, 2, 2)", &small), &["integers"]);
     refuse(&npy("|u1", "False", "(12,)", &small), &["3 or 4 axes"]);

@@ -1,6 +1,7 @@
 //! The paper's published code, number for number: every case of a folder, through the public API only.
 //!
-//! The folder is the one that `IDODE_REFERENCE_DIR` names, or `tests/data/reference`. Where the published code departs
+//! The folder is the one that `IDODE_REFERENCE_DIR` names, or `tests/data/reference`; `IDODE_REFERENCE_ONLY=network,loss` leaves out all but
+//! cases whose names begin so. Where the published code departs
 //! from its own mathematics, a test composes the departure from public pieces.
 
 #![allow(clippy::unwrap_used)]
@@ -49,6 +50,18 @@ fn cases(folder: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
+/// The cases of the folder that were asked for: all, unless `IDODE_REFERENCE_ONLY` tells how their names begin.
+fn asked() -> Result<Vec<Case>> {
+    let mut cases = cases(&case::folder())?;
+    if let Ok(only) = std::env::var("IDODE_REFERENCE_ONLY") {
+        cases.retain(|case| only.split(',').any(|start| case.name.starts_with(start)));
+        if cases.is_empty() {
+            return Err(format!("IDODE_REFERENCE_ONLY = {only}: no case begins so").into());
+        }
+    }
+    Ok(cases)
+}
+
 /// A case's line: its largest error relative to the largest entry.
 fn check(case: &Case, place: Place) -> Result<String> {
     match case.config.kind.as_str() {
@@ -64,7 +77,7 @@ fn check(case: &Case, place: Place) -> Result<String> {
 
 fn every_case_agrees_in(numbers: Numbers) {
     let mut failures = Vec::new();
-    for case in cases(&case::folder()).unwrap() {
+    for case in asked().unwrap() {
         match check(&case, Place::of(numbers)) {
             Ok(line) => println!("{}: {line}", case.name),
             Err(error) => {

@@ -180,6 +180,7 @@ fn both_files_have_the_columns() {
     let line = refused(load(choice(&["a"], &[])), &test);
     assert_eq!(line, "column \"a\": found none of that name, expected one of c");
     put(folder.path(), "train.csv", "a,b\n1,2\n");
+    put(folder.path(), "test.csv", "a,b\n7,8\n");
     assert_eq!(refused(load(choice(&[], &[])), &train), "training rows: found 1, expected at least 2");
 }
 

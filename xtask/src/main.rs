@@ -1,5 +1,11 @@
 //! `cargo check-all`: every check of the repository, cheapest first; stops at the first that fails.
+//! `cargo xtask guide` runs what the guide's pages show.
+//! `cargo cuda-memory test ...`: tests on a CUDA device made of host memory, see [`memory`].
 
+mod guide;
+mod memory;
+
+use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
 /// A name, the arguments of `cargo`, and a variable of its environment.
@@ -30,12 +36,56 @@ const CHECKS: &[Check] = &[
         None,
     ),
     ("tests", &["test", "--workspace"], None),
+    (
+        "a CUDA device of host memory",
+        &[
+            "cuda-memory",
+            "test",
+            "--test",
+            "device",
+            "--test",
+            "device_memory",
+            "--test",
+            "device_operations",
+            "--test",
+            "device_training",
+            "--test",
+            "high_order",
+            "--test",
+            "reference",
+            "--",
+            // What they have of a device; the rest is the processor's, and long curves and solves are for a real one.
+            "device",
+            "operation",
+            "reshape",
+            "draws",
+            "derivatives",
+            "central_differences",
+            "every_case_agrees",
+        ],
+        Some(("IDODE_REFERENCE_ONLY", "checkpoint,loss,network_32,time")),
+    ),
 ];
 
 fn main() -> ExitCode {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        None => check_all(&cargo),
+        Some((command, [])) if command == "guide" => finished("guide", guide::run()),
+        Some((command, rest)) if command == "cuda-memory" => {
+            finished("cuda-memory", memory::run(&cargo, rest))
+        }
+        Some((command, _)) => {
+            eprintln!("{command}: expected guide, cuda-memory, or nothing for every check");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check_all(cargo: &OsString) -> ExitCode {
     for (name, arguments, variable) in CHECKS {
         eprintln!("== {name}: cargo {}", arguments.join(" "));
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo).args(*arguments).envs(variable.iter().copied()).status();
         match status {
             Ok(status) if status.success() => {}
@@ -49,5 +99,29 @@ fn main() -> ExitCode {
             }
         }
     }
-    ExitCode::SUCCESS
+    finished("book", book())
+}
+
+fn finished(name: &str, found: Result<(), String>) -> ExitCode {
+    match found {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("== {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the guide where `mdbook` is installed, and says so where it is not. (Its links are a test of the workspace.)
+fn book() -> Result<(), String> {
+    eprintln!("== book: mdbook build docs");
+    match Command::new("mdbook").args(["build", "docs"]).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status})")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("== book: not built, for mdbook is not installed here");
+            Ok(())
+        }
+        Err(error) => Err(format!("cannot run mdbook: {error}")),
+    }
 }

@@ -62,7 +62,6 @@ mod driver {
         cuMemsetD8_v2(CUdeviceptr, c_uchar, usize);
         cuMemsetD8Async(CUdeviceptr, c_uchar, usize, CUstream);
         cuMemFreeAsync(CUdeviceptr, CUstream);
-        cuMemAllocAsync(*mut CUdeviceptr, usize, CUstream);
         cuStreamCreate(*mut CUstream, c_uint);
         cuStreamWaitEvent(CUstream, CUevent, c_uint);
         cuStreamSynchronize(CUstream);
@@ -94,6 +93,27 @@ mod driver {
         cuOccupancyMaxActiveClusters(*mut c_int, CUfunction, *const CUlaunchConfig);
         cuProfilerStart();
         cuProfilerStop();
+    }
+
+    /// The one way to memory of the devices that are used: what it cannot give is noted, since dfdx panics on the answer.
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn cuMemAllocAsync(to: *mut CUdeviceptr, bytes: usize, stream: CUstream) -> CUresult {
+        type Function = unsafe extern "C" fn(*mut CUdeviceptr, usize, CUstream) -> CUresult;
+        static FOUND: OnceLock<Option<Function>> = OnceLock::new();
+        // SAFETY: the library's function has the type of its binding, which is this one.
+        const _: Function = sys::cuMemAllocAsync;
+        let Some(function) = *FOUND.get_or_init(|| unsafe { DRIVER.function("cuMemAllocAsync") }) else {
+            return CUresult::CUDA_ERROR_STUB_LIBRARY;
+        };
+        // SAFETY: what holds for a call of the binding holds for this one.
+        let answer = unsafe { function(to, bytes, stream) };
+        if answer == CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+            let (mut free, mut total) = (0, 0);
+            // SAFETY: both are places for a number.
+            let known = unsafe { cuMemGetInfo_v2(&raw mut free, &raw mut total) } == CUresult::CUDA_SUCCESS;
+            super::super::note(super::super::Shortage { needed: bytes, free: known.then_some(free) });
+        }
+        answer
     }
 }
 

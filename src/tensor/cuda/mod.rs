@@ -4,6 +4,20 @@
 //! it on to the library. So a program with the feature `cuda` is built without these libraries and starts without them, and a device
 //! is refused with the name of what is missing.
 //!
+//! # Without a GPU
+//!
+//! `cargo cuda-memory test ...` puts another library under these names: the crate `memory-driver`, for tests, whose device is host memory
+//! and whose kernels are Rust functions of the names and launch arguments of dfdx's. The program is the one that a GPU would run.
+//!
+//! It proves, value and gradient, that what idode and dfdx do on the host is right: which kernels run, in which order, on which
+//! buffers; their lengths, shapes, strides and null pointers; tapes, gradient buffers and the cache; leading dimensions of products;
+//! what crosses the bus. New memory is NaN, nothing leaves a buffer unseen, nothing is freed twice, an empty launch is an error, and a
+//! device may have as little memory as a test wants. The faults of dfdx that arguments cause are there too: a taped reshape of a broadcast tensor
+//! loses its gradient (`tests/device_operations.rs`).
+//!
+//! It cannot prove that dfdx's CUDA sources compute what those functions do (they were read, and a card is needed to see), nor show 32-bit
+//! counts, atomics and their order, streams and barriers, headers missing at first use, NVIDIA's rounding, or speed.
+//!
 //! # dfdx's own kernels
 //!
 //! dfdx 0.13.0 and cudarc 0.9.15 were read, value and gradient, for every operation that idode calls on CUDA: lengths of the
@@ -22,6 +36,7 @@
 //! |---|---|---|---|
 //! | `reshape`, gradient | visits the input's memory, not its elements (`reshape_to/cuda_kernel.rs:82`): a broadcast input loses most of its gradient | it was, by group norm | `reshape` refuses it where a tape records, in debug builds; group norm stays split |
 //! | `sum`, `mean`, gradient | takes the output for contiguous (`sum_to/cuda_kernel.rs:109`): wrong, or beyond the end, if the input is broadcast along an axis that stays | no: every taped sum is of a full tensor | nothing |
+//! | `sum`, `max` of a single number (no axes) | panics (`utilities/reduction_utils.rs:61`; seen on a device of host memory) | no: what is summed has an axis | nothing |
 //! | `max` | its gradient has the right strides (`max_to/cuda_kernel.rs:112`) | value only: `softmax` takes it without a tape | nothing |
 //! | `matmul` of a broadcast operand | strides 1, 0 or 0, 1 pass for a full matrix (`matmul/mod.rs:315`) and are read beyond the memory; a broadcast batch panics | no: operands are full, or the transpose of one | nothing |
 //! | `slice`, gradient | adds (`slice/slice.cu:33`), where the CPU's overwrites (`slice/cpu_kernel.rs:45`) | no: dropout's mask has no tape | `gather` where there is one |
@@ -35,7 +50,8 @@
 //! | `sum`, barriers | a loop with barriers whose length differs between threads of a block (`utilities/cuda_utils.cuh:80`); threads that are done leave the kernel, on which compute capability 7.0 and later do not wait | yes: a bias over 6 rows | nothing |
 //! | a buffer of nothing | the pool's allocation takes 0 bytes (seen on an H100), `cuMemAlloc` does not | yes: a moved gradient, no Fourier exponents, dfdx at its start and whenever it caches a buffer | a device without pools is refused when it is opened |
 //! | a launch of nothing | 0 blocks are an error, which panics; an empty `sum` divides by zero | no: solves and scatters of no rows return before; unused parameters get zeros | nothing |
-//! | out of memory, any driver error | dfdx's operations unwrap. Even their `try_` forms panic: a copy (`tensor/cuda/device.rs:165`), a drop (`:233`), `as_vec` (`:313`), `copy_from` (`tensor/cuda/allocate.rs:162`) | yes | nothing |
+//! | out of memory | dfdx's operations unwrap, as below | yes | what could not be given is noted ([`shortage`]), and the command line says it in one line |
+//! | any other driver error | dfdx's operations unwrap. Even their `try_` forms panic: a copy (`tensor/cuda/device.rs:165`), a drop (`:233`), `as_vec` (`:313`), `copy_from` (`tensor/cuda/allocate.rs:162`) | yes | nothing |
 //! | the cache of buffers | keeps each size for ever and is not emptied when memory runs out (`tensor/cuda/device.rs:116`) | yes | a solve halves its batch, so it sees few sizes; emptied after each network's work |
 //! | `reshape` with a copy, `concat_along`, `to_dtype` | compiled at first use from headers **at the paths of the build** (`concat_along/cuda_kernel.rs:25`); without them a panic, not an error (`:30`) | yes: the first 3x3 convolution | CONTRIBUTING says what goes along |
 //!
@@ -55,7 +71,7 @@
 mod functions;
 
 use libloading::Library;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A shared library under the file names that it has had, the newest first.
 struct Shared {
@@ -103,6 +119,26 @@ pub(crate) fn missing() -> Option<String> {
     let needed = [("CUDA driver", &DRIVER), ("cuBLAS", &CUBLAS), ("NVRTC", &NVRTC)];
     let (what, library) = needed.into_iter().find(|(_, library)| library.open().is_none())?;
     Some(format!("no {what} can be loaded ({})", library.names.join(", ")))
+}
+
+/// Memory that a device could not give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shortage {
+    /// The bytes of the buffer.
+    pub(crate) needed: usize,
+    /// The bytes that were free, if the driver tells.
+    pub(crate) free: Option<usize>,
+}
+
+static SHORTAGE: Mutex<Option<Shortage>> = Mutex::new(None);
+
+fn note(shortage: Shortage) {
+    *SHORTAGE.lock().unwrap_or_else(PoisonError::into_inner) = Some(shortage);
+}
+
+/// The last buffer of this process that a device had no memory for.
+pub(crate) fn shortage() -> Option<Shortage> {
+    *SHORTAGE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const SIDE: usize = 2048;
 /// Measures a network on a case's batch, training first, so that the peak of memory is training's.
 pub(super) fn measure<D: ComputeDevice>(case: Case, network: DynNetwork<f32, D>) -> Result<Figures> {
     let device = network.device().clone();
-    let (params, batch, forward) = (count(&network), case.batch(), network.operations().total());
+    let (params, batch, forward) = (count(&network), case.batch, network.operations().total());
     let (network, train_step_s) = train_step(case, network, config::Objective::FirstOrder)?;
     let peak_rss_mib = peak_memory();
     let (network, train_step_second_order_s) = {
@@ -44,7 +44,7 @@ pub(super) fn measure<D: ComputeDevice>(case: Case, network: DynNetwork<f32, D>)
         (passes * forward * batch as u64) as f64 / seconds / (matmul_gflops * 1e9)
     };
     Ok(Figures {
-        case: case.name().to_owned(),
+        case: case.name.to_owned(),
         params,
         batch,
         train_step_share: share(3, train_step_s),
@@ -62,8 +62,8 @@ pub(super) fn measure<D: ComputeDevice>(case: Case, network: DynNetwork<f32, D>)
 fn median<D: ComputeDevice>(case: Case, device: &D, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
     let mut run = || run().map(|()| device.finish());
     run()?;
-    let mut times = Vec::with_capacity(case.repeats());
-    for _ in 0..case.repeats() {
+    let mut times = Vec::with_capacity(case.repeats);
+    for _ in 0..case.repeats {
         let started = Instant::now();
         run()?;
         times.push(started.elapsed().as_secs_f64());
@@ -90,7 +90,7 @@ fn train_step<D: ComputeDevice>(
     let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
     let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let numbers = case.batch() * network.dims();
+    let numbers = case.batch * network.dims();
     let x: Vec<f64> = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
     let mut trainer = Trainer::new(network, ByName::new(&objective)?, diffusion, times, settings);
     let mut step = 0;
@@ -109,7 +109,7 @@ fn right_hand_sides<D: ComputeDevice>(case: Case, network: &DynNetwork<f32, D>) 
         false => AnyState::new(TensorState::upload(state, device)),
     };
     let diffusion = diffusion();
-    let (batch, dims) = (case.batch(), network.dims());
+    let (batch, dims) = (case.batch, network.dims());
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let z: Vec<f64> = (0..batch * dims).map(|_| rng.gen_range(-1.0..1.0)).collect();
     let state = HostState::new(dims, z)?;

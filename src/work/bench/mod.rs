@@ -12,66 +12,50 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use std::fmt;
+use std::num::NonZeroU16;
 
 /// A network and a batch whose times can be compared between machines and frameworks.
 ///
 /// Each is the paper's U-Net: attention in the middle, Fourier features 6 and 7, dropout 0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Case {
-    /// 64 images of 8x8x3, width 64, 4 blocks.
-    S,
-    /// 16 images of 32x32x3, width 64, 4 blocks.
-    M,
-    /// 4 images of 32x32x3, width 128, 32 blocks: the paper's network for CIFAR-10.
-    Full,
+pub struct Case {
+    name: &'static str,
+    /// The side of an image.
+    side: usize,
+    /// The network's width and blocks.
+    width: usize,
+    blocks: usize,
+    /// The rows of a step.
+    batch: usize,
+    /// How often each figure is timed after its warm-up.
+    repeats: usize,
 }
 
 impl Case {
-    /// Every case.
-    pub const ALL: [Self; 3] = [Self::S, Self::M, Self::Full];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::S => "s",
-            Self::M => "m",
-            Self::Full => "full",
-        }
-    }
+    /// Every case; `full` is the paper's network for CIFAR-10.
+    pub const ALL: [Self; 3] = [
+        Self { name: "s", side: 8, width: 64, blocks: 4, batch: 64, repeats: 7 },
+        Self { name: "m", side: 32, width: 64, blocks: 4, batch: 16, repeats: 7 },
+        Self { name: "full", side: 32, width: 128, blocks: 32, batch: 4, repeats: 3 },
+    ];
 
     /// The case of a name.
     ///
     /// # Errors
     /// If there is none.
     pub fn named(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|case| case.name() == name);
+        let found = Self::ALL.into_iter().find(|case| case.name == name);
         found.ok_or_else(|| Error::value("case", name, "s, m or full"))
     }
 
+    /// The same network with a batch of `rows` images.
+    #[must_use]
+    pub fn with_batch(self, rows: NonZeroU16) -> Self {
+        Self { batch: usize::from(rows.get()), ..self }
+    }
+
     fn config(self) -> UNetConfig {
-        UNetConfig { blocks: if self == Self::Full { 32 } else { 4 }, ..UNetConfig::default() }
-    }
-
-    /// The side of an image and the width of the network.
-    fn sizes(self) -> (usize, usize) {
-        match self {
-            Self::S => (8, 64),
-            Self::M => (32, 64),
-            Self::Full => (32, 128),
-        }
-    }
-
-    fn batch(self) -> usize {
-        match self {
-            Self::S => 64,
-            Self::M => 16,
-            Self::Full => 4,
-        }
-    }
-
-    /// How often each figure is timed after its warm-up.
-    fn repeats(self) -> usize {
-        if self == Self::Full { 3 } else { 7 }
+        UNetConfig { blocks: self.blocks, ..UNetConfig::default() }
     }
 }
 
@@ -116,8 +100,8 @@ pub fn bench(case: Case, device: Device) -> Result<Figures> {
 
 fn bench_on<D: ComputeDevice>(case: Case, device: &D) -> Result<Figures> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    let (side, width) = case.sizes();
-    let network = DynamicUNet::sized((side, side, 3), width, &case.config(), device, &mut rng)?;
+    let image = (case.side, case.side, 3);
+    let network = DynamicUNet::sized(image, case.width, &case.config(), device, &mut rng)?;
     measure(case, DynNetwork::new(network))
 }
 
@@ -151,7 +135,7 @@ mod tests {
     #[test]
     fn cases_are_found_by_name() {
         for case in Case::ALL {
-            assert_eq!(Case::named(case.name()).unwrap(), case);
+            assert_eq!(Case::named(case.name).unwrap(), case);
         }
         let error = Case::named("xl").unwrap_err().to_string();
         assert_eq!(error, "case = xl: expected s, m or full");

@@ -1,7 +1,7 @@
 //! A whole run in one value: CIFAR-10, the U-Net, two stages, checkpoints that are resumed, metrics, a bar, and a K = 20 bound.
 //!
 //! ```text
-//! cargo run --release --example 07_cifar10 -- cifar-10-binary.tar.gz runs/cifar10 paper
+//! cargo run --release --example 09_cifar10 -- cifar-10-binary.tar.gz runs/cifar10 paper
 //! ```
 //!
 //! Ctrl-C stops after a checkpoint; the same command goes on, also after a crash. `small` instead of `paper` is a network and stages of seconds

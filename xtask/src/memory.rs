@@ -1,0 +1,72 @@
+//! `cargo cuda-memory test ...`: a command of cargo with the feature `cuda`, on a device made of host memory.
+
+use std::env::{join_paths, split_paths, var_os};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The names under which `tensor::cuda` opens NVIDIA's libraries.
+const NAMES: [&str; 3] = ["libcuda.so.1", "libcublas.so.13", "libnvrtc.so.13"];
+
+/// Runs `cargo` with these arguments, the first of which is its command.
+pub(crate) fn run(cargo: &OsString, arguments: &[String]) -> Result<(), String> {
+    let (command, rest) = arguments
+        .split_first()
+        .ok_or("expected a command of cargo, such as: cargo cuda-memory test --test device")?;
+    let target =
+        var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from).join("cuda-check");
+    let libraries =
+        std::path::absolute(target.join("libraries")).map_err(|e| format!("{}: {e}", target.display()))?;
+    place(&driver(cargo, &target)?, &libraries).map_err(|e| format!("{}: {e}", libraries.display()))?;
+    let before = var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let path =
+        join_paths(std::iter::once(libraries).chain(split_paths(&before))).map_err(|e| e.to_string())?;
+    let status = Command::new(cargo)
+        .args([command, "--features", "cuda,dfdx/ci-check", "--target-dir"])
+        .arg(&target)
+        .args(rest)
+        .env("LD_LIBRARY_PATH", path)
+        .env("IDODE_TEST_DEVICE", "cuda:0")
+        .env("IDODE_MEMORY_DRIVER", "1")
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("cargo {}: {status}", arguments.join(" "))),
+        Err(error) => Err(format!("cannot run cargo: {error}")),
+    }
+}
+
+/// Builds the library; its path.
+fn driver(cargo: &OsString, target: &Path) -> Result<PathBuf, String> {
+    let mut build = Command::new(cargo);
+    build.args([
+        "build",
+        "--package",
+        "memory-driver",
+        "--message-format",
+        "json-render-diagnostics",
+        "--target-dir",
+    ]);
+    let output =
+        build.arg(target).stderr(Stdio::inherit()).output().map_err(|e| format!("cannot run cargo: {e}"))?;
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let path = messages.split('"').find(|word| word.ends_with("libmemory_driver.so"));
+    match path {
+        Some(path) if output.status.success() => Ok(path.into()),
+        _ => Err(format!("memory-driver was not built as a shared library of Linux ({})", output.status)),
+    }
+}
+
+/// One file under all names, so that it is loaded once and the three share their memory.
+fn place(driver: &Path, libraries: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(libraries)?;
+    for name in NAMES {
+        let link = libraries.join(name);
+        if link.exists() {
+            fs::remove_file(&link)?;
+        }
+        fs::hard_link(driver, link)?;
+    }
+    Ok(())
+}

@@ -166,8 +166,11 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// What follows training.
     fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let both = &mut Observers::new().and(Curve::of(run)).and(&mut *observer);
-        let outcome = self.measured(run, Asked::default(), both)?;
+        let outcome = self.measured(
+            run,
+            Asked::default(),
+            &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
+        )?;
         self.draw_samples(run, &Wanted::default(), observer)?;
         Ok(outcome)
     }

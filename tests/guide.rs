@@ -81,10 +81,14 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let spans = text.split('`').flat_map(str::lines);
     let command = |line: &str| {
         let line = line.trim().trim_start_matches("$ ").split(" #").next()?.to_owned();
-        let (_, words) = match line.strip_prefix("idode ") {
+        let (before, words) = match line.strip_prefix("idode ") {
             Some(words) => ("", words),
             None => line.strip_prefix("cargo run ")?.split_once(" -- ")?,
         };
+        // What an example takes is its own.
+        if before.contains("--example") {
+            return None;
+        }
         Some(words.replace(['[', ']'], " ").split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     };
     spans.filter_map(command).collect()

@@ -9,23 +9,25 @@ use std::process::{Command, Stdio};
 /// The names under which `tensor::cuda` opens NVIDIA's libraries.
 const NAMES: [&str; 3] = ["libcuda.so.1", "libcublas.so.13", "libnvrtc.so.13"];
 
+/// These tests are small, and their build is most of their time.
+const QUICK: (&str, &str) = ("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
+
 /// Runs `cargo` with these arguments, the first of which is its command.
 pub(crate) fn run(cargo: &OsString, arguments: &[String]) -> Result<(), String> {
     let (command, rest) = arguments
         .split_first()
         .ok_or("expected a command of cargo, such as: cargo cuda-memory test --test device")?;
-    let target =
-        var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from).join("cuda-check");
+    let target = var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let libraries =
-        std::path::absolute(target.join("libraries")).map_err(|e| format!("{}: {e}", target.display()))?;
-    place(&driver(cargo, &target)?, &libraries).map_err(|e| format!("{}: {e}", libraries.display()))?;
+        std::path::absolute(target.join("cuda-memory")).map_err(|e| format!("{}: {e}", target.display()))?;
+    place(&driver(cargo)?, &libraries).map_err(|e| format!("{}: {e}", libraries.display()))?;
     let before = var_os("LD_LIBRARY_PATH").unwrap_or_default();
     let path =
         join_paths(std::iter::once(libraries).chain(split_paths(&before))).map_err(|e| e.to_string())?;
     let status = Command::new(cargo)
-        .args([command, "--features", "cuda,dfdx/ci-check", "--target-dir"])
-        .arg(&target)
+        .args([command, "--features", "cuda,dfdx/ci-check"])
         .args(rest)
+        .env(QUICK.0, QUICK.1)
         .env("LD_LIBRARY_PATH", path)
         .env("IDODE_TEST_DEVICE", "cuda:0")
         .env("IDODE_MEMORY_DRIVER", "1")
@@ -38,18 +40,11 @@ pub(crate) fn run(cargo: &OsString, arguments: &[String]) -> Result<(), String> 
 }
 
 /// Builds the library; its path.
-fn driver(cargo: &OsString, target: &Path) -> Result<PathBuf, String> {
+fn driver(cargo: &OsString) -> Result<PathBuf, String> {
     let mut build = Command::new(cargo);
-    build.args([
-        "build",
-        "--package",
-        "memory-driver",
-        "--message-format",
-        "json-render-diagnostics",
-        "--target-dir",
-    ]);
-    let output =
-        build.arg(target).stderr(Stdio::inherit()).output().map_err(|e| format!("cannot run cargo: {e}"))?;
+    build.args(["build", "--package", "memory-driver", "--message-format", "json-render-diagnostics"]);
+    let build = build.env(QUICK.0, QUICK.1).stderr(Stdio::inherit());
+    let output = build.output().map_err(|e| format!("cannot run cargo: {e}"))?;
     let messages = String::from_utf8_lossy(&output.stdout);
     let path = messages.split('"').find(|word| word.ends_with("libmemory_driver.so"));
     match path {

@@ -66,6 +66,11 @@ impl<S: NoiseSchedule, P: Parameterization> Diffusion<S, P> {
         Self { prior, ..self }
     }
 
+    /// The schedule, the parameterization and the range; the prior is left.
+    pub fn into_parts(self) -> (S, P, GammaRange) {
+        (self.schedule, self.parameterization, self.range)
+    }
+
     /// The schedule.
     pub fn schedule(&self) -> &S {
         &self.schedule

@@ -66,7 +66,7 @@ pub enum Error {
         free: Option<usize>,
     },
     /// Whoever watches the work asked for its end, where it has nothing to keep: see
-    /// [`Progress::interrupted`](crate::progress::Progress::interrupted).
+    /// [`Observer::stop`](crate::run::Observer::stop).
     #[error("interrupted")]
     Interrupted,
     /// A loss or a gradient that must be finite is not.

@@ -15,6 +15,7 @@ pub mod dequantization;
 pub mod diffusion;
 pub mod divergence;
 pub mod error;
+pub mod experiment;
 pub mod files;
 pub mod flax;
 #[cfg(doctest)]

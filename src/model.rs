@@ -10,24 +10,28 @@
 //! ```
 
 mod erased;
+mod learned;
+mod parts;
+
+pub(crate) use learned::{States, key};
+pub(crate) use parts::{Fresh, Parts};
 
 use crate::config::{Evaluation, Recipe};
-use crate::data::RowShape;
 use crate::data::table::{Schema, Table};
+use crate::data::{RowShape, rows};
 use crate::dequantization::Dequantizer;
-use crate::diffusion::DynDiffusion;
+use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::likelihood::{DensityRows, ImmseEstimate, OdeEstimate, Replicate, VlbEstimate};
+use crate::nn::DynNetwork;
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
-use crate::registry::{Registry, divergence, stepping};
-use crate::run::RunFolder;
+use crate::registry::device::{on_device, open};
+use crate::registry::{ComputeDevice, Registry, stepping};
+use crate::run::{RunFolder, agree};
 use crate::sample::{SampleRecord, Samples};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
-use crate::work::learners::{self, States};
-use crate::work::resume::agree;
-use crate::work::source;
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
@@ -39,9 +43,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub struct Model {
     network: Rc<dyn Measured>,
-    recipe: Recipe,
-    registry: Registry,
-    diffusion: DynDiffusion,
+    parts: Parts,
     shape: RowShape,
     schema: Option<Schema>,
     step: u64,
@@ -63,27 +65,42 @@ impl Model {
     /// # Errors
     /// As [`load`](Self::load), and if the registry lacks a name of the recipe.
     pub fn of(run: &RunFolder, registry: Registry) -> Result<Self> {
-        let recipe = run.recipe().clone();
-        registry.check(&recipe)?;
-        let shape = crate::work::data::shape(&recipe)?;
+        let parts = Parts::named(run.recipe(), &registry)?;
+        let plan = registry.network(&parts.recipe, parts.shape()?)?;
+        let seed = parts.recipe.seed;
+        on_device!(open(parts.recipe.device)?, device => {
+            Self::trained(run, parts, plan.description(), || plan.fresh(seed, &device))
+        })
+    }
+
+    /// The last checkpoint of a run of these parts, in a network that `fresh` makes and `description` describes.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn trained<D: ComputeDevice>(
+        run: &RunFolder,
+        parts: Parts,
+        description: &str,
+        fresh: impl FnOnce() -> Result<DynNetwork<f32, D>>,
+    ) -> Result<Self> {
+        let shape = parts.shape()?;
         let path = run.last_checkpoint()?;
         let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;
-        let plan = registry.network(&recipe, shape)?;
-        agree(&path, &checkpoint, &recipe, plan.description())?;
-        let diffusion = registry.diffusion(&recipe)?;
-        let network = erased::load(&recipe, &plan, &checkpoint, diffusion.clone())?;
+        agree(&path, &checkpoint, &parts.recipe, description)?;
+        let network = erased::load(fresh()?, &checkpoint, parts.diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
         let replicate = Replicate::default();
-        let model = Self { network, recipe, registry, diffusion, shape, schema, step, learned, replicate };
+        let model = Self { network, parts, shape, schema, step, learned, replicate };
         model.dequantizers()?;
         Ok(model)
     }
 
-    /// The same network, measured otherwise than the run's recipe says.
+    /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names
+    /// the same as the recipe.
     pub fn with_evaluation(&self, evaluation: Evaluation) -> Self {
-        Self { recipe: Recipe { evaluation, ..self.recipe.clone() }, ..self.clone() }
+        Self { parts: self.parts.with_evaluation(evaluation), ..self.clone() }
     }
 
     /// The same with other draws or other probes: see [`Evaluator::with_replicate`](crate::likelihood::Evaluator::with_replicate).
@@ -93,7 +110,7 @@ impl Model {
 
     /// The recipe of the run.
     pub fn recipe(&self) -> &Recipe {
-        &self.recipe
+        &self.parts.recipe
     }
 
     /// The shape of a row.
@@ -116,7 +133,7 @@ impl Model {
     /// # Errors
     /// If the rows are no images, or the recipe's number of levels is none.
     pub fn grid(&self) -> Result<PixelGrid> {
-        match self.recipe.data.levels() {
+        match self.parts.recipe.data.levels() {
             Some(levels) => PixelGrid::new(levels),
             None => Err(Error::value("data", "rows of a table", "images with grey levels")),
         }
@@ -144,8 +161,8 @@ impl Model {
             return Err(Error::value("x", format!("{} numbers", x.len()), expected));
         }
         let given = self.conditioning(conditions, x.len() / dims)?;
-        let start = self.diffusion.range().min();
-        let level = self.diffusion.level(start);
+        let start = self.parts.diffusion.range().min();
+        let level = self.parts.diffusion.level(start);
         let scaled = match &self.schema {
             Some(schema) => schema.scaling().forward(x),
             None => x.to_vec(),
@@ -165,7 +182,7 @@ impl Model {
             };
             return Err(Error::value("conditions", format!("{} numbers", conditions.len()), expected));
         }
-        Ok(self.schema.as_ref().and_then(|schema| source::conditioning(schema, conditions)))
+        Ok(self.schema.as_ref().and_then(|schema| rows::conditioning(schema, conditions)))
     }
 
     /// The negative log-density of each row of a table in nats of the user's units, with the settings of the recipe; where columns lie on a grid,
@@ -175,8 +192,7 @@ impl Model {
     /// A model of images, or rows of other columns.
     pub fn density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<OdeEstimate> {
         let schema = self.schema_of(rows)?;
-        let (given, measurement) =
-            (source::conditioning(schema, rows.condition_values()), self.measurement()?);
+        let (given, measurement) = (rows::conditioning(schema, rows.condition_values()), self.measurement()?);
         // Nothing is drawn of rows without a grid.
         let how = match schema.grid() {
             [] => Measurement { draws: 1, importance_samples: 1, ..measurement },
@@ -191,7 +207,7 @@ impl Model {
     /// As [`density`](Self::density).
     pub fn vlb_of_density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<VlbEstimate> {
         let schema = self.schema_of(rows)?;
-        let (given, how) = (source::conditioning(schema, rows.condition_values()), self.measurement()?);
+        let (given, how) = (rows::conditioning(schema, rows.condition_values()), self.measurement()?);
         let times = self.times()?;
         with_rows(schema, rows, |rows| {
             self.network.vlb_of_density(rows, times, given.as_deref(), how, progress)
@@ -207,8 +223,7 @@ impl Model {
 
     /// Levels and sampler of a VLB.
     fn times(&self) -> Result<(usize, Box<dyn TimeSampler>)> {
-        let times = self.registry.time_sampler(&self.recipe, &self.diffusion)?;
-        Ok((self.recipe.evaluation.vlb_levels as usize, times))
+        Ok((self.parts.recipe.evaluation.vlb_levels as usize, self.parts.times()?))
     }
 
     /// A lower bound on `log P` of images in bits/dim, by the ODE with truncated-normal dequantization: grey levels,
@@ -217,7 +232,7 @@ impl Model {
     /// # Errors
     /// If the levels do not make whole images.
     pub fn bits_per_dim(&self, pixels: &[u16]) -> Result<OdeEstimate> {
-        let start = self.diffusion.level(self.diffusion.range().min());
+        let start = self.parts.diffusion.level(self.parts.diffusion.range().min());
         let dequantizer = crate::dequantization::TruncatedNormal::new(self.grid()?, start);
         self.ode(pixels, &[], &dequantizer, &mut Silent)
     }
@@ -259,7 +274,7 @@ impl Model {
         progress: &mut dyn Progress,
     ) -> Result<ImmseEstimate> {
         let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
-        let at = (self.grid()?, self.recipe.evaluation.vlb_levels as usize);
+        let at = (self.grid()?, self.parts.recipe.evaluation.vlb_levels as usize);
         self.network.immse(pixels, at, given.as_deref(), self.measurement()?, progress)
     }
 
@@ -294,7 +309,7 @@ impl Model {
         given: Option<&[f64]>,
         progress: &mut dyn Progress,
     ) -> Result<(Samples, Vec<SampleRecord>)> {
-        let divergence = divergence(&self.recipe.evaluation, self.shape)?;
+        let divergence = self.parts.divergence()?;
         let how = self.sampling()?;
         let (samples, back) =
             self.network.sample_with_log_density(count, given, how, divergence, progress)?;
@@ -304,14 +319,14 @@ impl Model {
 
     /// What the log-density of a row in its units is above that of its state at the least noise, in nats: `d ln alpha_0 - sum ln scale`.
     fn log_units(&self) -> f64 {
-        let level = self.diffusion.level(self.diffusion.range().min());
+        let level = self.parts.diffusion.level(self.parts.diffusion.range().min());
         let jacobian = self.schema.as_ref().map_or(0.0, |schema| schema.scaling().log_jacobian());
         self.shape.dims() as f64 * level.log_alpha() + jacobian
     }
 
     /// What the network takes for images of these classes.
     fn of_classes(&self, labels: &[u16], images: usize) -> Result<Option<Vec<f64>>> {
-        let classes = if self.schema.is_some() { 0 } else { self.recipe.data.conditions() };
+        let classes = if self.schema.is_some() { 0 } else { self.parts.recipe.data.conditions() };
         if classes == 0 && labels.is_empty() {
             return Ok(None);
         }
@@ -324,7 +339,7 @@ impl Model {
         }
         match labels.iter().position(|label| usize::from(*label) >= classes) {
             Some(i) => Err(Error::value(format!("labels[{i}]"), labels[i], format!("below {classes}"))),
-            None => Ok(Some(source::of_classes(labels, classes))),
+            None => Ok(Some(rows::of_classes(labels, classes))),
         }
     }
 
@@ -366,9 +381,9 @@ impl Model {
     }
 
     fn sampling(&self) -> Result<erased::Sampling> {
-        let solver = self.registry.sample_solver(&self.recipe)?;
-        let steps = stepping(&self.recipe.sample.stepping)?;
-        Ok((solver, steps, self.recipe.evaluation.batch as usize, self.recipe.sample.seed))
+        let solver = self.parts.sample_solver()?;
+        let steps = stepping(&self.parts.recipe.sample.stepping)?;
+        Ok((solver, steps, self.parts.recipe.evaluation.batch as usize, self.parts.recipe.sample.seed))
     }
 
     /// The dequantizers of the recipe's evaluation, each with its name, and as the run has trained it.
@@ -376,15 +391,20 @@ impl Model {
     /// # Errors
     /// A name, a setting or a state that cannot be used.
     pub fn dequantizers(&self) -> Result<Vec<(String, Box<dyn Dequantizer>)>> {
-        learners::restored(&self.recipe, &self.registry, &self.diffusion, &self.learned)
+        self.parts.dequantizers(&self.learned)
+    }
+
+    /// How the evaluation computes divergences.
+    pub(crate) fn divergence(&self) -> Result<Box<dyn Divergence>> {
+        self.parts.divergence()
     }
 
     fn measurement(&self) -> Result<Measurement> {
-        let evaluation = &self.recipe.evaluation;
+        let evaluation = &self.parts.recipe.evaluation;
         Ok(Measurement {
-            solver: self.registry.evaluation_solver(&self.recipe)?,
-            stepping: stepping(&evaluation.stepping)?,
-            divergence: divergence(evaluation, self.shape)?,
+            solver: self.parts.solver()?,
+            stepping: self.parts.stepping()?,
+            divergence: self.parts.divergence()?,
             batch: evaluation.batch as usize,
             seed: evaluation.seed,
             draws: evaluation.draws as usize,

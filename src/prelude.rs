@@ -19,6 +19,7 @@ pub use crate::parameterization::{
 };
 pub use crate::pixels::PixelGrid;
 pub use crate::progress::{Progress, Silent};
+pub use crate::run::{Observer, Observers};
 pub use crate::sample::Sampler;
 pub use crate::schedule::{
     LogAlpha, NoiseSchedule, StraightPath, SubVariancePreserving, VarianceExploding, VariancePreserving,

@@ -1,4 +1,4 @@
-//! What long work tells whoever watches it, and how the watcher asks it to stop.
+//! Long work in numbers: a training step, and how far an estimate has come.
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -66,25 +66,14 @@ pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
-/// Who watches long work. Every method but [`interrupted`](Self::interrupted) only listens.
+/// Who hears how far an estimate or a draw of samples has come, and may ask it to end.
+///
+/// A run's [`Observer`](crate::run::Observer)s hear of it through [`Watched`](crate::run::Watched).
 pub trait Progress {
-    /// A phase of `total` units begins ("steps", "images"), of which `done` are done.
-    fn begin(&mut self, phase: &str, unit: &str, done: u64, total: u64);
-
-    /// A training step has ended.
-    fn step(&mut self, metrics: &StepMetrics);
-
-    /// `done` units of a phase other than training have ended, with the mean bits/dim so far.
+    /// `done` rows have ended, with the mean bits/dim so far.
     fn advance(&mut self, done: u64, bits_per_dim: Option<f64>);
 
-    /// The phase has ended.
-    fn end(&mut self);
-
-    /// Something that the user should read, in one line.
-    fn message(&mut self, text: &str);
-
-    /// Whether the work should end at the next point where it can be continued from; measuring and sampling,
-    /// which can only be done again, then give [`Error::Interrupted`].
+    /// Whether the work, which can only be done again, should end at once: it then gives [`Error::Interrupted`].
     fn interrupted(&self) -> bool {
         false
     }
@@ -104,29 +93,5 @@ pub trait Progress {
 pub struct Silent;
 
 impl Progress for Silent {
-    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
-    fn step(&mut self, _metrics: &StepMetrics) {}
     fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
-    fn end(&mut self) {}
-    fn message(&mut self, _text: &str) {}
-}
-
-/// Shows nothing of some work, and hears when its end is asked for.
-pub struct Unseen<'a>(pub &'a dyn Progress);
-
-impl std::fmt::Debug for Unseen<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Unseen")
-    }
-}
-
-impl Progress for Unseen<'_> {
-    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
-    fn step(&mut self, _metrics: &StepMetrics) {}
-    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
-    fn end(&mut self) {}
-    fn message(&mut self, _text: &str) {}
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
-    }
 }

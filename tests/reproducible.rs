@@ -1,9 +1,11 @@
 //! The same recipe gives the same bits: twice, interrupted and resumed, and with any number of threads.
 
 use idode::config::Recipe;
-use idode::progress::{Progress, StepMetrics};
+use idode::error::Result;
+use idode::progress::StepMetrics;
 use idode::registry::Registry;
 use idode::result::StageRecord;
+use idode::run::{Observer, Phase};
 use idode::work::{Destination, Trained, train};
 use std::path::Path;
 
@@ -54,53 +56,42 @@ struct StopAt {
     seen: u64,
 }
 
-impl Progress for StopAt {
-    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
-    fn step(&mut self, metrics: &StepMetrics) {
-        self.seen = metrics.step;
+impl Observer for StopAt {
+    fn step(&mut self, step: &StepMetrics) -> Result<()> {
+        self.seen = step.step;
+        Ok(())
     }
-    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
-    fn end(&mut self) {}
-    fn message(&mut self, _text: &str) {}
-    fn interrupted(&self) -> bool {
-        self.seen == self.step
+    fn stop(&self) -> Option<String> {
+        (self.seen == self.step).then(String::new)
     }
 }
 
 /// Asks to stop in the first phase of this name.
 struct StopIn(&'static str, bool);
 
-impl Progress for StopIn {
-    fn begin(&mut self, phase: &str, _unit: &str, _done: u64, _total: u64) {
-        self.1 |= phase == self.0;
+impl Observer for StopIn {
+    fn start(&mut self, phase: &Phase<'_>) -> Result<()> {
+        self.1 |= phase.name == self.0;
+        Ok(())
     }
-    fn step(&mut self, _metrics: &StepMetrics) {}
-    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
-    fn end(&mut self) {}
-    fn message(&mut self, _text: &str) {}
-    fn interrupted(&self) -> bool {
-        self.1
+    fn stop(&self) -> Option<String> {
+        self.1.then(String::new)
     }
 }
 
-/// Asks to stop after one step, once training has gone on after it.
+/// Asks to stop once the checkpoint of a step is written: what follows it hears that.
 struct StopAfter {
     step: u64,
-    asked: std::cell::Cell<u64>,
+    asked: bool,
 }
 
-impl Progress for StopAfter {
-    fn begin(&mut self, _phase: &str, _unit: &str, _done: u64, _total: u64) {}
-    fn step(&mut self, metrics: &StepMetrics) {
-        self.asked.set(if metrics.step == self.step { 1 } else { 0 });
+impl Observer for StopAfter {
+    fn checkpoint(&mut self, step: u64) -> Result<()> {
+        self.asked |= step == self.step;
+        Ok(())
     }
-    fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
-    fn end(&mut self) {}
-    fn message(&mut self, _text: &str) {}
-    fn interrupted(&self) -> bool {
-        let asked = self.asked.get();
-        self.asked.set(if asked == 0 { 0 } else { asked + 1 });
-        asked > 1
+    fn stop(&self) -> Option<String> {
+        self.asked.then(String::new)
     }
 }
 
@@ -119,13 +110,13 @@ fn run(recipe: &str, stops: &[u64]) -> Traces {
     let recipe = Recipe::parse("recipe.toml", recipe).expect("a recipe");
     let mut destination = Destination::New(root.clone());
     for &step in stops {
-        let mut progress = StopAt { step, seen: 0 };
-        let ended = train(&recipe, &Registry::default(), &destination, &mut progress).expect("a run");
+        let mut observer = StopAt { step, seen: 0 };
+        let ended = train(&recipe, &Registry::default(), &destination, &mut observer).expect("a run");
         assert_eq!(ended, Trained::Interrupted { step });
         destination = Destination::Resume(root.clone());
     }
-    let mut progress = StopAt { step: u64::MAX, seen: 0 };
-    let ended = train(&recipe, &Registry::default(), &destination, &mut progress).expect("a run");
+    let mut observer = StopAt { step: u64::MAX, seen: 0 };
+    let ended = train(&recipe, &Registry::default(), &destination, &mut observer).expect("a run");
     assert!(matches!(ended, Trained::Finished(_)));
     let read = |path: &str| std::fs::read(root.join(Path::new(path))).expect("a file");
     Traces {
@@ -172,8 +163,8 @@ fn a_stage_that_is_being_measured_hears_the_end() {
     let root = folder.path().join("run");
     let recipe = Recipe::parse("recipe.toml", TWO_PIXEL).expect("a recipe");
     let new = Destination::New(root.clone());
-    let mut progress = StopAfter { step: 4, asked: 0.into() };
-    let ended = train(&recipe, &Registry::default(), &new, &mut progress).expect("a run");
+    let mut observer = StopAfter { step: 4, asked: false };
+    let ended = train(&recipe, &Registry::default(), &new, &mut observer).expect("a run");
     assert_eq!(ended, Trained::Interrupted { step: 4 });
     let stages = || StageRecord::read(&root.join("stages.json")).expect("records").len();
     assert_eq!(stages(), 0);

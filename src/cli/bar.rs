@@ -1,8 +1,8 @@
 //! Progress on a terminal as a bar, elsewhere as a line now and then.
 
-use super::interrupt;
-use crate::error::printable;
-use crate::progress::{Progress, StepMetrics};
+use crate::error::{Result, printable};
+use crate::progress::StepMetrics;
+use crate::run::{Observer, Phase};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -17,8 +17,6 @@ pub struct Bar {
     phase: String,
     terminal: bool,
     last_line: Instant,
-    until: Option<Instant>,
-    said: bool,
 }
 
 impl Default for Bar {
@@ -30,23 +28,14 @@ impl Default for Bar {
 impl Bar {
     /// Nothing is shown until a phase begins.
     pub fn new() -> Self {
-        Self::until(None)
-    }
-
-    /// The same, which asks the work to end at an instant.
-    pub fn until(until: Option<Instant>) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { bar: None, phase: String::new(), terminal, last_line: Instant::now(), until, said: false }
+        Self { bar: None, phase: String::new(), terminal, last_line: Instant::now() }
     }
 
-    /// What asks for the end, if anything does.
-    fn reason(&self) -> Option<&'static str> {
-        if interrupt::requested() {
-            Some("finishing what is begun, to be continued later; Ctrl-C again ends at once")
-        } else if self.until.is_some_and(|until| until <= Instant::now()) {
-            Some("the time is over: finishing what is begun, to be continued later")
-        } else {
-            None
+    /// Takes the bar away.
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
         }
     }
 
@@ -66,10 +55,6 @@ impl Bar {
                 bar.message()
             ));
         }
-        if let Some(reason) = self.reason().filter(|_| !self.said) {
-            self.said = true;
-            self.message(reason);
-        }
     }
 }
 
@@ -78,9 +63,10 @@ fn line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text));
 }
 
-impl Progress for Bar {
-    fn begin(&mut self, phase: &str, unit: &str, done: u64, total: u64) {
-        self.end();
+impl Observer for Bar {
+    fn start(&mut self, phase: &Phase<'_>) -> Result<()> {
+        self.clear();
+        let &Phase { name, unit, done, total } = phase;
         let bar = if self.terminal { ProgressBar::new(total) } else { ProgressBar::hidden() };
         bar.set_length(total);
         let template =
@@ -88,26 +74,27 @@ impl Progress for Bar {
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        bar.set_prefix(phase.to_owned());
+        bar.set_prefix(name.to_owned());
         bar.set_position(done);
         bar.reset_eta();
-        self.phase = phase.to_owned();
+        self.phase = name.to_owned();
         self.last_line = Instant::now();
         self.bar = Some(bar);
+        Ok(())
     }
 
-    fn step(&mut self, metrics: &StepMetrics) {
-        self.update(metrics.step, format!("loss {:.4} bits/dim {:.3}", metrics.loss, metrics.bits_per_dim));
+    fn step(&mut self, step: &StepMetrics) -> Result<()> {
+        self.update(step.step, format!("loss {:.4} bits/dim {:.3}", step.loss, step.bits_per_dim));
+        Ok(())
     }
 
     fn advance(&mut self, done: u64, bits_per_dim: Option<f64>) {
         self.update(done, bits_per_dim.map_or_else(String::new, |bits| format!("bits/dim {bits:.3}")));
     }
 
-    fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+    fn end(&mut self) -> Result<()> {
+        self.clear();
+        Ok(())
     }
 
     fn message(&mut self, text: &str) {
@@ -116,15 +103,11 @@ impl Progress for Bar {
             _ => line(text),
         }
     }
-
-    fn interrupted(&self) -> bool {
-        self.reason().is_some()
-    }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.end();
+        self.clear();
     }
 }
 
@@ -136,7 +119,7 @@ mod tests {
     fn rate_is_known_without_a_terminal() {
         let mut bar = Bar::new();
         bar.terminal = false;
-        bar.begin("vlb", "images", 0, 1000);
+        bar.start(&Phase { name: "vlb", unit: "images", done: 0, total: 1000 }).unwrap();
         for done in 1..=10 {
             std::thread::sleep(Duration::from_millis(2));
             bar.advance(10 * done, Some(2.0));
@@ -147,7 +130,7 @@ mod tests {
             (100, Some(1000), "bits/dim 2.000")
         );
         assert!(inner.per_sec() > 0.0);
-        bar.end();
+        bar.end().unwrap();
         assert!(bar.bar.is_none());
     }
 }

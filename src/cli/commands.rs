@@ -2,15 +2,14 @@
 
 use super::arguments::Command;
 use super::{
-    Bar, Exit, budget_table, comparison_table, interrupt, ladder_table, list, new_plugin, print, table,
+    Bar, Exit, Interrupt, Until, budget_table, comparison_table, ladder_table, list, new_plugin, print, table,
 };
 use crate::comparison::Reference;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
-use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::result::Outcome;
-use crate::run::RunFolder;
+use crate::run::{Observer, Observers, RunFolder};
 use crate::work::{self, Asked, Case, Chosen, Destination, Imported, Trained, Wanted};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -65,9 +64,14 @@ fn train(
     let folder = destination.path();
     registry.check(&recipe)?;
     destination.check(&recipe)?;
-    interrupt::install()?;
-    let mut bar = Bar::until(until);
-    match work::train(&recipe, registry, destination, &mut bar)? {
+    let mut bar = Bar::new();
+    let mut observers = Observers::new().and(&mut bar).and(Interrupt::listen()?);
+    if let Some(until) = until {
+        observers = observers.and(Until(until));
+    }
+    let trained = work::train(&recipe, registry, destination, &mut observers)?;
+    drop(observers);
+    match trained {
         Trained::Finished(outcome) => {
             let tables = table(&outcome) + &budget_table(&outcome);
             print(&format!("{tables}\n{}\n", folder.display()))?;

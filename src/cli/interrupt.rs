@@ -2,12 +2,46 @@
 
 use super::exit::Exit;
 use crate::error::{Error, Result};
+use crate::run::Observer;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 static REQUESTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// An observer that asks for the end when a signal has: see [`listen`](Self::listen).
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupt(());
+
+impl Interrupt {
+    /// Listens from now on, as [`install`] does.
+    ///
+    /// # Errors
+    /// As [`install`].
+    pub fn listen() -> Result<Self> {
+        install().map(|()| Self(()))
+    }
+}
+
+impl Observer for Interrupt {
+    fn stop(&self) -> Option<String> {
+        let said = "finishing what is begun, to be continued later; Ctrl-C again ends at once";
+        requested().then(|| said.to_owned())
+    }
+}
+
+/// An observer that asks for the end at an instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Until(pub Instant);
+
+impl Observer for Until {
+    fn stop(&self) -> Option<String> {
+        let said = "the time is over: finishing what is begun, to be continued later";
+        (self.0 <= Instant::now()).then(|| said.to_owned())
+    }
+}
 
 /// Listens from now on for Ctrl-C and what schedulers and terminals send: SIGTERM, and SIGHUP unless it is ignored, as
 /// under `nohup`.

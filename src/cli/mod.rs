@@ -24,6 +24,7 @@ mod table;
 pub use bar::Bar;
 pub use budget::budget_table;
 pub use comparison::comparison_table;
+pub use interrupt::{Interrupt, Until};
 pub use ladder::ladder_table;
 pub use table::table;
 

@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::files::{self, ArrayArchives, ArrayFiles, Cifar10, Condition, Digits, Folder, ImageNet32};
 use super::source::Source;
 use super::table::Table;
+use super::unnamed::OwnRows;
 use crate::data::imagenet32::Release;
 use crate::data::{Augmentation, ImageShape, RowShape, TwoPixel, cifar10, digits, imagenet32};
 use crate::error::Result;
@@ -33,11 +34,13 @@ pub enum Data {
     Folder(Folder),
     /// `"table"`: rows of numbers, from CSV or NumPy files.
     Table(Table),
+    /// `"program"`: rows that a program gave its run, which a recipe cannot read.
+    Program(OwnRows),
 }
 
 by_name!(Data {
     TwoPixel;
-    Digits(Digits), Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayArchives), Idx(ArrayFiles), Folder(Folder), Table(Table)
+    Digits(Digits), Cifar10(Cifar10), Imagenet32(ImageNet32), Npy(ArrayFiles), Npz(ArrayArchives), Idx(ArrayFiles), Folder(Folder), Table(Table), Program(OwnRows)
 });
 
 impl Data {
@@ -53,6 +56,7 @@ impl Data {
             Self::Idx(_) => "idx",
             Self::Folder(_) => "folder",
             Self::Table(_) => "table",
+            Self::Program(_) => "program",
         }
     }
 
@@ -67,6 +71,7 @@ impl Data {
             Self::Npz(files) => files.levels,
             Self::Folder(folder) => folder.levels,
             Self::Table(_) => return None,
+            Self::Program(rows) => return rows.levels,
         })
     }
 
@@ -80,6 +85,7 @@ impl Data {
             Self::Npy(files) | Self::Idx(files) => files.shape.as_ref().map(files::shape),
             Self::Npz(files) => files.shape.as_ref().map(files::shape),
             Self::Folder(folder) => Some(files::shape(&folder.shape)),
+            Self::Program(rows) => rows.shape.as_ref().map(files::shape),
             Self::Table(_) => None,
         }
     }
@@ -89,6 +95,7 @@ impl Data {
         match self {
             Self::Table(table) if table.columns.is_empty() => None,
             Self::Table(table) => Some(RowShape::Vector(table.columns.len())),
+            Self::Program(OwnRows { columns: Some(columns), .. }) => Some(RowShape::Vector(*columns)),
             _ => self.shape().map(RowShape::Image),
         }
     }
@@ -97,6 +104,7 @@ impl Data {
     pub fn conditions(&self) -> usize {
         match self {
             Self::Table(table) => table.condition.len(),
+            Self::Program(rows) => rows.conditions,
             _ => self.condition().and_then(|Condition::Label| self.classes()).unwrap_or(0),
         }
     }
@@ -110,7 +118,7 @@ impl Data {
             Self::Npy(files) | Self::Idx(files) => files.condition,
             Self::Npz(files) => files.condition,
             Self::Folder(folder) => folder.condition,
-            Self::TwoPixel | Self::Table(_) => None,
+            Self::TwoPixel | Self::Table(_) | Self::Program(_) => None,
         }
     }
 
@@ -133,7 +141,7 @@ impl Data {
             Self::Npy(files) | Self::Idx(files) => files.classes,
             Self::Npz(files) => files.classes,
             Self::Folder(Folder { classes: Some(Classes::Named(names)), .. }) => Some(names.len()),
-            Self::TwoPixel | Self::Folder(_) | Self::Table(_) => None,
+            Self::TwoPixel | Self::Folder(_) | Self::Table(_) | Self::Program(_) => None,
         }
     }
 
@@ -151,7 +159,7 @@ impl Data {
     /// What training does to its images.
     pub fn augmentation(&self) -> Augmentation {
         match self {
-            Self::Digits(_) | Self::TwoPixel | Self::Table(_) => Augmentation::default(),
+            Self::Digits(_) | Self::TwoPixel | Self::Table(_) | Self::Program(_) => Augmentation::default(),
             Self::Cifar10(cifar) => cifar.augmentation,
             Self::Imagenet32(imagenet) => imagenet.augmentation,
             Self::Npy(files) | Self::Idx(files) => files.augmentation,
@@ -166,7 +174,7 @@ impl Data {
             return Err(Fault::new("condition", "\"label\"", expected));
         }
         match self {
-            Self::Digits(_) | Self::TwoPixel => Ok(()),
+            Self::Digits(_) | Self::TwoPixel | Self::Program(_) => Ok(()),
             Self::Table(table) => table.check().map(drop),
             Self::Cifar10(cifar) => files::check(cifar.levels, 256, Some(&[32, 32, 3]), cifar.augmentation),
             Self::Imagenet32(imagenet) => {

@@ -4,6 +4,7 @@ use super::by_name::by_name;
 use super::fault::Fault;
 use super::limits::{count, not_negative, positive, seed};
 use super::named::Named;
+use super::unnamed::Unnamed;
 use serde::{Deserialize, Serialize};
 
 /// The ODE's solver and how it steps; shared by evaluation and sampling.
@@ -65,11 +66,14 @@ pub enum Divergence {
     HutchPlusPlus(HutchPlusPlus),
     /// `"blocks"`: one probe for all pixels that are a stride apart, with random signs; unbiased.
     Blocks(Blocks),
+    /// `"program"`: a program's own, which a recipe cannot compute.
+    Program(Unnamed),
 }
 
 by_name!(Divergence {
     Exact;
-    Hutchinson(Hutchinson), #[serde(rename = "hutch++")] HutchPlusPlus(HutchPlusPlus), Blocks(Blocks)
+    Hutchinson(Hutchinson), #[serde(rename = "hutch++")] HutchPlusPlus(HutchPlusPlus), Blocks(Blocks),
+    Program(Unnamed)
 });
 
 impl Default for Divergence {
@@ -208,7 +212,7 @@ impl Default for Blocks {
 impl Divergence {
     fn check(&self) -> Result<(), Fault> {
         match self {
-            Self::Exact => Ok(()),
+            Self::Exact | Self::Program(_) => Ok(()),
             Self::Hutchinson(hutchinson) => count("probes", hutchinson.probes),
             Self::HutchPlusPlus(HutchPlusPlus { products: 1 }) => {
                 Err(Fault::new("products", "1", "2 to 1000000000"))

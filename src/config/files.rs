@@ -27,6 +27,14 @@ pub struct Cifar10 {
     pub condition: Option<Condition>,
 }
 
+impl Cifar10 {
+    /// All levels, as they are.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let augmentation = Augmentation::default();
+        Self { path: path.into(), levels: all_levels(), augmentation, condition: None }
+    }
+}
+
 /// Settings of ImageNet-32.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -32,6 +32,7 @@ mod objective;
 mod source;
 mod stage;
 mod table;
+mod unnamed;
 
 pub use classes::Classes;
 pub use data::{Data, Range};
@@ -47,8 +48,10 @@ pub use objective::{Objective, SecondOrder, ThirdOrder};
 pub use source::Source;
 pub use stage::{Clip, Cosine, Decay, OnNonFinite, Quantile, Stage};
 pub use table::{Column, Table};
+pub use unnamed::{OwnRows, Unnamed};
 
-use crate::error::{Error, Result};
+use crate::data::RowShape;
+use crate::error::{Error, Result, printable};
 use crate::level::GammaRange;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -183,8 +186,14 @@ impl Recipe {
     /// As [`check`](Self::check).
     pub fn to_toml(&self) -> Result<String> {
         self.check()?;
-        toml::to_string(self).map_err(|error| {
+        let text = toml::to_string(self).map_err(|error| {
             Error::value("recipe", error.to_string().replace('\n', " "), "values that TOML can hold")
+        })?;
+        let unnamed: Vec<String> =
+            self.unnamed().into_iter().map(|(key, of)| format!("{key} ({})", printable(&of))).collect();
+        Ok(match &unnamed[..] {
+            [] => text,
+            parts => format!("# Of a program; no registry has a name for: {}\n{text}", parts.join(", ")),
         })
     }
 
@@ -194,6 +203,56 @@ impl Recipe {
     /// Unless `gamma_min < gamma_max`, both within `[-100, 100]`.
     pub fn gamma_range(&self) -> Result<GammaRange> {
         self.range.of(self.data.levels(), &self.source)
+    }
+
+    /// The shape of a row, once the recipe is resolved.
+    ///
+    /// # Errors
+    /// If it depends on a file, and the recipe is not resolved.
+    pub fn row_shape(&self) -> Result<RowShape> {
+        self.data.row_shape().ok_or_else(|| match &self.data {
+            Data::Table(_) => {
+                let expected = "the columns, since the data is not looked at";
+                self.source.error("data.columns", "nothing", expected)
+            }
+            _ => {
+                let expected = "the shape [height, width, channels], since the data is not looked at";
+                self.source.error("data.shape", "nothing", expected)
+            }
+        })
+    }
+
+    /// Every part that a program has put into its run and that no registry can build: its key and what the program calls it.
+    pub fn unnamed(&self) -> Vec<(String, String)> {
+        let own = |key: &str, named: &Named| Some((key.to_owned(), named.without_name()?.to_owned()));
+        let evaluation = &self.evaluation;
+        let mut found: Vec<_> = [
+            ("schedule", &self.schedule),
+            ("parameterization", &self.parameterization),
+            ("time", &self.time),
+            ("network", &self.network),
+            ("evaluation.solver", &evaluation.solver),
+            ("sample.solver", &self.sample.solver),
+        ]
+        .into_iter()
+        .filter_map(|(key, named)| own(key, named))
+        .collect();
+        if let Data::Program(rows) = &self.data {
+            found.insert(0, ("data".to_owned(), rows.of.clone()));
+        }
+        for (index, stage) in self.stage.iter().enumerate() {
+            if let Objective::Program(Unnamed { of }) = &stage.objective {
+                found.push((format!("stage[{index}].objective"), of.clone()));
+            }
+        }
+        if let Some(Divergence::Program(Unnamed { of })) = &evaluation.divergence {
+            found.push(("evaluation.divergence".to_owned(), of.clone()));
+        }
+        let dequantizers = evaluation.dequantizers.iter().enumerate();
+        found.extend(
+            dequantizers.filter_map(|(i, named)| own(&format!("evaluation.dequantizers[{i}]"), named)),
+        );
+        found
     }
 
     /// The same recipe with the defaults that depend on the data written out.

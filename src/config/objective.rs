@@ -3,12 +3,13 @@
 use super::by_name::by_name;
 use super::fault::Fault;
 use super::limits::not_negative;
+use super::unnamed::Unnamed;
 use crate::objective::TraceEstimator;
 use serde::{Deserialize, Serialize};
 
 /// An objective by the highest order that it matches; the first order is always part of it.
 #[allow(clippy::enum_variant_names)]
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Objective {
     /// `"first_order"`: the diffusion term of the VLB, `1/(2 a^2) |F - F*|^2` over gamma.
     #[default]
@@ -17,9 +18,11 @@ pub enum Objective {
     SecondOrder(SecondOrder),
     /// `"third_order"`: those, plus the gradient of the trace.
     ThirdOrder(ThirdOrder),
+    /// `"program"`: a program's own, which a recipe cannot train.
+    Program(Unnamed),
 }
 
-by_name!(Objective { FirstOrder; SecondOrder(SecondOrder), ThirdOrder(ThirdOrder) });
+by_name!(Objective { FirstOrder; SecondOrder(SecondOrder), ThirdOrder(ThirdOrder), Program(Unnamed) });
 
 /// Settings of second-order matching.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,11 +65,12 @@ impl Default for ThirdOrder {
 
 impl Objective {
     /// The name in a recipe.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::FirstOrder => "first_order",
             Self::SecondOrder(_) => "second_order",
             Self::ThirdOrder(_) => "third_order",
+            Self::Program(own) => &own.of,
         }
     }
 
@@ -74,7 +78,7 @@ impl Objective {
     pub(crate) fn weights(&self) -> ThirdOrder {
         let none = ThirdOrder { trace: 0.0, jacobian: 0.0, trace_gradient: 0.0, ..ThirdOrder::default() };
         match *self {
-            Self::FirstOrder => none,
+            Self::FirstOrder | Self::Program(_) => none,
             Self::SecondOrder(SecondOrder { trace, estimator, jacobian }) => {
                 ThirdOrder { trace, estimator, jacobian, ..none }
             }

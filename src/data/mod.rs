@@ -2,7 +2,7 @@
 //!
 //! A data set is an [`ImageSource`]: rows of levels read by index, a fixed [`ImageShape`] and a
 //! [`PixelGrid`](crate::pixels::PixelGrid). [`ImageSet`] holds one in memory. [`Shuffle`] says which
-//! images come next; its whole state is a [`Position`].
+//! images come next; its whole state is a [`Position`]. [`Rows`] are images or a table as training takes them, batch by batch.
 
 mod archive;
 mod array;
@@ -30,6 +30,7 @@ mod pickle;
 mod picture;
 mod planar;
 mod png;
+pub mod rows;
 pub mod shape;
 pub mod shuffle;
 pub mod source;
@@ -45,6 +46,7 @@ pub use dataset::ImageSet;
 pub use depth::Depth;
 pub use fingerprint::Fingerprint;
 pub use labels::Labels;
+pub use rows::{Batch, Batches, Images, Rows, TableRows};
 pub use shape::ImageShape;
 pub use shuffle::{Position, Shuffle, Visit};
 pub use source::{ImageSource, RowShape, Split};

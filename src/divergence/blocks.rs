@@ -38,6 +38,11 @@ impl Blocks {
         Ok(Self { width, channels, strides, is_exact: strides == [height, width] })
     }
 
+    /// How far apart the pixels of a block are.
+    pub fn stride(&self) -> usize {
+        self.strides[0].max(self.strides[1])
+    }
+
     /// The number of blocks, which is that of products an evaluation.
     pub fn blocks(&self) -> usize {
         self.strides[0] * self.strides[1] * self.channels

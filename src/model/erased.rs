@@ -1,6 +1,5 @@
 //! A network whose device is forgotten.
 
-use crate::config::Recipe;
 use crate::dequantization::Dequantizer;
 use crate::diffusion::DynDiffusion;
 use crate::divergence::Divergence;
@@ -10,18 +9,16 @@ use crate::likelihood::{
     Conditioning, DensityRows, Evaluator, ImmseEstimate, OdeEstimate, ProbabilityFlow, Replicate, RowDensity,
     VlbEstimate,
 };
-use crate::nn::DynNetwork;
+use crate::nn::{DynNetwork, Network};
 use crate::parameterization::Parameterization;
 use crate::pixels::PixelGrid;
 use crate::progress::Progress;
-use crate::registry::{ComputeDevice, FlowState, NetworkPlan};
+use crate::registry::{ComputeDevice, FlowState};
 use crate::sample::{Sampler, Samples, WayBack};
 use crate::schedule::NoiseSchedule;
 use crate::solver::{OdeSolver, Stepping};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
-use crate::work::device::{on_device, open};
-use crate::work::networks::fresh;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -254,22 +251,13 @@ fn all_finished(samples: Samples) -> Result<Samples> {
     }
 }
 
-/// The network of a plan on the recipe's device, with the moving average of a checkpoint.
-pub(super) fn load(
-    recipe: &Recipe,
-    plan: &NetworkPlan,
+/// A network with the moving average of a checkpoint.
+pub(super) fn load<D: ComputeDevice>(
+    mut network: DynNetwork<f32, D>,
     checkpoint: &Checkpoint<'_>,
     diffusion: DynDiffusion,
 ) -> Result<Rc<dyn Measured>> {
-    fn on<D: ComputeDevice>(
-        device: &D,
-        (recipe, plan, checkpoint): (&Recipe, &NetworkPlan, &Checkpoint<'_>),
-        diffusion: DynDiffusion,
-    ) -> Result<Rc<dyn Measured>> {
-        let mut network = fresh(plan, recipe.seed, device)?;
-        checkpoint.load("ema", &mut network)?;
-        device.empty_cache();
-        Ok(Rc::new(Typed { network, diffusion }))
-    }
-    on_device!(open(recipe.device)?, device => on(&device, (recipe, plan, checkpoint), diffusion))
+    checkpoint.load("ema", &mut network)?;
+    Network::device(&network).empty_cache();
+    Ok(Rc::new(Typed { network, diffusion }))
 }

@@ -60,6 +60,10 @@ pub fn divergence(evaluation: &config::Evaluation, shape: RowShape) -> Result<Bo
         config::Divergence::HutchPlusPlus(config::HutchPlusPlus { products }) => {
             Box::new(HutchPlusPlus::new(*products as usize)?)
         }
+        config::Divergence::Program(own) => {
+            let expected = "one that a recipe can name";
+            return Err(Error::value("evaluation.divergence", format!("{} of a program", own.of), expected));
+        }
         config::Divergence::Blocks(config::Blocks { stride }) => {
             let shape = shape.image();
             let sides = [shape.height, shape.width, shape.channels];

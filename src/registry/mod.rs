@@ -27,6 +27,7 @@
 
 mod build;
 mod built_in;
+pub(crate) mod device;
 mod network;
 mod networks;
 mod roster;

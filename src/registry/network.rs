@@ -7,7 +7,8 @@ use crate::level::GammaRange;
 use crate::nn::{DynNetwork, ModeNetwork, Parameters};
 use crate::tensor::{Kernels, Real};
 use dfdx::prelude::{Cpu, Synchronize};
-use rand::RngCore;
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -149,6 +150,17 @@ impl NetworkPlan {
     /// Settings that the network does not take.
     pub fn build<D: ComputeDevice>(&self, device: &D, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, D>> {
         device.network(self, rng)
+    }
+
+    /// The network on `device` with the fresh weights of `seed`, as every run begins.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn fresh<D: ComputeDevice>(&self, seed: u64, device: &D) -> Result<DynNetwork<f32, D>> {
+        // Stream -1 of the generator: training step k has stream k.
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(u64::MAX);
+        self.build(device, &mut rng)
     }
 }
 

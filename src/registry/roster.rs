@@ -102,6 +102,10 @@ impl<I, O> Roster<I, O> {
     /// does not take.
     pub fn build(&self, named: &Named, inputs: &I, source: &Source, key: &str) -> Result<O> {
         let Some((_, builder)) = self.entries.get(&named.name) else {
+            if let Some(own) = named.without_name() {
+                let found = format!("the {} \"{own}\" of a program", self.kind);
+                return Err(source.error(&source.name_key(key), found, "one that a registry has a name for"));
+            }
             return Err(self.unknown(&named.name, source, key));
         };
         builder(named, &Context { inputs, roster: self, source, key }).map_err(|error| match error {

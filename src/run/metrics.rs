@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: a line per logged training step, continued after a resume.
 
+use super::Observer;
 use crate::error::{Error, Result};
 use crate::files::{Appended, write_atomically};
 use crate::progress::StepMetrics;
@@ -83,4 +84,39 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn parse(path: &Path, index: usize, line: &[u8]) -> Result<StepMetrics> {
     serde_json::from_slice(line)
         .map_err(|error| Error::format(path, format!("line {}", index + 1), error, "the metrics of a step"))
+}
+
+/// Writes `metrics.jsonl`: a line every so many steps, of each step that was passed over and of each that has a checkpoint, which is then on
+/// the disk before it.
+#[derive(Debug)]
+pub struct MetricsWriter {
+    log: MetricsLog,
+    every: u64,
+    /// The last step, until its line is written.
+    last: Option<StepMetrics>,
+}
+
+impl MetricsWriter {
+    /// Goes on with a file.
+    pub fn new(log: MetricsLog, every: u64) -> Self {
+        Self { log, every, last: None }
+    }
+}
+
+impl Observer for MetricsWriter {
+    fn step(&mut self, step: &StepMetrics) -> Result<()> {
+        if step.step.is_multiple_of(self.every) || step.loss.is_nan() {
+            self.last = None;
+            return self.log.append(step);
+        }
+        self.last = Some(step.clone());
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, step: u64) -> Result<()> {
+        if let Some(last) = self.last.take_if(|last| last.step == step) {
+            self.log.append(&last)?;
+        }
+        self.log.sync()
+    }
 }

@@ -4,12 +4,19 @@
 //! has it is a run, and one of a run without a checkpoint has lost it. Before that the folder is a new one.
 
 mod checkpoints;
+mod curve;
 mod difference;
 mod metrics;
+mod observer;
+mod resume;
 
 pub use checkpoints::Checkpoints;
+pub use curve::Curve;
 pub use difference::Change;
-pub use metrics::MetricsLog;
+pub use metrics::{MetricsLog, MetricsWriter};
+pub(crate) use observer::Heeded;
+pub use observer::{Evaluated, Observer, Observers, Phase, Watched};
+pub(crate) use resume::{Found, agree};
 
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};

@@ -27,6 +27,11 @@ impl QuantileClip {
         Self { quantile, window, norms: kept.collect() }
     }
 
+    /// Goes on after other norms.
+    pub fn restart(&mut self, norms: &[f64]) {
+        *self = Self::new(self.quantile, self.window, norms);
+    }
+
     /// The limit of a step whose gradient has this norm.
     pub fn limit(&mut self, norm: f64) -> f64 {
         if self.norms.len() == self.window {

@@ -6,6 +6,7 @@ mod gradients;
 mod optimizer;
 mod rate;
 mod score;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trainer;

@@ -1,11 +1,10 @@
 //! What a recipe would cost, from its network alone.
 
-use super::device::{on_device, open};
-use super::networks::fresh;
 use crate::config::{self, Recipe};
 use crate::error::Result;
 use crate::nn::{Counted, Network, Operations, count};
 use crate::objective::TraceEstimator;
+use crate::registry::device::{on_device, open};
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::tensor::{Convolution, Kernels};
 use dfdx::prelude::*;
@@ -64,13 +63,13 @@ impl DryRun {
 pub fn dry_run(recipe: &Recipe, registry: &Registry) -> Result<DryRun> {
     let recipe = recipe.resolved()?;
     registry.check(&recipe)?;
-    let shape = super::data::shape(&recipe)?;
+    let shape = recipe.row_shape()?;
     let plan = registry.network(&recipe, shape)?;
     on_device!(open(recipe.device)?, device => measure(&recipe, &plan, &device))
 }
 
 fn measure<D: ComputeDevice>(recipe: &Recipe, plan: &NetworkPlan, device: &D) -> Result<DryRun> {
-    let network = fresh(plan, recipe.seed, device)?;
+    let network = plan.fresh(recipe.seed, device)?;
     let operations = network.operations();
     let stages = recipe.stage.iter().map(|stage| StageCost {
         steps: stage.steps,

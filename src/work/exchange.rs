@@ -1,15 +1,14 @@
 //! Runs from checkpoints of the published code, and back.
 
-use super::networks::fresh;
-use super::resume::agree;
 use crate::config::Recipe;
 use crate::data::Position;
 use crate::error::{Error, Result};
+use crate::experiment::{resolved, table};
 use crate::files::{self, Lock};
 use crate::flax::{Moments, TrainState, Tree, collect, load};
 use crate::nn::{DynNetwork, count};
 use crate::registry::{NetworkPlan, Registry};
-use crate::run::{Checkpoints, RunFolder};
+use crate::run::{Checkpoints, RunFolder, agree};
 use crate::tensor;
 use crate::train::{AdamW, Checkpoint, CheckpointState, encode};
 use dfdx::prelude::Cpu;
@@ -54,13 +53,13 @@ pub fn import(
     out: &Path,
     chosen: Chosen,
 ) -> Result<Imported> {
-    let recipe = super::data::resolved(recipe, registry)?;
+    let recipe = resolved(recipe, registry)?;
     registry.check(&recipe)?;
     RunFolder::vacant(out)?;
-    let shape = super::data::shape(&recipe)?;
+    let shape = recipe.row_shape()?;
     let state = TrainState::parse(path, Tree::load(path)?)?;
     let plan = registry.network(&recipe, shape)?;
-    let network = fresh(&plan, recipe.seed, &Cpu::default())?;
+    let network = plan.fresh(recipe.seed, &Cpu::default())?;
     Import { path, recipe: &recipe, out, chosen, state, plan }.run(network)
 }
 
@@ -108,7 +107,7 @@ impl Import<'_> {
             optimizer_step: optimizer.steps(),
             seed: self.recipe.seed,
             position: Position { seed: self.recipe.seed, visited: 0 },
-            schema: super::source::table(self.recipe)?.map(|splits| splits.schema),
+            schema: table(self.recipe)?.map(|splits| splits.schema),
             ..CheckpointState::default()
         };
         let bytes = encode(&network, &optimizer, &state).map_err(|error| match error {
@@ -185,7 +184,7 @@ pub fn export(run: &RunFolder, registry: &Registry, path: &Path) -> Result<()> {
     if path.exists() {
         return Err(Error::format(path, "checkpoint", "a file", "a new one"));
     }
-    let shape = super::data::shape(run.recipe())?;
+    let shape = run.recipe().row_shape()?;
     let last = run.last_checkpoint()?;
     let bytes = std::fs::read(&last).map_err(Error::io(&last, "read"))?;
     let checkpoint = Checkpoint::parse(&last, &bytes)?;
@@ -193,7 +192,7 @@ pub fn export(run: &RunFolder, registry: &Registry, path: &Path) -> Result<()> {
     agree(&last, &checkpoint, run.recipe(), plan.description())?;
     let layout = run.imported();
     let layout = if layout.exists() { Some(Tree::load(&layout)?) } else { None };
-    let network = fresh(&plan, run.recipe().seed, &Cpu::default())?;
+    let network = plan.fresh(run.recipe().seed, &Cpu::default())?;
     let tree = Export { checkpoint: &checkpoint, layout, path }.run(network)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().and_then(|name| name.to_str());

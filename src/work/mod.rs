@@ -1,98 +1,26 @@
-//! Work by recipe: what the commands `train`, `eval`, `sample` and `compare` do, without a command line.
+//! Work by recipe: what the commands `train`, `eval`, `ladder`, `sample` and `compare` do, without a command line. A recipe becomes an
+//! [`Experiment`], which does it.
 
 mod bench;
-mod budget;
 mod compare;
-pub(crate) mod data;
-pub(crate) mod device;
 mod dry_run;
 mod exchange;
-mod ladder;
-pub(crate) mod learners;
-mod measure;
-pub(crate) mod networks;
-mod objective;
-pub(crate) mod resume;
-mod sample_densities;
-mod samples;
-pub(crate) mod source;
-mod stage;
-mod target;
-mod training;
 
+pub use crate::experiment::{Asked, Destination, Trained, Wanted, resolved};
 pub use bench::{Case, Figures, bench};
 pub use compare::{compare, scatter};
-pub use data::resolved;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use exchange::{Chosen, Imported, export, import};
-pub use ladder::ladder;
 
-use crate::config::{Evaluation, Recipe};
-use crate::error::{Error, Result};
-use crate::files::write_atomically;
-use crate::model::Model;
-use crate::picture;
-use crate::progress::Progress;
+use crate::config::Recipe;
+use crate::error::Result;
+use crate::experiment::Experiment;
+use crate::ladder::Ladder;
 use crate::registry::Registry;
-use crate::result::{DataRecord, Outcome, StageRecord};
-use crate::run::{Change, MetricsLog, RunFolder};
-use device::{on_device, open};
-use resume::Found;
-use source::Source;
-use std::path::{Path, PathBuf};
-use training::Training;
-
-/// Where a training run lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// In a new folder.
-    New(PathBuf),
-    /// In the folder of an earlier run, which continues from its last checkpoint; one in which no run has begun is new.
-    Resume(PathBuf),
-    /// In the folder of an earlier run, finished or not, which is trained for longer than its recipe said.
-    Continue(PathBuf),
-}
-
-/// How training ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Trained {
-    /// To the end, evaluated and sampled.
-    Finished(Outcome),
-    /// On request, after a checkpoint.
-    Interrupted {
-        /// The step of that checkpoint.
-        step: u64,
-    },
-}
-
-impl Destination {
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::New(path) | Self::Resume(path) | Self::Continue(path) => path,
-        }
-    }
-
-    /// Checks what can be checked without touching anything.
-    ///
-    /// # Errors
-    /// As [`RunFolder::vacant`] and [`RunFolder::resume`].
-    pub fn check(&self, recipe: &Recipe) -> Result<()> {
-        match self.change() {
-            None => RunFolder::vacant(self.path()),
-            Some(change) => RunFolder::resume(self.path(), recipe, change).map(drop),
-        }
-    }
-
-    /// What may be trained otherwise than an earlier run's recipe says; none if there is no earlier run.
-    fn change(&self) -> Option<Change> {
-        match self {
-            Self::New(_) => None,
-            Self::Resume(path) => (!RunFolder::is_unbegun(path)).then_some(Change::Nothing),
-            Self::Continue(_) => Some(Change::Longer),
-        }
-    }
-}
+use crate::registry::device::{on_device, open};
+use crate::result::Outcome;
+use crate::run::{Observer, RunFolder};
+use std::path::PathBuf;
 
 /// Trains a recipe, evaluates the result and draws samples.
 ///
@@ -103,83 +31,22 @@ pub fn train(
     recipe: &Recipe,
     registry: &Registry,
     destination: &Destination,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<Trained> {
     let recipe = resolved(recipe, registry)?;
     registry.check(&recipe)?;
     destination.check(&recipe)?;
-    let device = open(recipe.device)?;
-    // What the end of the run needs is looked at before its beginning.
-    let (rows, held_out, warnings) = data::load_both(&recipe)?;
-    warnings.iter().for_each(|warning| progress.message(warning));
-    data::baseline(&recipe, held_out.rows())?;
-    let plan = registry.network(&recipe, rows.shape())?;
-    let fingerprint = rows.fingerprint()?;
-    let (run, _lock, from) = match destination.change() {
-        None => {
-            if let Destination::Resume(path) = destination {
-                let said = format!("{}: nothing had begun there: trains from the start", path.display());
-                progress.message(&said);
-            }
-            let (run, lock) = RunFolder::create(destination.path(), &recipe)?;
-            (run, lock, None)
-        }
-        Some(change) => {
-            let lock = RunFolder::open(destination.path())?.lock()?;
-            let run = RunFolder::resume(destination.path(), &recipe, change)?;
-            let from = Found::newest(&run)?;
-            from.check(&recipe, plan.description(), &fingerprint)?;
-            data::check_same(&run, &held_out)?;
-            StageRecord::read(&run.stages())?;
-            run.write_recipe()?;
-            (run, lock, Some(from))
-        }
-    };
-    drop(held_out);
-    let training = Training {
-        recipe: &recipe,
-        registry,
-        plan: &plan,
-        run: &run,
-        rows: &rows,
-        fingerprint,
-        from,
-        progress: &mut *progress,
-    };
-    let ended = on_device!(device, device => training.run(&device))?;
-    if ended.early {
-        return Ok(Trained::Interrupted { step: ended.step });
-    }
-    match finish(&run, registry, progress) {
-        Ok(outcome) => Ok(Trained::Finished(outcome)),
-        Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
-        Err(error) => Err(error),
-    }
-}
-
-/// What follows training.
-fn finish(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    let outcome = measured(run, registry, Asked::default(), progress)?;
-    draw_curve(run, &outcome)?;
-    draw_samples(run, registry, &Wanted::default(), progress)?;
-    Ok(outcome)
+    on_device!(open(recipe.device)?, device => {
+        Experiment::named(&device, &recipe, registry)?.train(destination, observer)
+    })
 }
 
 /// Measures the likelihood of a trained run's held-out images and writes `result.json`.
 ///
 /// # Errors
 /// A run without a checkpoint that can be used, or whose folder another process writes in.
-pub fn evaluate(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Outcome> {
-    evaluate_with(run, registry, Asked::default(), progress)
-}
-
-/// What an evaluation is asked for beside what the recipe says.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Asked {
-    /// Whether each estimate's error is taken apart: see [`budget`](crate::budget).
-    pub budget: bool,
-    /// The total error, in an estimate's unit, that images, draws and probes are spent on to reach it.
-    pub target: Option<f64>,
+pub fn evaluate(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Outcome> {
+    evaluate_with(run, registry, Asked::default(), observer)
 }
 
 /// [`evaluate`], with what is asked for beside what the recipe says.
@@ -190,67 +57,21 @@ pub fn evaluate_with(
     run: &RunFolder,
     registry: &Registry,
     asked: Asked,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<Outcome> {
-    let _lock = run.lock()?;
-    measured(run, registry, asked, progress)
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.evaluate_with(run, asked, observer)
+    })
 }
 
-fn measured(
-    run: &RunFolder,
-    registry: &Registry,
-    asked: Asked,
-    progress: &mut dyn Progress,
-) -> Result<Outcome> {
-    let recipe = run.recipe();
-    let budget = recipe.evaluation.budget || asked.budget || asked.target.is_some();
-    let model =
-        Model::of(run, registry.clone())?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
-    let held_out = data::held_out(recipe)?;
-    data::check_same(run, &held_out)?;
-    let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
-    if let Source::Images(images) = &held_out {
-        data::passed_over(&**images).iter().for_each(|said| progress.message(said));
-    }
-    let measure = |model: &Model, count: usize, progress: &mut dyn Progress| match &held_out {
-        Source::Images(images) => measure::images(run, model, &**images, count, progress),
-        Source::Table(table) => measure::table(run, model, &table.rows.truncated(count), progress),
-    };
-    let (found, count) = match asked.target {
-        None => (measure(&model, count, progress)?, count),
-        Some(target) => target::reach(target, model.clone(), (count, held_out.rows()), measure, progress)?,
-    };
-    let baseline = data::baseline(recipe, count)?;
-    let (name, split) = held_out.name();
-    let outcome = Outcome {
-        data: DataRecord { name, split: split.to_string(), fingerprint: held_out.fingerprint()? },
-        step: model.step(),
-        seed: recipe.evaluation.seed,
-        baseline,
-        estimates: found.estimates,
-        stages: StageRecord::read(&run.stages())?,
-    };
-    let text = serde_json::to_vec(&found.records)
-        .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
-    write_atomically(&run.records(), &text)?;
-    outcome.write(&run.result())?;
-    if !recipe.evaluation.ladder.is_empty() {
-        ladder::measured(run, &model, progress)?;
-    }
-    Ok(outcome)
-}
-
-/// What samples are drawn.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
-    /// How many; without it as the recipe says.
-    pub count: Option<u64>,
-    /// The value of each condition of the model by name; without any, those of the first held-out rows.
-    pub conditions: Vec<(String, f64)>,
-    /// Whether rows of a table are written as `samples.npy` instead of `samples.csv`.
-    pub npy: bool,
-    /// Whether each one's log-density is taken from the same solve, into `sample_densities.csv`.
-    pub log_prob: bool,
+/// Measures a trained run by every bound and writes `ladder.json` and `ladder.png`: see [`Experiment::ladder`].
+///
+/// # Errors
+/// As [`Experiment::ladder`].
+pub fn ladder(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Ladder> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.ladder(run, observer)
+    })
 }
 
 /// Draws samples from a trained run; writes `samples.png`, and of a table the rows themselves, and gives the path of what it wrote last.
@@ -262,40 +83,9 @@ pub fn sample(
     run: &RunFolder,
     registry: &Registry,
     wanted: &Wanted,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
-    let _lock = run.lock()?;
-    draw_samples(run, registry, wanted, progress)
-}
-
-fn draw_samples(
-    run: &RunFolder,
-    registry: &Registry,
-    wanted: &Wanted,
-    progress: &mut dyn Progress,
-) -> Result<PathBuf> {
-    let model = Model::of(run, registry.clone())?;
-    let count = wanted.count.unwrap_or(run.recipe().sample.count) as usize;
-    let asked = (count, &wanted.conditions[..], wanted.log_prob);
-    match model.schema() {
-        Some(schema) => samples::of_table(run, &model, schema, asked, wanted.npy, progress),
-        None if wanted.npy => {
-            let expected = "a table, whose rows can be written as NumPy's";
-            Err(Error::value("samples", format!("images of {}", model.shape()), expected))
-        }
-        None => samples::of_images(run, &model, asked, progress),
-    }
-}
-
-/// Draws `curve.png` from the metrics, with the test estimates beside it.
-fn draw_curve(run: &RunFolder, outcome: &Outcome) -> Result<()> {
-    let baseline = outcome.baseline.iter().map(|b| (b.name.clone(), b.bits_per_dim));
-    let estimates = outcome.estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
-    let references: Vec<(String, f64)> = baseline.chain(estimates).collect();
-    let metrics = MetricsLog::read(&run.metrics())?;
-    // A run that was diverging from its first logged step has none.
-    if !metrics.iter().any(|step| picture::is_drawn(step.bits_per_dim)) {
-        return Ok(());
-    }
-    picture::curve(&metrics, &references)?.write(&run.curve())
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.sample(run, wanted, observer)
+    })
 }

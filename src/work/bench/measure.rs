@@ -1,11 +1,11 @@
 //! The timing of one case.
 
-use super::super::objective::ByName;
 use super::{Case, Figures};
 use crate::config;
 use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::divergence::{Divergence, Hutchinson};
 use crate::error::Result;
+use crate::experiment::ByName;
 use crate::level::{Gamma, GammaRange};
 use crate::likelihood::{Drift, TensorState};
 use crate::nn::{Counted, DynNetwork, Network, count};
@@ -92,7 +92,7 @@ fn train_step<D: ComputeDevice>(
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let numbers = case.batch * network.dims();
     let x: Vec<f64> = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
-    let mut trainer = Trainer::new(network, ByName(objective), diffusion, times, settings);
+    let mut trainer = Trainer::new(network, ByName::new(&objective)?, diffusion, times, settings);
     let mut step = 0;
     let seconds = median(case, &device, || {
         step += 1;

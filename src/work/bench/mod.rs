@@ -2,11 +2,11 @@
 
 mod measure;
 
-use super::device::{on_device, open};
 use crate::config::Device;
 use crate::error::{Error, Result};
 use crate::nn::{DynNetwork, DynamicUNet, UNetConfig};
 use crate::registry::ComputeDevice;
+use crate::registry::device::{on_device, open};
 use measure::measure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

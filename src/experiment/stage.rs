@@ -1,13 +1,11 @@
 //! What a stage of training left: the likelihood and its cost, measured between stages.
 
-use super::source::{Source, labels};
-use crate::data::Visit;
+use super::Experiment;
+use crate::data::{Labels, Rows, Visit};
 use crate::error::Result;
-use crate::model::Model;
-use crate::progress::{Progress, Unseen};
-use crate::registry::Registry;
+use crate::registry::ComputeDevice;
 use crate::result::StageRecord;
-use crate::run::RunFolder;
+use crate::run::{Evaluated, Observer, RunFolder, Watched};
 
 /// Measures the last checkpoint, at the end of stage `index`, on the first held-out images with the recipe's first
 /// dequantizer, and adds it to `stages.json`: so that a stage shows what it did to bits/dim and to evaluations per image.
@@ -15,36 +13,37 @@ use crate::run::RunFolder;
 /// Nothing is done for a recipe of one stage, without dequantizers, or for a stage whose record is of `step`, its last.
 ///
 /// # Errors
-/// A checkpoint or data that cannot be used, a file that cannot be written, or the end that `progress` asks for.
-pub(super) fn measure(
+/// A checkpoint or data that cannot be used, a file that cannot be written, or the end that `observer` asks for.
+pub(super) fn measure<D: ComputeDevice>(
+    experiment: &Experiment<D>,
     run: &RunFolder,
-    registry: &Registry,
     index: usize,
     step: u64,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<()> {
-    let recipe = run.recipe();
+    let recipe = experiment.recipe();
     let mut records = StageRecord::read(&run.stages())?;
     if recipe.stage.len() < 2 || records.iter().any(|record| (record.stage, record.step) == (index, step)) {
         return Ok(());
     }
     // A stage that has gone on since it was measured, and what followed it.
     records.retain(|record| record.stage < index);
-    let model = Model::of(run, registry.clone())?;
-    let held_out = super::data::held_out(recipe)?;
+    let model = experiment.trained(run)?;
+    let held_out = experiment.held_out()?;
     let count = held_out.rows().min(recipe.evaluation.stage_images as usize);
     let (dequantizer, summary) = match &held_out {
-        Source::Images(images) => {
+        Rows::Images(images) => {
             let Some((dequantizer, start)) = model.dequantizers()?.into_iter().next() else {
                 return Ok(());
             };
-            let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
-            let labels = labels(recipe, &**images).map_or(&[][..], |labels| &labels[..count]);
-            (dequantizer, model.ode(&pixels, labels, &*start, &mut Unseen(progress))?.summary)
+            let pixels = images.source().batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
+            let labels = images.labels().map(Labels::values).map_or(&[][..], |labels| &labels[..count]);
+            (dequantizer, model.ode(&pixels, labels, &*start, &mut Watched::unseen(observer))?.summary)
         }
-        Source::Table(table) => {
-            (String::new(), model.density(&table.rows.truncated(count), &mut Unseen(progress))?.summary)
-        }
+        Rows::Table(table) => (
+            String::new(),
+            model.density(&table.rows.truncated(count), &mut Watched::unseen(observer))?.summary,
+        ),
     };
     let record = StageRecord {
         stage: index,
@@ -57,7 +56,8 @@ pub(super) fn measure(
         standard_error: summary.standard_error,
         evaluations_per_image: summary.evaluations_per_image,
     };
-    progress.message(&record.to_string());
-    records.push(record);
-    StageRecord::write(&records, &run.stages())
+    observer.message(&record.to_string());
+    records.push(record.clone());
+    StageRecord::write(&records, &run.stages())?;
+    observer.evaluation(Evaluated::Stage(&record))
 }

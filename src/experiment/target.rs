@@ -5,8 +5,8 @@ use crate::budget::{Effort, Limits, Plan, plan};
 use crate::config::{Divergence, Evaluation, Hutchinson};
 use crate::error::Result;
 use crate::model::Model;
-use crate::progress::Progress;
 use crate::result::{Estimate, VLB};
+use crate::run::Observer;
 
 /// Estimated variances move a little each time they are measured: so often what is missing is added.
 const ROUNDS: usize = 4;
@@ -20,8 +20,8 @@ pub(super) fn reach(
     target: f64,
     mut model: Model,
     (rows, limit): (usize, usize),
-    measure: impl Fn(&Model, usize, &mut dyn Progress) -> Result<Found>,
-    progress: &mut dyn Progress,
+    measure: impl Fn(&Model, usize, &mut dyn Observer) -> Result<Found>,
+    observer: &mut dyn Observer,
 ) -> Result<(Found, usize)> {
     let drawn = model.schema().is_none_or(|schema| !schema.grid().is_empty());
     let evaluation = model.recipe().evaluation.clone();
@@ -34,7 +34,7 @@ pub(super) fn reach(
     let mut now = Effort { images: rows, draws, probes };
     let mut round = 1;
     loop {
-        let found = measure(&model, now.images, progress)?;
+        let found = measure(&model, now.images, &mut *observer)?;
         let (mut next, mut said) = (now, Vec::new());
         for estimate in &found.estimates {
             let Some(budget) = &estimate.budget else { continue };
@@ -54,10 +54,10 @@ pub(super) fn reach(
             );
         }
         if next == now || round == ROUNDS {
-            said.iter().for_each(|line| progress.message(line));
+            said.iter().for_each(|line| observer.message(line));
             return Ok((found, now.images));
         }
-        progress.message(&price(&found, target, (now, next)));
+        observer.message(&price(&found, target, (now, next)));
         let divergence = match &hutchinson {
             Some(hutchinson) => {
                 Some(Divergence::Hutchinson(Hutchinson { probes: next.probes as u64, ..hutchinson.clone() }))

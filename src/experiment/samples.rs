@@ -1,14 +1,12 @@
 //! Samples of a run, as pictures and as rows.
 
-use super::source::Source;
-use super::{data, sample_densities};
+use super::sample_densities;
 use crate::data::table::{Schema, write_csv, write_npy};
-use crate::data::{ImageSet, Split};
+use crate::data::{ImageSet, Rows, Split};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::picture;
-use crate::progress::Progress;
-use crate::run::RunFolder;
+use crate::run::{Observer, Phase, RunFolder, Watched};
 use std::path::PathBuf;
 
 /// How many, the conditions that were asked for by name, and whether log-densities are.
@@ -19,7 +17,7 @@ pub(super) fn of_images(
     run: &RunFolder,
     model: &Model,
     (count, conditions, log_prob): Asked<'_>,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
     let classes = run.recipe().data.conditions();
     let labels: Vec<u16> = match (classes, conditions) {
@@ -38,13 +36,13 @@ pub(super) fn of_images(
             return Err(Error::value("condition", format!("\"{name}\""), expected));
         }
     };
-    progress.begin("sampling", "images", 0, count as u64);
+    observer.start(&Phase { name: "sampling", unit: "images", done: 0, total: count as u64 })?;
     let (pixels, densities) = match log_prob {
-        true => model.sample_with_log_prob(count, &labels, progress)?,
-        false => (model.sample(count, &labels, progress)?, Vec::new()),
+        true => model.sample_with_log_prob(count, &labels, &mut Watched::new(observer))?,
+        false => (model.sample(count, &labels, &mut Watched::new(observer))?, Vec::new()),
     };
-    progress.end();
-    sample_densities::write(run, &densities, progress)?;
+    observer.end()?;
+    sample_densities::write(run, &densities, observer)?;
     let (name, shape) = (run.recipe().data.name(), model.shape().image());
     let set = ImageSet::new(name, Split::Test, shape, model.grid()?, pixels)?;
     picture::grid(&set)?.write(&run.samples())?;
@@ -55,23 +53,24 @@ pub(super) fn of_images(
 pub(super) fn of_table(
     run: &RunFolder,
     model: &Model,
+    held_out: Result<Rows>,
     schema: &Schema,
     (count, asked, log_prob): Asked<'_>,
     npy: bool,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
     let given = values(schema, asked)?;
-    let held_out = match data::held_out(run.recipe()) {
-        Ok(Source::Table(held_out)) => Some(held_out),
-        Ok(Source::Images(_)) => None,
+    let held_out = match held_out {
+        Ok(Rows::Table(held_out)) => Some(held_out),
+        Ok(Rows::Images(_)) => None,
         // The rows are drawn all the same, unless they need its conditions.
         Err(error) if given.is_some() || schema.conditions().is_empty() => {
-            progress.message(&format!("no picture of the samples beside the data: {error}"));
+            observer.message(&format!("no picture of the samples beside the data: {error}"));
             None
         }
         Err(error) => return Err(error),
     };
-    progress.begin("sampling", "rows", 0, count as u64);
+    observer.start(&Phase { name: "sampling", unit: "rows", done: 0, total: count as u64 })?;
     let (columns, conditions) = (schema.columns(), schema.conditions());
     // Where none are asked for, those of held-out rows, so that samples are as the data are.
     let given: Vec<f64> = match (given, &held_out) {
@@ -82,11 +81,11 @@ pub(super) fn of_table(
         }
     };
     let (samples, densities) = match log_prob {
-        true => model.sample_rows_with_log_prob(count, &given, progress)?,
-        false => (model.sample_rows(count, &given, progress)?, Vec::new()),
+        true => model.sample_rows_with_log_prob(count, &given, &mut Watched::new(observer))?,
+        false => (model.sample_rows(count, &given, &mut Watched::new(observer))?, Vec::new()),
     };
-    progress.end();
-    sample_densities::write(run, &densities, progress)?;
+    observer.end()?;
+    sample_densities::write(run, &densities, observer)?;
     if let Some(held_out) = held_out {
         picture::corner(columns, held_out.rows.values(), &samples)?.write(&run.samples())?;
     }

@@ -2,15 +2,14 @@
 
 use crate::error::Result;
 use crate::files::write_atomically;
-use crate::progress::Progress;
-use crate::run::RunFolder;
+use crate::run::{Observer, RunFolder};
 use crate::sample::{Agreement, SampleRecord};
 
 /// Writes `sample_densities.csv` and says what the ways back miss; nothing of no samples.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub(super) fn write(run: &RunFolder, records: &[SampleRecord], progress: &mut dyn Progress) -> Result<()> {
+pub(super) fn write(run: &RunFolder, records: &[SampleRecord], observer: &mut dyn Observer) -> Result<()> {
     if records.is_empty() {
         return Ok(());
     }
@@ -18,7 +17,7 @@ pub(super) fn write(run: &RunFolder, records: &[SampleRecord], progress: &mut dy
     let Agreement { state, log_density_nats, samples, failures } =
         Agreement::of(records.iter().map(|record| record.back));
     let failed = if failures > 0 { format!("; of {failures} it failed") } else { String::new() };
-    progress.message(&format!(
+    observer.message(&format!(
         "the way back of {samples} samples misses their prior draws by at most {state:.1e} and their log-density by {log_density_nats:.1e} nats{failed}"
     ));
     Ok(())

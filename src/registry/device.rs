@@ -15,9 +15,9 @@ pub(crate) enum Opened {
 macro_rules! on_device {
     ($opened:expr, $device:ident => $work:expr) => {
         match $opened {
-            $crate::work::device::Opened::Cpu($device) => $work,
+            $crate::registry::device::Opened::Cpu($device) => $work,
             #[cfg(feature = "cuda")]
-            $crate::work::device::Opened::Cuda($device) => $work,
+            $crate::registry::device::Opened::Cuda($device) => $work,
         }
     };
 }

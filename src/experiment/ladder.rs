@@ -1,8 +1,7 @@
 //! The ladder of bounds of a run: every bound on the same images.
 
-use super::source::{Source, labels};
 use crate::config::{Data, Evaluation, Recipe};
-use crate::data::{ImageSource, TwoPixel, Visit};
+use crate::data::{Labels, Rows, TwoPixel, Visit};
 use crate::dequantization::nats_to_bits_per_dim;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
@@ -10,35 +9,31 @@ use crate::ladder::{IMMSE, Ladder, Rung, violations};
 use crate::model::Model;
 use crate::picture;
 use crate::progress::Progress;
-use crate::registry::Registry;
 use crate::result::{DataRecord, VLB, ode_name};
-use crate::run::RunFolder;
+use crate::run::{Observer, Phase, RunFolder, Watched};
 
 /// Importance samples of the rungs, where the recipe names none.
 const IMPORTANCE_SAMPLES: [u64; 4] = [1, 2, 5, 20];
 
-/// Measures a trained run by every bound and writes `ladder.json` and `ladder.png`: the VLB, the information-estimation identity, and the ODE
-/// with each dequantizer of the recipe at every `K` of `evaluation.ladder`, or 1, 2, 5 and 20.
+/// Measures a trained run by every bound on the first rows of `held_out` that its recipe measures, and writes `ladder.json` and `ladder.png`;
+/// the run's folder is locked.
 ///
 /// # Errors
-/// A run of a table, or without a checkpoint that can be used, or whose folder another process writes in.
-pub fn ladder(run: &RunFolder, registry: &Registry, progress: &mut dyn Progress) -> Result<Ladder> {
-    let _lock = run.lock()?;
-    measured(run, &Model::of(run, registry.clone())?, progress)
-}
-
-/// [`ladder`] of a run whose folder is locked.
-pub(super) fn measured(run: &RunFolder, model: &Model, progress: &mut dyn Progress) -> Result<Ladder> {
-    let recipe = run.recipe();
-    let held_out = super::data::held_out(recipe)?;
-    super::data::check_same(run, &held_out)?;
-    let Source::Images(images) = &held_out else {
+/// A run of a table, whatever stops an estimate, or a file that cannot be written.
+pub(super) fn measured(
+    run: &RunFolder,
+    model: &Model,
+    held_out: &Rows,
+    observer: &mut dyn Observer,
+) -> Result<Ladder> {
+    let recipe = model.recipe();
+    let Rows::Images(images) = held_out else {
         return Err(Error::value("ladder", "a run of a table", "one of images, which are dequantized"));
     };
-    let count = recipe.evaluation.images.map_or(images.images(), |n| images.images().min(n as usize));
-    let pixels = images.batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
-    let labels = labels(recipe, &**images).map_or(&[][..], |labels| &labels[..count]);
-    let rungs = rungs(model, (&pixels, labels, count), progress)?;
+    let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
+    let pixels = images.source().batch(&(0..count).map(Visit::from).collect::<Vec<_>>())?;
+    let labels = images.labels().map(Labels::values).map_or(&[][..], |labels| &labels[..count]);
+    let rungs = rungs(model, (&pixels, labels, count), observer)?;
     let exact = exact(recipe, &pixels);
     let (name, split) = held_out.name();
     let found = Ladder {
@@ -49,7 +44,7 @@ pub(super) fn measured(run: &RunFolder, model: &Model, progress: &mut dyn Progre
         exact: exact.map(|all| all.iter().sum::<f64>() / all.len() as f64),
         rungs,
     };
-    found.violations.iter().for_each(|line| progress.message(line));
+    found.violations.iter().for_each(|line| observer.message(line));
     let path = run.ladder();
     let mut text = serde_json::to_string_pretty(&found)
         .map_err(|error| Error::format(&path, "content", error, "values that JSON can hold"))?;
@@ -59,26 +54,35 @@ pub(super) fn measured(run: &RunFolder, model: &Model, progress: &mut dyn Progre
     Ok(found)
 }
 
+/// An estimate of so many images that someone watches, under the name of its phase.
+fn watched<R>(
+    phase: &str,
+    total: u64,
+    observer: &mut dyn Observer,
+    estimate: impl FnOnce(&mut dyn Progress) -> Result<R>,
+) -> Result<R> {
+    observer.start(&Phase { name: phase, unit: "images", done: 0, total })?;
+    let found = estimate(&mut Watched::new(&mut *observer))?;
+    observer.end()?;
+    Ok(found)
+}
+
 /// Every bound on these images.
 fn rungs(
     model: &Model,
     (pixels, labels, count): (&[u16], &[u16], usize),
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<Vec<Rung>> {
     let evaluation = &model.recipe().evaluation;
     let (dims, total) = (model.shape().dims(), count as u64);
     let mut rungs = Vec::new();
-    progress.begin("VLB", "images", 0, total);
-    let vlb = model.vlb(pixels, labels, progress)?.records;
-    progress.end();
+    let vlb = watched("VLB", total, observer, |progress| model.vlb(pixels, labels, progress))?.records;
     let bits = |nats: f64| nats_to_bits_per_dim(nats, dims);
     rungs.push(Rung {
         integrals: vlb.iter().map(|record| bits(record.diffusion_nats)).collect(),
         ..Rung::new(VLB, 1, vlb.iter().map(|record| record.bits_per_dim).collect())
     });
-    progress.begin("I-MMSE", "images", 0, total);
-    let immse = model.immse(pixels, labels, progress)?.records;
-    progress.end();
+    let immse = watched("I-MMSE", total, observer, |progress| model.immse(pixels, labels, progress))?.records;
     rungs.push(Rung {
         integrals: immse.iter().map(|record| bits(record.integral_nats)).collect(),
         ..Rung::new(IMMSE, 1, immse.iter().map(|record| record.bits_per_dim).collect())
@@ -90,10 +94,10 @@ fn rungs(
     for (name, dequantizer) in model.dequantizers()? {
         for &k in samples {
             let name = ode_name(&name);
-            progress.begin(&format!("{name}, K = {k}"), "images", 0, total);
-            let own = Evaluation { importance_samples: k, ..evaluation.clone() };
-            let ode = model.with_evaluation(own).ode(pixels, labels, &*dequantizer, progress)?;
-            progress.end();
+            let own = model.with_evaluation(Evaluation { importance_samples: k, ..evaluation.clone() });
+            let ode = watched(&format!("{name}, K = {k}"), total, observer, |progress| {
+                own.ode(pixels, labels, &*dequantizer, progress)
+            })?;
             let values = ode.records.iter().map(|record| record.bits_per_dim).collect();
             let probe_bias = ode.probe_noise.map(|noise| noise.bias_bound);
             rungs.push(Rung { probe_bias, ..Rung::new(&name, k, values) });

@@ -1,11 +1,10 @@
 //! The data of a recipe.
 
-use super::source::{Source, TableRows, table};
 use crate::config::{Classes, Column, Data, Divergence, Evaluation, Recipe};
 use crate::data::image_files::{self, Files};
 use crate::data::table::{self, Splits};
 use crate::data::{
-    Depth, Fingerprint, ImageShape, ImageSource, Labels, RowShape, Split, StreamedSet, TwoPixel,
+    Depth, Fingerprint, ImageShape, ImageSource, Labels, RowShape, Rows, Split, StreamedSet, TwoPixel,
 };
 use crate::data::{baseline, cifar10, digits, idx, imagenet32, npy};
 use crate::error::{Error, Result};
@@ -13,6 +12,7 @@ use crate::registry::Registry;
 use crate::result::{Baseline, Outcome};
 use crate::run::RunFolder;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Pairs of pixels to train on and to measure.
 const TWO_PIXEL_TRAIN: usize = 200_000;
@@ -33,20 +33,23 @@ pub fn resolved(recipe: &Recipe, registry: &Registry) -> Result<Recipe> {
                 let splits = table.spec()?.load()?;
                 table.columns = splits.train.columns().iter().map(|name| Column(name.clone())).collect();
             }
-            if recipe.evaluation.dequantizers == Evaluation::default().dequantizers {
-                recipe.evaluation.dequantizers = Vec::new();
-            }
             Data::Table(table)
         }
         images => resolved_images(images, &recipe)?,
     };
+    if recipe.data.levels().is_none() && recipe.evaluation.dequantizers == Evaluation::default().dequantizers
+    {
+        recipe.evaluation.dequantizers = Vec::new();
+    }
     recipe.check()?;
-    let shape = shape(&recipe)?;
+    let shape = recipe.row_shape()?;
     recipe.evaluation.divergence.get_or_insert(match shape {
         RowShape::Vector(dims) if dims <= EXACT => Divergence::Exact,
         _ => Divergence::default(),
     });
-    recipe.network.settings = registry.network(&recipe, shape)?.settings().clone();
+    if recipe.network.without_name().is_none() {
+        recipe.network.settings = registry.network(&recipe, shape)?.settings().clone();
+    }
     Ok(recipe)
 }
 
@@ -60,7 +63,7 @@ fn resolved_images(images: &Data, recipe: &Recipe) -> Result<Data> {
         (Data::Npz(files), None) => {
             Some((&files.train, npy::shape(&files.train, files.train_key.as_deref())?))
         }
-        (_, None) => return Err(no_shape(recipe)),
+        (_, None) => recipe.row_shape().map(|_| None)?,
     };
     if let Some((path, shape)) = shape {
         // The file is to blame, not a line that the recipe does not have.
@@ -95,44 +98,21 @@ fn count(classes: &mut Option<usize>, labels: Option<(String, Vec<u16>)>) {
     }
 }
 
-/// The shape of a row, as the recipe has it once it is [`resolved`].
-///
-/// # Errors
-/// If it depends on a file, and the recipe is not resolved.
-pub(crate) fn shape(recipe: &Recipe) -> Result<RowShape> {
-    match &recipe.data {
-        Data::Table(_) => recipe.data.row_shape().ok_or_else(|| {
-            let expected = "the columns, since the data is not looked at";
-            recipe.source.error("data.columns", "nothing", expected)
-        }),
-        _ => image_shape(recipe).map(RowShape::Image),
-    }
-}
-
-fn image_shape(recipe: &Recipe) -> Result<ImageShape> {
-    recipe.data.shape().ok_or_else(|| no_shape(recipe))
-}
-
-fn no_shape(recipe: &Recipe) -> Error {
-    let expected = "the shape [height, width, channels], since the data is not looked at";
-    recipe.source.error("data.shape", "nothing", expected)
-}
-
 /// The rows that a run trains on, those that it is measured on, and what the user should know of them, a line each.
 ///
 /// # Errors
 /// If the data cannot be read, or has another shape than the recipe says.
-pub(crate) fn load_both(recipe: &Recipe) -> Result<(Source, Source, Vec<String>)> {
+pub(super) fn load_both(recipe: &Recipe) -> Result<(Rows, Rows, Vec<String>)> {
     match table(recipe)? {
         Some(Splits { train, test, schema, warnings }) => {
-            let of = |rows, split| Source::Table(Box::new(TableRows { rows, schema: schema.clone(), split }));
+            let of = |rows, split| Rows::table(rows, schema.clone(), split);
             let warnings = warnings.iter().map(ToString::to_string).collect();
             Ok((of(train, Split::Train), of(test, Split::Test), warnings))
         }
         None => {
             let (train, test) = (load(recipe, Split::Train)?, load(recipe, Split::Test)?);
-            let said = passed_over(&*train).into_iter().collect();
-            Ok((Source::Images(train), Source::Images(test), said))
+            let said = passed_over(&train).into_iter().collect();
+            Ok((train, test, said))
         }
     }
 }
@@ -141,27 +121,41 @@ pub(crate) fn load_both(recipe: &Recipe) -> Result<(Source, Source, Vec<String>)
 ///
 /// # Errors
 /// As [`load_both`].
-pub(crate) fn held_out(recipe: &Recipe) -> Result<Source> {
+pub(super) fn held_out(recipe: &Recipe) -> Result<Rows> {
     match recipe.data {
         Data::Table(_) => load_both(recipe).map(|(_, held_out, _)| held_out),
-        _ => load(recipe, Split::Test).map(Source::Images),
+        _ => load(recipe, Split::Test),
     }
 }
 
-/// The images of one split.
-fn load(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
+/// Both splits of a table, as the recipe has it.
+///
+/// # Errors
+/// A file that cannot be read or is no such table.
+pub(crate) fn table(recipe: &Recipe) -> Result<Option<Splits>> {
+    match &recipe.data {
+        Data::Table(table) => Ok(Some(table.spec()?.load()?)),
+        _ => Ok(None),
+    }
+}
+
+/// The images of one split, as training takes them.
+fn load(recipe: &Recipe, split: Split) -> Result<Rows> {
     let images = open(recipe, split)?;
-    let expected = image_shape(recipe)?;
-    if images.shape() != expected {
+    let expected = recipe.row_shape()?;
+    if RowShape::Image(images.shape()) != expected {
         let path = place(&recipe.data, split).map_or_else(PathBuf::new, Path::to_owned);
         let expected = format!("{expected}, as data.shape says or the training images have");
         return Err(Error::format(path, format!("shape of the {split} images"), images.shape(), expected));
     }
-    Ok(images)
+    let is_conditioned = recipe.data.condition().is_some();
+    Ok(Rows::of(Arc::from(images), recipe.data.augmentation(), is_conditioned))
 }
 
 /// How many files beside the images were not read, in words.
-pub(super) fn passed_over(images: &dyn ImageSource) -> Option<String> {
+pub(super) fn passed_over(rows: &Rows) -> Option<String> {
+    let Rows::Images(images) = rows else { return None };
+    let images = images.source();
     let (count, split) = (images.passed_over(), images.split());
     let files = if count == 1 { "file that is no image" } else { "files that are no images" };
     (count > 0).then(|| format!("{split} images: {count} {files} passed over"))
@@ -214,6 +208,10 @@ fn open(recipe: &Recipe, split: Split) -> Result<Box<dyn ImageSource>> {
             Box::new(image_files::load(chosen(split, &folder.train, &folder.test), name, split, files)?)
         }
         Data::Table(_) => return Err(Error::value("data.name", "\"table\"", "images")),
+        Data::Program(rows) => {
+            let found = format!("the rows \"{}\" of a program", rows.of);
+            return Err(recipe.source.error("data.name", found, "data that a recipe can read"));
+        }
     })
 }
 
@@ -225,7 +223,7 @@ fn chosen<'a, T: ?Sized>(split: Split, train: &'a T, test: &'a T) -> &'a T {
 /// The file or folder that a split is read from.
 fn place(data: &Data, split: Split) -> Option<&Path> {
     match data {
-        Data::Digits(_) | Data::TwoPixel | Data::Table(_) => None,
+        Data::Digits(_) | Data::TwoPixel | Data::Table(_) | Data::Program(_) => None,
         Data::Cifar10(cifar) => Some(&cifar.path),
         Data::Imagenet32(imagenet) => Some(chosen(split, &imagenet.train, &imagenet.test)),
         Data::Npy(files) | Data::Idx(files) => Some(chosen(split, &files.train, &files.test)),
@@ -271,7 +269,7 @@ fn labelled(images: StreamedSet, data: &Data, split: Split) -> Result<Box<dyn Im
 ///
 /// # Errors
 /// If `result.json` is there, and its fingerprint is another or cannot be read.
-pub(super) fn check_same(run: &RunFolder, rows: &Source) -> Result<()> {
+pub(super) fn check_same(run: &RunFolder, rows: &Rows) -> Result<()> {
     let path = run.result();
     if !path.exists() {
         return Ok(());
@@ -283,11 +281,11 @@ pub(super) fn check_same(run: &RunFolder, rows: &Source) -> Result<()> {
     let unreadable = || refused("nothing that can be read".to_owned());
     let earlier = Outcome::read(&path).map_err(|_| unreadable())?.data.fingerprint;
     let same = match rows {
-        Source::Images(images) => {
+        Rows::Images(images) => {
             let earlier: Fingerprint = serde_json::from_value(earlier).map_err(|_| unreadable())?;
-            earlier.require_same(&images.fingerprint()?)
+            earlier.require_same(&images.source().fingerprint()?)
         }
-        Source::Table(table) => {
+        Rows::Table(table) => {
             let earlier: table::Fingerprint = serde_json::from_value(earlier).map_err(|_| unreadable())?;
             earlier.require_same(&table.fingerprint())
         }

@@ -1,19 +1,19 @@
 //! The checkpoint that a run goes on from, and whether it is of that run.
 
+use super::{Checkpoints, RunFolder};
 use crate::config::{Recipe, Stage};
 use crate::error::{Error, Result};
-use crate::run::{Checkpoints, RunFolder};
 use crate::train::{Checkpoint, CheckpointState};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The content of a checkpoint's file, which is whole.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) path: PathBuf,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
     /// Newer checkpoints that are not whole, or not there, one line each.
-    pub(super) damaged: Vec<String>,
+    pub(crate) damaged: Vec<String>,
 }
 
 impl Found {
@@ -21,7 +21,7 @@ impl Found {
     ///
     /// # Errors
     /// If there is none, or a file cannot be read: the newest's.
-    pub(super) fn newest(run: &RunFolder) -> Result<Self> {
+    pub(crate) fn newest(run: &RunFolder) -> Result<Self> {
         let (mut first, mut damaged) = (None, Vec::new());
         let paths = run.checkpoints_newest_first()?;
         let last = run.checkpoints().join(Checkpoints::LAST);
@@ -45,7 +45,7 @@ impl Found {
     ///
     /// # Errors
     /// None that [`newest`](Self::newest) has not met.
-    pub(super) fn checkpoint(&self) -> Result<Checkpoint<'_>> {
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint<'_>> {
         Checkpoint::parse(&self.path, &self.bytes)
     }
 
@@ -53,7 +53,7 @@ impl Found {
     ///
     /// # Errors
     /// The first that differs: as [`agree`], or the data.
-    pub(super) fn check(&self, recipe: &Recipe, network: &str, data: &Value) -> Result<()> {
+    pub(crate) fn check(&self, recipe: &Recipe, network: &str, data: &Value) -> Result<()> {
         let checkpoint = self.checkpoint()?;
         agree(&self.path, &checkpoint, recipe, network)?;
         match &checkpoint.state().data {

@@ -5,9 +5,9 @@ use crate::config::Evaluation;
 use crate::error::Result;
 use crate::likelihood::{OdeEstimate, Replicate, VlbRecord};
 use crate::model::Model;
-use crate::progress::{Progress, Unseen};
-use crate::registry::divergence;
+use crate::progress::Progress;
 use crate::result::Estimate;
+use crate::run::{Observer, Phase, Watched};
 
 /// What an estimate's uncertainty can come from, beside its data.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ impl Values for OdeEstimate {
     }
 }
 
-/// The budget of `values`, in bits/dim; `again` gives them for the first so many rows, measured with another model's settings.
+/// The budget of `values`, in bits/dim; `again` gives them for the first so many rows, measured with another model's settings, unseen.
 ///
 /// # Errors
 /// Whatever stops a measurement.
@@ -45,13 +45,14 @@ pub(super) fn of(
     values: &[f64],
     model: &Model,
     again: impl Fn(&Model, usize, &mut dyn Progress) -> Result<Vec<f64>>,
-    progress: &mut dyn Progress,
+    observer: &mut dyn Observer,
 ) -> Result<Budget> {
     let evaluation = &model.recipe().evaluation;
-    let probed = kind.solved && !divergence(evaluation, model.shape())?.is_exact();
+    let probed = kind.solved && !model.divergence()?.is_exact();
     let design = Design::default().of(kind.draws.is_some(), probed);
     let total = (design.draws * design.probes + usize::from(kind.solved)) as u64;
-    progress.begin(&format!("{name}, error budget"), "measurements", 0, total);
+    let phase = format!("{name}, error budget");
+    observer.start(&Phase { name: &phase, unit: "measurements", done: 0, total })?;
     let single = model.with_evaluation(Evaluation { draws: 1, ..evaluation.clone() });
     let estimated = Estimated { values, draws: kind.draws.unwrap_or(1) as usize, solved: kind.solved };
     let mut done = 0;
@@ -63,12 +64,12 @@ pub(super) fn of(
                 model.with_evaluation(Evaluation { stepping, ..evaluation.clone() })
             }
         };
-        let values = again(&model, rows, &mut Unseen(&*progress))?;
+        let values = again(&model, rows, &mut Watched::unseen(&mut *observer))?;
         done = total.min(done + 1);
-        progress.advance_or_end(done, None)?;
+        Watched::new(&mut *observer).advance_or_end(done, None)?;
         Ok(values)
     })?;
-    progress.end();
+    observer.end()?;
     Ok(budget)
 }
 

@@ -1,0 +1,290 @@
+//! A training run as a value: composed of typed parts, trained, resumed, watched, measured and sampled.
+//!
+//! One engine behind both doors. An [`Experiment`] is a [`Recipe`], which has every number and every name of a run, and the parts that a
+//! program gives as types, which go before the names: a diffusion, a network, rows, objectives of any types, a time sampler, a solver, a
+//! divergence, dequantizers. `idode train` builds the same value from TOML, where every part is a name of a
+//! [`Registry`](crate::registry::Registry); nothing that it does is beyond a program's reach.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `compose` | the builder's methods |
+//! | `parts` | what data and networks may be |
+//! | `names` | the name that a typed part has in a registry, found by what it does |
+//! | `training` | the loop: stages, checkpoints, resumption |
+//! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
+//! | `stage`, `samples` | what follows a stage and training |
+//! | `data` | the rows that a recipe names |
+//!
+//! Down from here: [`model`](crate::model) measures and samples a trained network, [`run`](crate::run) has the folder and the observers,
+//! [`train`](crate::train) the single step, for whoever wants a loop of their own.
+//!
+//! The folder of a run whose parts all have names is one that `idode eval`, `sample` and `export` open. Of the others the first line of
+//! `recipe.toml` says which part has none, and so does whoever cannot build it.
+
+mod budget;
+mod compose;
+mod data;
+mod destination;
+mod evaluate;
+mod ladder;
+mod learners;
+mod measure;
+mod names;
+mod objective;
+mod parts;
+mod sample_densities;
+mod samples;
+mod stage;
+mod target;
+mod training;
+
+pub use data::resolved;
+pub(crate) use data::table;
+pub use destination::{Destination, Trained, Wanted};
+pub use evaluate::Asked;
+pub use objective::ByName;
+pub use parts::{DataPart, NetworkPart};
+
+use crate::config::Recipe;
+use crate::data::Rows;
+use crate::error::{Error, Result};
+use crate::model::{Model, Parts, States};
+use crate::nn::DynNetwork;
+use crate::registry::{ComputeDevice, NetworkPlan, Registry};
+use crate::result::{Outcome, StageRecord};
+use crate::run::{Change, Curve, Found, Heeded, Observer, Observers, RunFolder};
+use dfdx::prelude::Cpu;
+use objective::AnyObjective;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use training::Training;
+
+/// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
+///
+/// ```no_run
+/// use idode::config::{Digits, Evaluation, Stage, Unet};
+/// use idode::experiment::{Destination, Experiment};
+/// use idode::prelude::*;
+///
+/// # fn main() -> Result<()> {
+/// let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(17));
+/// let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+/// let run = Experiment::new(Digits::default(), diffusion, Unet { width: 32, ..Unet::default() })
+///     .stage(FirstOrder, Stage { steps: 2400, learning_rate: 4e-3, ..Stage::default() })
+///     .stage(fine_tuning, Stage { steps: 400, learning_rate: 1e-3, ..Stage::default() })
+///     .evaluation(Evaluation { importance_samples: 20, ..Evaluation::default() });
+/// run.train(&Destination::at("runs/digits"), &mut Silent)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Experiment<D: ComputeDevice = Cpu> {
+    parts: Parts,
+    device: D,
+    network: Net<D>,
+    /// Those that are given as types, by their stages.
+    objectives: BTreeMap<usize, AnyObjective<D>>,
+    /// The rows to train on and those to measure, where a program has its own.
+    rows: Option<(Rows, Rows)>,
+}
+
+/// The network before training.
+#[derive(Clone, Debug)]
+enum Net<D: ComputeDevice> {
+    /// By the recipe's name.
+    Named,
+    /// A program's, and what it calls it.
+    Own(String, DynNetwork<f32, D>),
+}
+
+impl<D: ComputeDevice> Experiment<D> {
+    /// The run of a recipe, with the names of a registry.
+    ///
+    /// # Errors
+    /// A name, a setting or a range that cannot be used.
+    pub fn named(device: &D, recipe: &Recipe, registry: &Registry) -> Result<Self> {
+        let (objectives, rows) = (BTreeMap::new(), None);
+        let parts = Parts::named(recipe, registry)?;
+        Ok(Self { parts, device: device.clone(), network: Net::Named, objectives, rows })
+    }
+
+    /// Every number of the run, and the names of its parts.
+    pub fn recipe(&self) -> &Recipe {
+        &self.parts.recipe
+    }
+
+    /// Trains, evaluates the result and draws samples.
+    ///
+    /// # Errors
+    /// Parts, data or a folder that cannot be used: found before anything is written. A loss,
+    /// gradient or parameter that is not finite: the last good checkpoint is kept.
+    pub fn train(&self, destination: &Destination, observer: &mut dyn Observer) -> Result<Trained> {
+        let observer = &mut Heeded::new(observer) as &mut dyn Observer;
+        let ready = self.resolved()?;
+        let recipe = ready.recipe();
+        ready.check()?;
+        destination.check(recipe)?;
+        // What the end of the run needs is looked at before its beginning.
+        let (rows, held_out, warnings) = ready.load_both()?;
+        warnings.iter().for_each(|warning| observer.message(warning));
+        data::baseline(recipe, held_out.rows())?;
+        let network = ready.description()?;
+        let fingerprint = rows.fingerprint()?;
+        let (run, _lock, from) = match destination.change() {
+            None => {
+                if let Destination::Resume(path) = destination {
+                    let said = format!("{}: nothing had begun there: trains from the start", path.display());
+                    observer.message(&said);
+                }
+                let (run, lock) = RunFolder::create(destination.path(), recipe)?;
+                (run, lock, None)
+            }
+            Some(change) => {
+                let lock = RunFolder::open(destination.path())?.lock()?;
+                let run = RunFolder::resume(destination.path(), recipe, change)?;
+                let from = Found::newest(&run)?;
+                from.check(recipe, &network, &fingerprint)?;
+                data::check_same(&run, &held_out)?;
+                StageRecord::read(&run.stages())?;
+                run.write_recipe()?;
+                (run, lock, Some(from))
+            }
+        };
+        drop(held_out);
+        let (run, rows) = (&run, &rows);
+        let training = Training { experiment: &ready, run, rows, network, fingerprint, from, observer };
+        let ended = training.run()?;
+        if ended.early {
+            return Ok(Trained::Interrupted { step: ended.step });
+        }
+        match ready.finish(run, observer) {
+            Ok(outcome) => Ok(Trained::Finished(outcome)),
+            Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What follows training.
+    fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
+        let outcome = self.measured(
+            run,
+            Asked::default(),
+            &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
+        )?;
+        self.draw_samples(run, &Wanted::default(), observer)?;
+        Ok(outcome)
+    }
+
+    /// The folder of this run, which has been trained there.
+    ///
+    /// # Errors
+    /// If the run there is another, or none.
+    pub fn folder(&self, path: impl Into<PathBuf>) -> Result<RunFolder> {
+        RunFolder::resume(&path.into(), self.resolved()?.recipe(), Change::Nothing)
+    }
+
+    /// The trained network of a run in its [`folder`](Self::folder), as one value.
+    ///
+    /// # Errors
+    /// A run without a checkpoint that can be used.
+    pub fn model(&self, run: &RunFolder) -> Result<Model> {
+        self.resolved()?.trained(run)
+    }
+
+    /// Draws samples from a trained run; writes `samples.png`, and of a table the rows themselves, and gives the path of what it wrote last.
+    ///
+    /// # Errors
+    /// A run without a checkpoint that can be used, or whose folder another process writes in; conditions that the model does
+    /// not have.
+    pub fn sample(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+        let _lock = run.lock()?;
+        self.resolved()?.draw_samples(run, wanted, &mut Heeded::new(observer))
+    }
+
+    fn draw_samples(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+        let model = self.trained(run)?;
+        let count = wanted.count.unwrap_or(self.recipe().sample.count) as usize;
+        let asked = (count, &wanted.conditions[..], wanted.log_prob);
+        match model.schema() {
+            Some(schema) => {
+                let held_out = self.held_out();
+                samples::of_table(run, &model, held_out, schema, asked, wanted.npy, observer)
+            }
+            None if wanted.npy => {
+                let expected = "a table, whose rows can be written as NumPy's";
+                Err(Error::value("samples", format!("images of {}", model.shape()), expected))
+            }
+            None => samples::of_images(run, &model, asked, observer),
+        }
+    }
+
+    /// The last checkpoint of a run.
+    fn trained(&self, run: &RunFolder) -> Result<Model> {
+        Model::trained(run, self.parts.clone(), &self.description()?, || self.fresh())
+    }
+
+    /// The rows to train on, those to measure, and what the user should know of them.
+    fn load_both(&self) -> Result<(Rows, Rows, Vec<String>)> {
+        match self.rows.clone() {
+            Some((train, held_out)) => Ok((train, held_out, Vec::new())),
+            None => data::load_both(self.recipe()),
+        }
+    }
+
+    fn held_out(&self) -> Result<Rows> {
+        match &self.rows {
+            Some((_, held_out)) => Ok(held_out.clone()),
+            None => data::held_out(self.recipe()),
+        }
+    }
+
+    /// Makes every part and drops it: what is wrong shows before any work.
+    fn check(&self) -> Result<()> {
+        let parts = &self.parts;
+        parts.recipe.check()?;
+        (0..parts.recipe.stage.len()).try_for_each(|stage| self.objective(stage).map(drop))?;
+        parts.times()?;
+        parts.dequantizers(&States::new())?;
+        parts.solver()?;
+        parts.sample_solver()?;
+        parts.divergence()?;
+        self.description().map(drop)
+    }
+
+    /// What a stage minimises.
+    fn objective(&self, stage: usize) -> Result<AnyObjective<D>> {
+        match self.objectives.get(&stage) {
+            Some(own) => Ok(own.clone()),
+            None => {
+                let named =
+                    ByName::new(&self.recipe().stage[stage].objective).map_err(|error| match error {
+                        Error::Value { found, expected, .. } => {
+                            self.recipe().source.error(&format!("stage[{stage}].objective"), found, expected)
+                        }
+                        other => other,
+                    })?;
+                Ok(AnyObjective::new(named))
+            }
+        }
+    }
+
+    fn plan(&self) -> Result<NetworkPlan> {
+        self.parts.registry.network(self.recipe(), self.parts.shape()?)
+    }
+
+    /// The network in words: what tells two of them apart in checkpoints.
+    fn description(&self) -> Result<String> {
+        match &self.network {
+            Net::Named => Ok(self.plan()?.description().to_owned()),
+            Net::Own(called, _) => Ok(called.clone()),
+        }
+    }
+
+    /// The network before training.
+    fn fresh(&self) -> Result<DynNetwork<f32, D>> {
+        match &self.network {
+            Net::Named => self.plan()?.fresh(self.recipe().seed, &self.device),
+            Net::Own(_, network) => Ok(network.clone()),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What dequantizers have learned while a model was trained.
+
+use crate::config::Named;
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+
+/// What dequantizers have learned: each state under the [`key`] of its name and settings.
+pub(crate) type States = BTreeMap<String, String>;
+
+/// A dequantizer's name and settings in one line: a recipe may list others when its run goes on.
+pub(crate) fn key(named: &Named) -> Result<String> {
+    serde_json::to_string(named)
+        .map_err(|error| Error::value("evaluation.dequantizers", error, "settings that JSON can hold"))
+}

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Result};
 use super::network::{ROUNDING, Task, upload, with_network};
-use super::place::{Home, Place};
+use super::place::{Place, WithF64};
 use super::report::{Allowed, Report};
 use super::single;
 use dfdx::prelude::*;
@@ -25,7 +25,7 @@ struct Check<'a>(&'a Case);
 impl Task for Check<'_> {
     type Out = String;
 
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let images = case.images()?;
@@ -119,7 +119,7 @@ fn prior(case: &Case, diffusion: &DynDiffusion, images: &[u16], dims: usize) -> 
 }
 
 /// The states as the published code rounds them, which must be ours but for the rounding.
-fn rounded_as_published<E: Real, D: Home<E>, N: Jvp<E, D>>(
+fn rounded_as_published<E: Real, D: WithF64<E>, N: Jvp<E, D>>(
     case: &Case,
     network: &N,
     problem: &Matching<N::Batch, E, D>,
@@ -144,6 +144,6 @@ fn rounded_as_published<E: Real, D: Home<E>, N: Jvp<E, D>>(
     upload(network, problem.rows.len(), &z)
 }
 
-fn host<E: Real, D: Home<E>, T: Tape<E, D>>(x: &Tensor<(usize,), E, D, T>) -> Vec<f64> {
+fn host<E: Real, D: WithF64<E>, T: Tape<E, D>>(x: &Tensor<(usize,), E, D, T>) -> Vec<f64> {
     x.as_vec().into_iter().map(Real::to64).collect()
 }

@@ -101,7 +101,7 @@ fn toml_and_types_write_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     let (by_name, by_type) = (folder.path().join("toml"), folder.path().join("types"));
     let recipe = Recipe::parse("r.toml", RECIPE).expect("a recipe");
-    let trained = idode::work::train(&recipe, &registry(), &Destination::at(&by_name), &mut Silent);
+    let trained = idode::commands::train(&recipe, &registry(), &Destination::at(&by_name), &mut Silent);
     assert!(matches!(trained, Ok(Trained::Finished(_))), "{trained:?}");
 
     let unnamed = in_types().expect("parts");

@@ -172,7 +172,7 @@ struct Twice;
 impl<E: Real, D: Kernels<E>, N: Network<E, D>> Objective<E, D, N> for Twice {
     type Order = typenum::U1;
     fn terms(&self, passes: &mut Passes<'_, '_, E, D, N>) -> Result<RowLosses<E, D>> {
-        Weighted(2.0, FirstOrder).terms(passes)
+        (2.0 * FirstOrder).terms(passes)
     }
 }
 

@@ -68,7 +68,7 @@ use training::Training;
 ///
 /// # fn main() -> Result<()> {
 /// let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(17));
-/// let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+/// let fine_tuning = FirstOrder + 0.1 * SecondOrderTrace::default();
 /// let run = Experiment::new(Digits::default(), diffusion, Unet { width: 32, ..Unet::default() })
 ///     .stage(FirstOrder, Stage { steps: 2400, learning_rate: 4e-3, ..Stage::default() })
 ///     .stage(fine_tuning, Stage { steps: 400, learning_rate: 1e-3, ..Stage::default() })

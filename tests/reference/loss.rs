@@ -10,9 +10,7 @@ use idode::dequantization::{Gaussian, PerCoordinate, nats_to_bits_per_dim};
 use idode::diffusion::{DynDiffusion, Prior};
 use idode::level::Gamma;
 use idode::nn::{Jvp, Parameters, Pass};
-use idode::objective::{
-    FirstOrder, Given, Matching, Passes, SecondOrderTrace, Sum, TraceEstimator, Weighted,
-};
+use idode::objective::{FirstOrder, Given, Matching, Passes, SecondOrderTrace, TraceEstimator};
 use idode::tensor::Real;
 use idode::train::GradientSet;
 
@@ -51,7 +49,7 @@ impl Task for Check<'_> {
         let (losses, second) = if case.config.second_order {
             let weight = case.config.second_order_weight.ok_or("second_order_weight: not in the settings")?;
             let trace = SecondOrderTrace(TraceEstimator::SquaredProbe);
-            let losses = passes.evaluate(&Sum(FirstOrder, Weighted(weight, trace)))?;
+            let losses = passes.evaluate(&(FirstOrder + weight * trace))?;
             // The published term has its weight in the total in it.
             let second = losses.terms[0].losses.iter().map(|loss| weight * loss).collect();
             (losses, second)

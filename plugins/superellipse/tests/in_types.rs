@@ -5,7 +5,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::Exact;
 use idode::experiment::{Destination, Experiment, Trained};
 use idode::level::GammaRange;
-use idode::objective::{FirstOrder, SecondOrderTrace, Sum, Weighted};
+use idode::objective::{FirstOrder, SecondOrderTrace};
 use idode::parameterization::Velocity;
 use idode::progress::Silent;
 use idode::registry::Registry;
@@ -71,7 +71,7 @@ fn in_types() -> idode::error::Result<Experiment> {
         .times(times)
         .stage(FirstOrder, first)
         .stage(
-            Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default())),
+            FirstOrder + 0.1 * SecondOrderTrace::default(),
             Stage { steps: 4, batch: 8, clip, ..Stage::default() },
         )
         .log(Log { every: 2, checkpoint_every: 3, ..Log::default() })

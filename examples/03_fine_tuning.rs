@@ -22,7 +22,7 @@ use idode::error::{Error, Result};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
 use idode::nn::{Jvp, MlpConfig, Parameters, StaticMlp, StaticUNet, UNetConfig};
-use idode::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, Weighted};
+use idode::objective::{FirstOrder, Objective, SecondOrderTrace};
 use idode::parameterization::Velocity;
 use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
@@ -118,7 +118,7 @@ where
         Ok(next)
     };
     let settings = plan.settings(seed, plan.fine_rate, plan.then);
-    let objective = Sum(FirstOrder, Weighted(plan.weight, SecondOrderTrace::default()));
+    let objective = FirstOrder + plan.weight * SecondOrderTrace::default();
     let mut second = continued(plan.then)?.next_stage(objective, settings);
     let seconds = run(&mut second, plan.first, plan.then, &mut batch)?;
     let network = second.optimizer.averaged(&second.network);

@@ -84,7 +84,7 @@ fn fine_tuned<const WIDTH: usize, S: NoiseSchedule>(
     setting: &Setting,
     steps: u64,
 ) -> Paper<WIDTH, S, FineTuning> {
-    first.next_stage(Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default())), setting.stage(steps))
+    first.next_stage(FirstOrder + 0.1 * SecondOrderTrace::default(), setting.stage(steps))
 }
 
 fn show<const WIDTH: usize, S: NoiseSchedule>(schedule: S, setting: &Setting) -> Result<()>

@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     let unet = Unet { width, blocks, dropout: 0.1, ..Unet::default() };
     let first = Stage { steps, batch: if images > 2 { 128 } else { 4 }, ..Stage::default() };
     let second = Stage { steps: steps / 12, ..first.clone() };
-    let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+    let fine_tuning = FirstOrder + 0.1 * SecondOrderTrace::default();
     let bound = Evaluation { importance_samples: 20, dequantizers: vec![], ..Evaluation::default() };
     let bound = Evaluation { images: Some(images), stage_images: 2, stepping: stepping.clone(), ..bound };
     let run = Experiment::new(Cifar10::new(data), diffusion, unet)

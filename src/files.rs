@@ -4,7 +4,7 @@
 //! What is reported as written is on the disk, its entry in the folder too: a power cut keeps it.
 
 #[cfg(any(test, feature = "testkit"))]
-pub mod faults;
+pub mod fault_injection;
 mod lock;
 
 pub use lock::Lock;
@@ -195,7 +195,7 @@ pub(crate) fn made_of(name: &str) -> Option<&str> {
 /// Where a test makes one of these fail.
 fn allowed() -> io::Result<()> {
     #[cfg(any(test, feature = "testkit"))]
-    faults::next()?;
+    fault_injection::next()?;
     Ok(())
 }
 
@@ -207,7 +207,7 @@ fn create(path: &Path) -> io::Result<File> {
 fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let may = allowed();
     #[cfg(any(test, feature = "testkit"))]
-    file.write_all(&bytes[..faults::torn(&may, bytes.len())])?;
+    file.write_all(&bytes[..fault_injection::torn(&may, bytes.len())])?;
     may?;
     file.write_all(bytes)
 }
@@ -220,7 +220,7 @@ fn sync(file: &File) -> io::Result<()> {
 /// A test that counts steps, or makes them fail, does without the disk's own time.
 fn forced(file: &File) -> io::Result<()> {
     #[cfg(any(test, feature = "testkit"))]
-    if faults::are_planned() {
+    if fault_injection::are_planned() {
         return Ok(());
     }
     file.sync_all()

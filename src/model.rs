@@ -422,16 +422,12 @@ fn in_units(schema: &Schema, samples: &Samples) -> Vec<f64> {
 }
 
 /// Does something with rows of a table as a network sees them: each spread over the cells of its grids, and scaled.
-fn with_rows<R>(
-    schema: &Schema,
-    rows: &Table,
-    work: impl FnOnce(&DensityRows<'_>) -> Result<R>,
-) -> Result<R> {
+fn with_rows<R>(schema: &Schema, rows: &Table, f: impl FnOnce(&DensityRows<'_>) -> Result<R>) -> Result<R> {
     let width = rows.columns().len();
     let row = |index: usize, rng: &mut ChaCha8Rng| {
         let mut row = rows.values()[index * width..(index + 1) * width].to_vec();
         schema.dequantize(&mut row, rng);
         schema.scaling().forward(&row)
     };
-    work(&DensityRows { rows: rows.rows(), row: &row, log_units: schema.log_units() })
+    f(&DensityRows { rows: rows.rows(), row: &row, log_units: schema.log_units() })
 }

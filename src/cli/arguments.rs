@@ -100,7 +100,7 @@ pub(super) enum Command {
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
-        /// The picture of every image.
+        /// The plot of every image.
         #[arg(long, value_name = "FILE", default_value = "compare.png")]
         out: PathBuf,
     },

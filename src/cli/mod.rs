@@ -10,15 +10,15 @@
 mod arguments;
 mod bar;
 mod budget;
-mod commands;
 mod comparison;
+mod execute;
 mod exit;
 pub mod interrupt;
 mod ladder;
 mod list;
 mod new_plugin;
 #[cfg(feature = "cuda")]
-mod shortage;
+mod out_of_memory;
 mod table;
 
 pub use bar::Bar;
@@ -41,11 +41,11 @@ pub fn run(registry: Registry) -> ExitCode {
         Ok(arguments) => arguments.command,
         Err(answer) => return answer.give(),
     };
-    let work = || commands::execute(command, &registry);
+    let run = || execute::execute(command, &registry);
     #[cfg(feature = "cuda")]
-    let done = shortage::told(work);
+    let done = out_of_memory::as_error(run);
     #[cfg(not(feature = "cuda"))]
-    let done = work();
+    let done = run();
     match done {
         Ok(exit) => exit.into(),
         Err(error) => {

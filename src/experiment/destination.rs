@@ -66,7 +66,7 @@ impl Destination {
 
 /// What samples are drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
+pub struct SampleOptions {
     /// How many; without it as the recipe says.
     pub count: Option<u64>,
     /// The value of each condition of the model by name; without any, those of the first held-out rows.

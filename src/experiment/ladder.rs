@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::ladder::{IMMSE, Ladder, Rung, violations};
 use crate::model::Model;
-use crate::picture;
+use crate::plot;
 use crate::progress::Progress;
 use crate::result::{DataRecord, VLB, ode_name};
 use crate::run::{Observer, Phase, RunFolder, Watched};
@@ -50,7 +50,7 @@ pub(super) fn measured(
         .map_err(|error| Error::format(&path, "content", error, "values that JSON can hold"))?;
     text.push('\n');
     write_atomically(&path, text.as_bytes())?;
-    picture::ladder(&found)?.write(&run.ladder_picture())?;
+    plot::ladder(&found)?.write(&run.ladder_plot())?;
     Ok(found)
 }
 

@@ -40,8 +40,8 @@ mod training;
 
 pub use data::resolved;
 pub(crate) use data::table;
-pub use destination::{Destination, Trained, Wanted};
-pub use evaluate::Asked;
+pub use destination::{Destination, SampleOptions, Trained};
+pub use evaluate::EvaluateOptions;
 pub use objective::ByName;
 pub use parts::{DataPart, NetworkPart};
 
@@ -68,7 +68,7 @@ use training::Training;
 ///
 /// # fn main() -> Result<()> {
 /// let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(17));
-/// let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+/// let fine_tuning = FirstOrder + 0.1 * SecondOrderTrace::default();
 /// let run = Experiment::new(Digits::default(), diffusion, Unet { width: 32, ..Unet::default() })
 ///     .stage(FirstOrder, Stage { steps: 2400, learning_rate: 4e-3, ..Stage::default() })
 ///     .stage(fine_tuning, Stage { steps: 400, learning_rate: 1e-3, ..Stage::default() })
@@ -168,10 +168,10 @@ impl<D: ComputeDevice> Experiment<D> {
     fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
         let outcome = self.measured(
             run,
-            Asked::default(),
+            EvaluateOptions::default(),
             &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
         )?;
-        self.draw_samples(run, &Wanted::default(), observer)?;
+        self.draw_samples(run, &SampleOptions::default(), observer)?;
         Ok(outcome)
     }
 
@@ -196,25 +196,35 @@ impl<D: ComputeDevice> Experiment<D> {
     /// # Errors
     /// A run without a checkpoint that can be used, or whose folder another process writes in; conditions that the model does
     /// not have.
-    pub fn sample(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+    pub fn sample(
+        &self,
+        run: &RunFolder,
+        options: &SampleOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
         let _lock = run.lock()?;
-        self.resolved()?.draw_samples(run, wanted, &mut Heeded::new(observer))
+        self.resolved()?.draw_samples(run, options, &mut Heeded::new(observer))
     }
 
-    fn draw_samples(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+    fn draw_samples(
+        &self,
+        run: &RunFolder,
+        options: &SampleOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
         let model = self.trained(run)?;
-        let count = wanted.count.unwrap_or(self.recipe().sample.count) as usize;
-        let asked = (count, &wanted.conditions[..], wanted.log_prob);
+        let count = options.count.unwrap_or(self.recipe().sample.count) as usize;
+        let request = (count, &options.conditions[..], options.log_prob);
         match model.schema() {
             Some(schema) => {
                 let held_out = self.held_out();
-                samples::of_table(run, &model, held_out, schema, asked, wanted.npy, observer)
+                samples::of_table(run, &model, held_out, schema, request, options.npy, observer)
             }
-            None if wanted.npy => {
+            None if options.npy => {
                 let expected = "a table, whose rows can be written as NumPy's";
                 Err(Error::value("samples", format!("images of {}", model.shape()), expected))
             }
-            None => samples::of_images(run, &model, asked, observer),
+            None => samples::of_images(run, &model, request, observer),
         }
     }
 

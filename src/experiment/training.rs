@@ -153,9 +153,9 @@ impl<D: ComputeDevice> Training<'_, D> {
             let optimizer = checkpoint.optimizer(&network)?;
             let state =
                 CheckpointState { data: Some(self.fingerprint.clone()), ..checkpoint.state().clone() };
-            for damaged in &from.damaged {
+            for corrupt in &from.corrupt {
                 let (path, step) = (from.path.display(), state.step);
-                self.observer.message(&format!("{damaged}; goes on from {path}, step {step}"));
+                self.observer.message(&format!("{corrupt}; goes on from {path}, step {step}"));
             }
             let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
             let checkpoints = Checkpoints::new(folder, keep, last);

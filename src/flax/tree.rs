@@ -24,7 +24,7 @@ impl Tree {
     /// Reads a file: safetensors if its name ends so, else Flax's msgpack.
     ///
     /// # Errors
-    /// If the file cannot be read, is truncated or damaged, is longer than its content, or holds an array that is
+    /// If the file cannot be read, is truncated or corrupt, is longer than its content, or holds an array that is
     /// not whole.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();

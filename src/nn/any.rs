@@ -27,7 +27,7 @@ pub trait AnyNetwork<E: Real, D: Kernels<E>>: 'static {
     fn row_conditions(&self) -> usize;
 
     /// The device that the parameters are on.
-    fn home(&self) -> &D;
+    fn own_device(&self) -> &D;
 
     /// `F(z, t)`.
     fn value(&self, z: Rows<E, D>, pass: &mut Pass<'_>) -> Rows<E, D>;
@@ -94,7 +94,7 @@ where
         Network::conditions(self)
     }
 
-    fn home(&self) -> &D {
+    fn own_device(&self) -> &D {
         Network::device(self)
     }
 
@@ -192,7 +192,7 @@ impl<E: Real, D: Kernels<E>> ModeNetwork<E, D> for DynNetwork<E, D> {
     }
 
     fn device(&self) -> &D {
-        self.0.home()
+        self.0.own_device()
     }
 
     fn conditions(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Networks by name: how a name becomes a network on whatever device a recipe says.
 
-use super::{Entry, Roster};
+use super::{Builders, Entry};
 use crate::data::RowShape;
 use crate::error::Result;
 use crate::level::GammaRange;
@@ -226,7 +226,7 @@ impl<B: BuildNetwork> OnDevice for Set<B> {
 }
 
 /// The networks of a registry.
-pub(super) type Networks = Roster<NetworkInputs, NetworkPlan>;
+pub(super) type Networks = Builders<NetworkInputs, NetworkPlan>;
 
 /// Adds a network by name.
 pub(super) fn add<B: BuildNetwork>(networks: &mut Networks, name: &str, entry: Entry, network: B) {

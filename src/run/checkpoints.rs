@@ -20,7 +20,7 @@ impl Checkpoints {
     pub const LAST: &str = "last.safetensors";
 
     /// Of a folder, in which the newest `keep` stay; `last` is the step of a `last.safetensors` that is whole. One that is
-    /// damaged, or there without its step, is replaced by the first that is written.
+    /// corrupt, or there without its step, is replaced by the first that is written.
     pub fn new(folder: PathBuf, keep: u64, last: Option<u64>) -> Self {
         Self { folder, keep: usize::try_from(keep).unwrap_or(usize::MAX), last }
     }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_crash_leaves_a_newest_at_every_step() {
-        use crate::files::faults::{Then, counted, failing};
+        use crate::files::fault_injection::{Then, counted, failing};
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("checkpoints");
         let begun = || {

@@ -5,23 +5,23 @@
 
 mod checkpoints;
 mod curve;
-mod difference;
 mod metrics;
 mod observer;
+mod recipe_diff;
 mod resume;
 
 pub use checkpoints::Checkpoints;
 pub use curve::Curve;
-pub use difference::Change;
 pub use metrics::{MetricsLog, MetricsWriter};
 pub(crate) use observer::Heeded;
 pub use observer::{Evaluated, Observer, Observers, Phase, Watched};
+pub use recipe_diff::Change;
 pub(crate) use resume::{Found, agree};
 
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock, write_atomically};
-use difference::first_difference;
+use recipe_diff::first_diff;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -134,10 +134,9 @@ impl RunFolder {
     /// As [`open`](Self::open), and at the first key that differs.
     pub fn resume(root: &Path, recipe: &Recipe, change: Change) -> Result<Self> {
         let mut run = Self::open(root)?;
-        if let Some(difference) = first_difference(&run.recipe, recipe, change)? {
-            let expected =
-                format!("{}, as the run in {} has it{}", difference.old, root.display(), difference.allowed);
-            return Err(recipe.source.error(&difference.key, difference.new, expected));
+        if let Some(diff) = first_diff(&run.recipe, recipe, change)? {
+            let expected = format!("{}, as the run in {} has it{}", diff.old, root.display(), diff.allowed);
+            return Err(recipe.source.error(&diff.key, diff.new, expected));
         }
         run.recipe = recipe.clone();
         Ok(run)
@@ -238,7 +237,7 @@ impl RunFolder {
     }
 
     /// `ladder.png`.
-    pub fn ladder_picture(&self) -> PathBuf {
+    pub fn ladder_plot(&self) -> PathBuf {
         self.root.join(LADDER[1])
     }
 

@@ -72,7 +72,7 @@ fn every_schedule_with_every_parameterization() {
     }
 }
 
-/// 200 of them, the same on every run; every name of the five rosters is among them.
+/// 200 of them, the same on every run; every name of the five kinds is among them.
 #[test]
 fn random_compositions() {
     let registry = Registry::default();

@@ -1,7 +1,7 @@
 //! The noise as `idode train` trains it: one step after each of the model's.
 
 use crate::{Learned, Learner};
-use idode::dequantization::{Dequantizer, Draw, Lesson};
+use idode::dequantization::{Dequantizer, Draw, TrainingStep};
 use idode::error::{Error, Result};
 use idode::level::Level;
 use idode::number::Positive;
@@ -55,8 +55,8 @@ impl Dequantizer for WithModel {
         self.average.draw(row, rng)
     }
 
-    fn learn(&mut self, lesson: &Lesson<'_>, rng: &mut dyn RngCore) -> Result<()> {
-        self.learner.step(lesson.images, self.rate * lesson.rate, rng, lesson.score)?;
+    fn learn(&mut self, step: &TrainingStep<'_>, rng: &mut dyn RngCore) -> Result<()> {
+        self.learner.step(step.images, self.rate * step.rate, rng, step.score)?;
         self.average = self.learner.averaged();
         Ok(())
     }

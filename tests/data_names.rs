@@ -290,6 +290,10 @@ fn keys_of_data_are_checked_without_the_data() {
             "line 6, data.augmentation.quarter_turns: found true for images of 8x4x1, expected square images",
         ),
         (
+            "name = 'folder'\ntrain = 'a'\ntest = 'b'\nshape = [8, 8, 1]\naugmentation = { permute_channels = true }",
+            "data.augmentation.permute_channels: found true for images of 8x8x1, expected images of more than one channel",
+        ),
+        (
             "name = 'cifar10'\npath = 'a'\naugmentation = { flips = true }",
             "line 3, data.augmentation.flips: found an unknown key, expected \"flip\"",
         ),

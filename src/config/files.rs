@@ -230,7 +230,10 @@ pub(super) fn check(
         return Err(FieldError::new(format!("shape[{axis}]"), sides[axis].to_string(), "1 to 65536"));
     }
     let shape = shape(sides);
-    augmentation.check(shape).map_err(|_| {
-        FieldError::new("augmentation.quarter_turns", format!("true for images of {shape}"), "square images")
-    })
+    match augmentation.misfit(shape) {
+        None => Ok(()),
+        Some((step, expected)) => {
+            Err(FieldError::new(format!("augmentation.{step}"), format!("true for images of {shape}"), expected))
+        }
+    }
 }

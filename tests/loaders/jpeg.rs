@@ -129,13 +129,11 @@ fn a_changed_byte_is_an_image_or_one_line() {
     let folder = tempfile::tempdir().unwrap();
     for whole in WHOLE {
         for at in 2..whole.len() {
-            for flip in [0x01, 0x55, 0x80, 0xff] {
-                let mut bytes = whole.to_vec();
-                bytes[at] ^= flip;
-                let path = write(folder.path(), "a.jpg", &bytes);
-                if let Err(error) = load(&path, (16, 24)) {
-                    assert_eq!(error.to_string().lines().count(), 1);
-                }
+            let mut bytes = whole.to_vec();
+            bytes[at] ^= [0x01, 0x55, 0x80, 0xff][at % 4];
+            let path = write(folder.path(), "a.jpg", &bytes);
+            if let Err(error) = load(&path, (16, 24)) {
+                assert_eq!(error.to_string().lines().count(), 1);
             }
         }
     }

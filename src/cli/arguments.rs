@@ -1,7 +1,8 @@
 //! What can be typed.
 
+use super::exit::Exit;
 use super::new_plugin::Kind;
-use super::{Exit, complain, print};
+use super::output::{complain, print};
 use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};

@@ -1,9 +1,9 @@
 //! What each command does.
 
 use super::arguments::Command;
-use super::{
-    Bar, Exit, Interrupt, Until, budget_table, comparison_table, ladder_table, list, new_plugin, print, table,
-};
+use super::exit::Exit;
+use super::output::print;
+use super::{Bar, Interrupt, Until, budget_table, comparison_table, ladder_table, list, new_plugin, table};
 use crate::commands::{self, Case, Destination, EvaluateOptions, Imported, SampleOptions, Trained, Weights};
 use crate::comparison::Reference;
 use crate::config::{Device, Recipe};

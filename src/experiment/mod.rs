@@ -10,7 +10,7 @@
 //! | `compose` | the builder's methods |
 //! | `parts` | what data and networks may be |
 //! | `names` | the name that a typed part has in a registry, found by what it does |
-//! | `training` | the loop: stages, checkpoints, resumption |
+//! | `train`, `training` | a run from its beginning to its samples; the loop: stages, checkpoints, resumption |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
 //! | `stage`, `samples` | what follows a stage and training |
 //! | `data` | the rows that a recipe names |
@@ -36,6 +36,7 @@ mod sample_densities;
 mod samples;
 mod stage;
 mod target;
+mod train;
 mod training;
 
 pub use data::resolved;
@@ -51,13 +52,11 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Parts, States};
 use crate::nn::DynNetwork;
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
-use crate::result::{Outcome, StageRecord};
-use crate::run::{Change, Curve, Found, Heeded, Observer, Observers, RunFolder};
+use crate::run::{Change, Heeded, Observer, RunFolder};
 use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use training::Training;
 
 /// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
 ///
@@ -111,68 +110,6 @@ impl<D: ComputeDevice> Experiment<D> {
     /// Every number of the run, and the names of its parts.
     pub fn recipe(&self) -> &Recipe {
         &self.parts.recipe
-    }
-
-    /// Trains, evaluates the result and draws samples.
-    ///
-    /// # Errors
-    /// Parts, data or a folder that cannot be used: found before anything is written. A loss,
-    /// gradient or parameter that is not finite: the last good checkpoint is kept.
-    pub fn train(&self, destination: &Destination, observer: &mut dyn Observer) -> Result<Trained> {
-        let observer = &mut Heeded::new(observer) as &mut dyn Observer;
-        let ready = self.resolved()?;
-        let recipe = ready.recipe();
-        ready.check()?;
-        destination.check(recipe)?;
-        // What the end of the run needs is looked at before its beginning.
-        let (rows, held_out, warnings) = ready.load_both()?;
-        warnings.iter().for_each(|warning| observer.message(warning));
-        data::baseline(recipe, held_out.rows())?;
-        let network = ready.description()?;
-        let fingerprint = rows.fingerprint()?;
-        let (run, _lock, from) = match destination.change() {
-            None => {
-                if let Destination::Resume(path) = destination {
-                    let said = format!("{}: nothing had begun there: trains from the start", path.display());
-                    observer.message(&said);
-                }
-                let (run, lock) = RunFolder::create(destination.path(), recipe)?;
-                (run, lock, None)
-            }
-            Some(change) => {
-                let lock = RunFolder::open(destination.path())?.lock()?;
-                let run = RunFolder::resume(destination.path(), recipe, change)?;
-                let from = Found::newest(&run)?;
-                from.check(recipe, &network, &fingerprint)?;
-                data::check_same(&run, &held_out)?;
-                StageRecord::read(&run.stages())?;
-                run.write_recipe()?;
-                (run, lock, Some(from))
-            }
-        };
-        drop(held_out);
-        let (run, rows) = (&run, &rows);
-        let training = Training { experiment: &ready, run, rows, network, fingerprint, from, observer };
-        let ended = training.run()?;
-        if ended.early {
-            return Ok(Trained::Interrupted { step: ended.step });
-        }
-        match ready.finish(run, observer) {
-            Ok(outcome) => Ok(Trained::Finished(outcome)),
-            Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What follows training.
-    fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let outcome = self.measured(
-            run,
-            EvaluateOptions::default(),
-            &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
-        )?;
-        self.draw_samples(run, &SampleOptions::default(), observer)?;
-        Ok(outcome)
     }
 
     /// The folder of this run, which has been trained there.

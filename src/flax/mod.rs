@@ -11,6 +11,7 @@
 mod array;
 mod decode;
 mod encode;
+mod file;
 mod network;
 mod safetensors;
 mod state;

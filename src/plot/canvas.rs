@@ -2,7 +2,7 @@
 
 use super::Axis;
 use super::clip::{Point, clip_line};
-use super::lines::Mark;
+use super::mark::Mark;
 use super::ruler::Ruler;
 use super::ticks::Ticks;
 use crate::error::{Error, Result};

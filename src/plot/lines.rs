@@ -1,21 +1,9 @@
 //! Line plots.
 
 use super::canvas::{self, Entry};
+use super::mark::Mark;
 use super::{Axis, Png};
 use crate::error::Result;
-
-/// How a series looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// A line, with a dot at every point if there are few.
-    Line,
-    /// Faint dots.
-    Dots,
-    /// A dashed line.
-    Dashed,
-    /// Thin lines without dots.
-    Bars,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 struct Series {

@@ -11,6 +11,7 @@ mod curve;
 mod grid;
 mod ladder;
 mod lines;
+mod mark;
 mod ruler;
 mod scatter;
 mod ticks;

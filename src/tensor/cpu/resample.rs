@@ -1,6 +1,6 @@
 //! Half and double resolution: each image on its own.
 
-use super::convolution::Image;
+use super::convolution_layer::Image;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use dfdx::prelude::*;

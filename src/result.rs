@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The name of the VLB among the estimates.
-pub const VLB: &str = "vlb";
+pub(crate) const VLB: &str = "vlb";
 
 /// The name of the ODE's estimate with a dequantizer: `ode_truncated_normal`, ...; of rows that are no images, without one: `ode`.
-pub fn ode_name(dequantizer: &str) -> String {
+pub(crate) fn ode_name(dequantizer: &str) -> String {
     match dequantizer {
         "" => "ode".to_owned(),
         _ => format!("ode_{dequantizer}"),
@@ -53,7 +53,7 @@ pub struct Estimate {
 
 impl Estimate {
     /// The same of rows of `dims` numbers, in their units.
-    pub fn of_rows(self, dims: usize) -> Self {
+    pub(crate) fn of_rows(self, dims: usize) -> Self {
         let per_bit = dims as f64 * std::f64::consts::LN_2;
         let nats = |bits: f64| Some(bits * per_bit);
         let (nats_per_row, nats_per_row_standard_error) =
@@ -82,12 +82,12 @@ pub struct Baseline {
 
 impl Baseline {
     /// A value in bits/dim.
-    pub fn bits(name: &str, bits_per_dim: f64) -> Self {
+    pub(crate) fn bits(name: &str, bits_per_dim: f64) -> Self {
         Self { name: name.to_owned(), bits_per_dim, nats_per_row: None }
     }
 
     /// A value in nats a row of `dims` numbers.
-    pub fn nats(name: &str, nats_per_row: f64, dims: usize) -> Self {
+    pub(crate) fn nats(name: &str, nats_per_row: f64, dims: usize) -> Self {
         let bits_per_dim = nats_to_bits_per_dim(nats_per_row, dims);
         Self { name: name.to_owned(), bits_per_dim, nats_per_row: Some(nats_per_row) }
     }
@@ -133,7 +133,7 @@ impl Outcome {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))?;
         text.push('\n');
@@ -218,7 +218,7 @@ impl StageRecord {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(records: &[Self], path: &Path) -> Result<()> {
+    pub(crate) fn write(records: &[Self], path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(records)
             .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))?;
         write_atomically(path, (text + "\n").as_bytes())

@@ -51,6 +51,7 @@ mod plan;
 mod tests;
 
 pub use measure::{Again, Estimated, measure};
-pub use nested::{Components, Nested};
-pub use parts::{Budget, Design, Spread};
-pub use plan::{Effort, Limits, Plan, plan};
+pub(crate) use nested::{Components, Nested};
+pub(crate) use parts::Spread;
+pub use parts::{Budget, Design};
+pub(crate) use plan::{Effort, Limits, Plan, plan};

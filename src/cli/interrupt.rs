@@ -48,7 +48,7 @@ impl Observer for Until {
 ///
 /// # Errors
 /// If the system lets nobody listen.
-pub fn install() -> Result<()> {
+pub(crate) fn install() -> Result<()> {
     let mut signals = vec![SIGINT, SIGTERM];
     #[cfg(unix)]
     if !hangup_is_ignored() {
@@ -75,6 +75,6 @@ fn hangup_is_ignored() -> bool {
 }
 
 /// Whether the end was asked for.
-pub fn requested() -> bool {
+pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }

@@ -13,7 +13,7 @@ mod budget;
 mod comparison;
 mod execute;
 mod exit;
-pub mod interrupt;
+mod interrupt;
 mod ladder;
 mod list;
 mod new_plugin;

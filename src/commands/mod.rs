@@ -7,8 +7,9 @@ mod dry_run;
 mod import_export;
 
 pub use crate::experiment::{Destination, EvaluateOptions, SampleOptions, Trained, resolved};
-pub use bench::{BenchReport, Case, bench};
-pub use compare::{compare, scatter};
+pub(crate) use bench::{Case, bench};
+pub use compare::compare;
+pub(crate) use compare::scatter;
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use import_export::{Imported, Weights, export, import};
 

@@ -91,7 +91,7 @@ impl Data {
     }
 
     /// The shape of a row, as far as the recipe tells: of a table, once its columns are named.
-    pub fn row_shape(&self) -> Option<RowShape> {
+    pub(crate) fn row_shape(&self) -> Option<RowShape> {
         match self {
             Self::Table(table) if table.columns.is_empty() => None,
             Self::Table(table) => Some(RowShape::Vector(table.columns.len())),

@@ -201,7 +201,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Unless `gamma_min < gamma_max`, both within `[-100, 100]`.
-    pub fn gamma_range(&self) -> Result<GammaRange> {
+    pub(crate) fn gamma_range(&self) -> Result<GammaRange> {
         self.range.of(self.data.levels(), &self.source)
     }
 
@@ -209,7 +209,7 @@ impl Recipe {
     ///
     /// # Errors
     /// If it depends on a file, and the recipe is not resolved.
-    pub fn row_shape(&self) -> Result<RowShape> {
+    pub(crate) fn row_shape(&self) -> Result<RowShape> {
         self.data.row_shape().ok_or_else(|| match &self.data {
             Data::Table(_) => {
                 let expected = "the columns, since the data is not looked at";

@@ -43,7 +43,7 @@ pub use data::resolved;
 pub(crate) use data::table;
 pub use destination::{Destination, SampleOptions, Trained};
 pub use evaluate::EvaluateOptions;
-pub use objective::ByName;
+pub(crate) use objective::ByName;
 pub use parts::{DataPart, NetworkPart};
 
 use crate::config::Recipe;

@@ -18,6 +18,6 @@ mod state;
 mod tree;
 
 pub use array::Array;
-pub use network::{collect, load};
+pub(crate) use network::{collect, load};
 pub use state::{Arrays, Moments, TrainState};
 pub use tree::Tree;

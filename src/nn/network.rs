@@ -75,7 +75,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Goes back to the first dropout layer: the next walk through the same network drops what this one dropped.
-    pub fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.next = 0;
     }
 }

@@ -32,10 +32,9 @@ pub(crate) mod device;
 mod network;
 mod networks;
 
-pub use build::{divergence, stepping};
+pub(crate) use build::{divergence, stepping};
 pub use builders::{Builders, Context, Entry, NoSettings};
 pub use network::{BuildNetwork, ComputeDevice, NetworkInputs, NetworkPlan};
-pub use networks::{MlpByName, UnetByName};
 
 use crate::data::ImageShape;
 use crate::dequantization::{Dequantizer, StartConfig};

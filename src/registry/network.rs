@@ -148,7 +148,11 @@ impl NetworkPlan {
     ///
     /// # Errors
     /// Settings that the network does not take.
-    pub fn build<D: ComputeDevice>(&self, device: &D, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, D>> {
+    pub(crate) fn build<D: ComputeDevice>(
+        &self,
+        device: &D,
+        rng: &mut dyn RngCore,
+    ) -> Result<DynNetwork<f32, D>> {
         device.network(self, rng)
     }
 
@@ -156,7 +160,7 @@ impl NetworkPlan {
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub fn fresh<D: ComputeDevice>(&self, seed: u64, device: &D) -> Result<DynNetwork<f32, D>> {
+    pub(crate) fn fresh<D: ComputeDevice>(&self, seed: u64, device: &D) -> Result<DynNetwork<f32, D>> {
         // Stream -1 of the generator: training step k has stream k.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(u64::MAX);

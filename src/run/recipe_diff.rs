@@ -12,7 +12,7 @@ const FREE_OF_STAGE: [&str; 1] = ["on_non_finite"];
 
 /// What may be trained otherwise than the run's recipe says when the run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// Nothing.
     Nothing,
     /// The steps of the last stage, and stages after it.

@@ -12,9 +12,9 @@
 //! - [`RowCoefficients`]: the one place where numbers of a schedule, one per row, reach a tensor.
 
 mod checkpoint;
-pub mod compose;
+mod compose;
 mod composed;
-pub mod cpu;
+pub(crate) mod cpu;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 mod dropout;

@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 ///
 /// Each is the paper's U-Net: attention in the middle, Fourier features 6 and 7, dropout 0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Case {
+pub(crate) struct Case {
     pub(super) name: &'static str,
     /// The side of an image.
     pub(super) side: usize,
@@ -23,7 +23,7 @@ pub struct Case {
 
 impl Case {
     /// Every case; `full` is the paper's network for CIFAR-10.
-    pub const ALL: [Self; 3] = [
+    pub(crate) const ALL: [Self; 3] = [
         Self { name: "s", side: 8, width: 64, blocks: 4, batch: 64, repeats: 7 },
         Self { name: "m", side: 32, width: 64, blocks: 4, batch: 16, repeats: 7 },
         Self { name: "full", side: 32, width: 128, blocks: 32, batch: 4, repeats: 3 },
@@ -33,14 +33,14 @@ impl Case {
     ///
     /// # Errors
     /// If there is none.
-    pub fn named(name: &str) -> Result<Self> {
+    pub(crate) fn named(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|case| case.name == name);
         found.ok_or_else(|| Error::value("case", name, "s, m or full"))
     }
 
     /// The same network with a batch of `rows` images.
     #[must_use]
-    pub fn with_batch(self, rows: NonZeroU16) -> Self {
+    pub(crate) fn with_batch(self, rows: NonZeroU16) -> Self {
         Self { batch: usize::from(rows.get()), ..self }
     }
 

@@ -4,8 +4,8 @@ mod case;
 mod measure;
 mod report;
 
-pub use case::Case;
-pub use report::BenchReport;
+pub(crate) use case::Case;
+pub(crate) use report::BenchReport;
 
 use crate::config::Device;
 use crate::error::Result;
@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 ///
 /// # Errors
 /// If the device cannot be used, or a step fails.
-pub fn bench(case: Case, device: Device) -> Result<BenchReport> {
+pub(crate) fn bench(case: Case, device: Device) -> Result<BenchReport> {
     on_device!(open(device)?, device => bench_on(case, &device))
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 /// convolution) over the time, as a part of the rate of a large matrix product measured in the same process. An algorithm with
 /// fewer operations than the definition can have a share above 1.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct BenchReport {
+pub(crate) struct BenchReport {
     /// The case's name.
     pub case: String,
     /// The network's parameters.

@@ -38,7 +38,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
 use attention::Tokens;
 use convolution_layer::Layer;
-pub use matrix::product;
+pub(crate) use matrix::product;
 
 /// The same images with a shape that is known at run time only: the kernels are compiled once.
 fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cpu> + 'static>(

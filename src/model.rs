@@ -99,13 +99,15 @@ impl Model {
 
     /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names
     /// the same as the recipe.
-    pub fn with_evaluation(&self, evaluation: Evaluation) -> Self {
-        Self { parts: self.parts.with_evaluation(evaluation), ..self.clone() }
+    #[must_use]
+    pub fn with_evaluation(self, evaluation: Evaluation) -> Self {
+        Self { parts: self.parts.with_evaluation(evaluation), ..self }
     }
 
     /// The same with other draws or other probes: see [`Evaluator::with_replicate`](crate::likelihood::Evaluator::with_replicate).
-    pub fn with_replicate(&self, replicate: Replicate) -> Self {
-        Self { replicate, ..self.clone() }
+    #[must_use]
+    pub fn with_replicate(self, replicate: Replicate) -> Self {
+        Self { replicate, ..self }
     }
 
     /// The recipe of the run.

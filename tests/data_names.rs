@@ -443,7 +443,7 @@ fn conditioning_numbers_reach_the_network() {
     use idode::diffusion::Diffusion;
     use idode::nn::{MlpConfig, StaticMlp};
     use idode::time::{Stratified, Uniform};
-    use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+    use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
     use rand::SeedableRng;
     let losses = |conditioning: Option<&[f64]>| -> Result<Vec<f64>, String> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
@@ -454,8 +454,8 @@ fn conditioning_numbers_reach_the_network() {
             Diffusion::new(idode::schedule::VariancePreserving, idode::parameterization::Velocity, range);
         let rate = Rate { peak: 1e-2, warmup: 0, decay: RateDecay::Constant, steps: 5 };
         let optimizer =
-            AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.0, ema: 0.9, clip: None };
-        let settings = TrainerSettings { seed: 3, accumulation: 2, rate, optimizer };
+            AdamWConfig { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.0, ema: 0.9, clip: None };
+        let settings = TrainerConfig { seed: 3, accumulation: 2, rate, optimizer };
         let times = Stratified(Uniform::new(range));
         let mut trainer = Trainer::new(network, idode::objective::FirstOrder, diffusion, times, settings);
         let step = |step| {

@@ -134,10 +134,10 @@ fn toml_and_types_write_the_same_bytes() {
     let by_name = Model::load(&by_name).expect("built-in names");
     assert_eq!(density(&model), density(&by_name));
     assert_eq!(
-        density(&model.with_evaluation(exact.clone())),
-        density(&by_name.with_evaluation(exact.clone()))
+        density(&model.clone().with_evaluation(exact.clone())),
+        density(&by_name.clone().with_evaluation(exact.clone()))
     );
-    assert_ne!(density(&model.with_evaluation(exact)), density(&model));
+    assert_ne!(density(&model.clone().with_evaluation(exact)), density(&model));
 }
 
 /// `F(z, t) = 1/2 MLP(z, t)`, whatever the mode.
@@ -276,8 +276,7 @@ fn a_loop_of_ones_own_is_saved_and_resumed_in_one_value() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let network = StaticMlp::<64, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
         let rate = Rate { peak: 1e-3, warmup: 0, decay: RateDecay::Constant, steps: 5 };
-        let settings =
-            TrainerSettings { seed: 2, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+        let settings = TrainerConfig { seed: 2, accumulation: 1, rate, optimizer: AdamWConfig::default() };
         Ok(Trainer::new(network, FirstOrder, diffusion, times, settings))
     };
     let steps = |stops: &[u64]| -> Result<Vec<u8>> {

@@ -94,7 +94,8 @@ fn rungs(
     for (name, dequantizer) in model.dequantizers()? {
         for &k in samples {
             let name = ode_name(&name);
-            let own = model.with_evaluation(Evaluation { importance_samples: k, ..evaluation.clone() });
+            let own =
+                model.clone().with_evaluation(Evaluation { importance_samples: k, ..evaluation.clone() });
             let ode = watched(&format!("{name}, K = {k}"), total, observer, |progress| {
                 own.ode(pixels, labels, &*dequantizer, progress)
             })?;

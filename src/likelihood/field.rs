@@ -30,11 +30,13 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     /// The same with the conditioning numbers of each row that the solve begins with.
+    #[must_use]
     pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
         Self { conditioning, ..self }
     }
 
     /// The same with the log-density; `trace` belongs to the one solve that this field is for.
+    #[must_use]
     pub fn with_density(self, trace: Box<dyn Trace>) -> DensityDrift<'a, E, D, N, S, P> {
         DensityDrift { drift: self, trace }
     }

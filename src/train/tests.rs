@@ -19,11 +19,11 @@ fn trainer<O: Objective<f32, Cpu, Net>>(objective: O, peak: f64) -> Small<O> {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     let network = Net::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
     let range = GammaRange::for_levels(256);
-    let settings = TrainerSettings {
+    let settings = TrainerConfig {
         seed: 3,
         accumulation: 1,
         rate: Rate { peak, warmup: 0, decay: RateDecay::Constant, steps: 100 },
-        optimizer: AdamWSettings {
+        optimizer: AdamWConfig {
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,

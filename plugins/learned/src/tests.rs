@@ -12,7 +12,7 @@ use idode::math::{LN_2_PI, integrate, log_sum_exp};
 use idode::pixels::PixelGrid;
 use idode::positive;
 use idode::schedule::{NoiseSchedule, VariancePreserving};
-use idode::train::AdamWSettings;
+use idode::train::AdamWConfig;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -87,7 +87,7 @@ fn cost(q: &dyn Dequantizer) -> f64 {
 
 /// One that has learned for `steps` steps.
 fn trained(steps: u64) -> Learned {
-    let settings = AdamWSettings { ema: 0.98, weight_decay: 0.0, ..AdamWSettings::default() };
+    let settings = AdamWConfig { ema: 0.98, weight_decay: 0.0, ..AdamWConfig::default() };
     let mut learner = Learner::new(fresh(), settings);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let images = pmf();
@@ -205,7 +205,7 @@ fn rows_of_another_length_have_no_density() {
     let draw = fresh().draw(&[0, 1, 2], &mut ChaCha8Rng::seed_from_u64(5));
     assert!(draw.log_q.is_nan() && draw.z.len() == 3, "{draw:?}");
     assert!(fresh().log_density(&[0, 1], &[0.0]).is_nan());
-    let mut learner = Learner::new(fresh(), AdamWSettings::default());
+    let mut learner = Learner::new(fresh(), AdamWConfig::default());
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let error = learner.step(&[0; 3], 1e-3, &mut rng, |z| Ok(scores(z))).expect_err("no image").to_string();
     assert_eq!(error, "images = 3 numbers: expected whole images of 2 numbers");

@@ -6,7 +6,7 @@ use idode::error::{Error, Result};
 use idode::level::Level;
 use idode::number::Positive;
 use idode::positive;
-use idode::train::AdamWSettings;
+use idode::train::AdamWConfig;
 use rand::RngCore;
 
 /// How the noise is trained.
@@ -35,7 +35,7 @@ pub struct WithModel {
 impl WithModel {
     /// Training of `dequantizer` from where it stands.
     pub fn new(dequantizer: Learned, training: Training) -> Self {
-        let settings = AdamWSettings { ema: training.ema, weight_decay: 0.0, ..AdamWSettings::default() };
+        let settings = AdamWConfig { ema: training.ema, weight_decay: 0.0, ..AdamWConfig::default() };
         let average = dequantizer.clone();
         Self { learner: Learner::new(dequantizer, settings), average, rate: training.rate.get() }
     }

@@ -17,7 +17,7 @@ use crate::solver::{AnyState, Field, HostState};
 use crate::tensor::Kernels;
 use crate::tensor::cpu::product;
 use crate::time::{Importance, Stratified, TimeSampler};
-use crate::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use crate::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use dfdx::prelude::{Tensor, TryMatMul};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -88,7 +88,7 @@ fn train_step<D: ComputeDevice>(
     let times = Importance::for_weight(diffusion.range(), diffusion.weight_density())?;
     let times: Box<dyn TimeSampler> = Box::new(Stratified(times));
     let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer: AdamWConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let numbers = case.batch * network.dims();
     let x: Vec<f64> = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();

@@ -232,8 +232,10 @@ pub(super) fn check(
     let shape = shape(sides);
     match augmentation.misfit(shape) {
         None => Ok(()),
-        Some((step, expected)) => {
-            Err(FieldError::new(format!("augmentation.{step}"), format!("true for images of {shape}"), expected))
-        }
+        Some((step, expected)) => Err(FieldError::new(
+            format!("augmentation.{step}"),
+            format!("true for images of {shape}"),
+            expected,
+        )),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn ode_name(dequantizer: &str) -> String {
 /// One estimate of the likelihood.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// [`VLB`], or [`ode_name`] of a dequantizer.
+    /// `vlb`, or `ode_` and the name of a dequantizer.
     pub name: String,
     /// The mean over images, in bits/dim.
     #[serde(deserialize_with = "null_is_nan")]

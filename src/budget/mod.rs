@@ -21,7 +21,7 @@
 //!
 //! # The design
 //! The first images (64) are measured again with `J` (4) draws and `P` (4) sets of probes of each draw ([`Design`]), all nested and
-//! balanced ([`Nested`]). With means `y_ij.`, `y_i..` and `y_...` over what a dot stands for, the mean squares
+//! balanced (`Nested`). With means `y_ij.`, `y_i..` and `y_...` over what a dot stands for, the mean squares
 //!
 //! ```text
 //! MS_C = sum (y_ijp - y_ij.)^2 / (n J (P - 1)),       E = c

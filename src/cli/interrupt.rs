@@ -16,10 +16,10 @@ static REQUESTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 pub struct Interrupt(());
 
 impl Interrupt {
-    /// Listens from now on, as [`install`] does.
+    /// Listens from now on: the first signal asks for the end, the second ends the process.
     ///
     /// # Errors
-    /// As [`install`].
+    /// If the system lets nobody listen.
     pub fn listen() -> Result<Self> {
         install().map(|()| Self(()))
     }

@@ -258,7 +258,7 @@ impl Recipe {
     /// The same recipe with the defaults that depend on the data written out.
     ///
     /// # Errors
-    /// As [`gamma_range`](Self::gamma_range).
+    /// A range of gamma that is none.
     pub fn resolved(&self) -> Result<Self> {
         let range = self.gamma_range()?;
         let range = Range { gamma_min: Some(range.min().0), gamma_max: Some(range.max().0) };

@@ -40,7 +40,7 @@ impl Destination {
     /// Checks what can be checked without touching anything.
     ///
     /// # Errors
-    /// As [`RunFolder::vacant`] and [`RunFolder::resume`].
+    /// A new run where there is something already; a run to go on with that is another, or none.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
         match self.change() {
             None => RunFolder::vacant(self.path()),

@@ -175,7 +175,7 @@ pub trait ComputeDevice: Kernels<f32> + Kernels<f64> + Synchronize {
         self.synchronize();
     }
 
-    /// See [`NetworkPlan::build`].
+    /// The network of a [`NetworkPlan`] on this device.
     ///
     /// # Errors
     /// Settings that the network does not take.

@@ -197,7 +197,7 @@ impl RunFolder {
     /// The newest checkpoint: `last.safetensors`, or where a crash has left none, the one of the largest step.
     ///
     /// # Errors
-    /// As [`checkpoints_newest_first`](Self::checkpoints_newest_first).
+    /// If there is none, or their folder cannot be read.
     pub fn last_checkpoint(&self) -> Result<PathBuf> {
         Ok(self.checkpoints_newest_first()?.swap_remove(0))
     }

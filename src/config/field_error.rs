@@ -3,6 +3,9 @@
 use serde::de;
 use std::fmt::Display;
 
+/// The name that stands for a part of a program (`Unnamed`, `OwnRows`), in every list of names.
+const PROGRAM: &str = "program";
+
 /// What a key holds and what it should hold.
 ///
 /// It is the error type of [`super::de`], so that serde's own answers (unknown field, wrong type)
@@ -119,7 +122,9 @@ impl de::Error for FieldError {
         Self::new(found, "an unknown key", one_of(found, known))
     }
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
-        Self::new("", format!("the unknown name \"{found}\""), one_of(found, known))
+        // What stands for a part of a program is written by programs, never by hand.
+        let by_hand: Vec<&str> = known.iter().copied().filter(|&name| name != PROGRAM).collect();
+        Self::new("", format!("the unknown name \"{found}\""), one_of(found, &by_hand))
     }
     fn missing_field(field: &'static str) -> Self {
         Self::new(field, "nothing", "this key, which has no default")

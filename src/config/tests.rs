@@ -236,7 +236,7 @@ fn unusable_keys_are_named() {
     let error = parse("data.name = 'digit'\nnetwork.name = 'unet'").unwrap_err();
     assert_eq!(
         error,
-        "r.toml: line 1, data.name: found the unknown name \"digit\", expected \"digits\" (the nearest of two_pixel, digits, cifar10, imagenet32, npy, npz, idx, folder, table, program)"
+        "r.toml: line 1, data.name: found the unknown name \"digit\", expected \"digits\" (the nearest of two_pixel, digits, cifar10, imagenet32, npy, npz, idx, folder, table)"
     );
 }
 

@@ -184,15 +184,19 @@ pub(crate) fn images(images: u64, failures: u64) -> String {
 
 impl std::fmt::Display for StageRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A single image tells nothing of its error.
+        let error = match self.standard_error {
+            error if error.is_nan() => String::new(),
+            error => format!(" +- {error:.4}"),
+        };
         write!(
             f,
-            "stage {} ({}), step {}: {} {:.4} +- {:.4} bits/dim, {:.1} evaluations/image, {} images",
+            "stage {} ({}), step {}: {} {:.4}{error} bits/dim, {:.1} evaluations/image, {} images",
             self.stage,
             self.objective,
             self.step,
             ode_name(&self.dequantizer),
             self.bits_per_dim,
-            self.standard_error,
             self.evaluations_per_image,
             images(self.images, self.failures)
         )
@@ -270,6 +274,26 @@ mod tests {
         ];
         assert_eq!(names, promised);
         assert_eq!(value["estimates"][0]["name"], "ode_truncated_normal");
+    }
+
+    #[test]
+    fn a_stage_measured_on_one_image_says_no_error() {
+        let two = StageRecord {
+            stage: 1,
+            objective: "first_order".into(),
+            step: 24,
+            dequantizer: "uniform".into(),
+            images: 2,
+            failures: 0,
+            bits_per_dim: 2.5,
+            standard_error: 0.125,
+            evaluations_per_image: 7.0,
+        };
+        let said =
+            "stage 1 (first_order), step 24: ode_uniform 2.5000 +- 0.1250 bits/dim, 7.0 evaluations/image";
+        assert_eq!(two.to_string(), format!("{said}, 2 images"));
+        let one = StageRecord { images: 1, standard_error: f64::NAN, ..two };
+        assert_eq!(one.to_string(), format!("{}, 1 images", said.replace(" +- 0.1250", "")));
     }
 
     /// A budget is in the unit of its estimate.

@@ -133,6 +133,7 @@ pub(crate) fn create_folder(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If something is there, or it cannot be made.
+#[cfg(feature = "cli")]
 pub(crate) fn create_new_folder(path: &Path) -> Result<()> {
     let made = allowed().and_then(|()| fs::create_dir(path));
     made.and_then(|()| synced_folder_of(path)).map_err(Error::io(path, "create"))

@@ -24,7 +24,7 @@ pub fn compare(runs: &[PathBuf], estimate: Option<&str>, references: &[Reference
 ///
 /// # Errors
 /// If no image has a value in both.
-pub(crate) fn scatter(comparison: &Comparison) -> Result<Option<Png>> {
+pub fn scatter(comparison: &Comparison) -> Result<Option<Png>> {
     let Some(PairedDifference { baseline, unit, .. }) = comparison.differences.first() else {
         return Ok(None);
     };

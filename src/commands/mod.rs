@@ -1,15 +1,16 @@
 //! Work by recipe: what the commands `train`, `eval`, `ladder`, `sample` and `compare` do, without a command line. A recipe becomes an
 //! [`Experiment`], which does it.
 
+#[cfg(feature = "cli")]
 mod bench;
 mod compare;
 mod dry_run;
 mod import_export;
 
 pub use crate::experiment::{Destination, EvaluateOptions, SampleOptions, Trained, resolved};
+#[cfg(feature = "cli")]
 pub(crate) use bench::{Case, bench};
-pub use compare::compare;
-pub(crate) use compare::scatter;
+pub use compare::{compare, scatter};
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use import_export::{Imported, Weights, export, import};
 

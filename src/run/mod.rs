@@ -144,7 +144,7 @@ impl RunFolder {
     }
 
     /// The same run on `device`, where one is given; the folder's recipe stays as it is.
-    pub(crate) fn on(self, device: Option<Device>) -> Self {
+    pub fn on(self, device: Option<Device>) -> Self {
         Self { recipe: self.recipe.on(device), ..self }
     }
 

@@ -16,7 +16,7 @@ type Check = (&'static str, &'static [&'static str], Option<(&'static str, &'sta
 const CHECKS: &[Check] = &[
     ("format", &["fmt", "--all", "--check"], None),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], None),
-    ("library without the command line", &["check", "--no-default-features"], None),
+    ("library without the command line", &["clippy", "--no-default-features", "--", "-D", "warnings"], None),
     (
         "documentation",
         &["doc", "--workspace", "--no-deps", "--features", "idode/testkit"],

@@ -38,6 +38,7 @@ use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
 use attention::Tokens;
 use convolution_layer::Layer;
+#[cfg(feature = "cli")]
 pub(crate) use matrix::product;
 
 /// The same images with a shape that is known at run time only: the kernels are compiled once.

@@ -68,10 +68,29 @@
 
 #![allow(unsafe_code)]
 
+mod attention;
+mod convolution;
+mod elementwise;
 mod functions;
+mod group_norm;
+mod launch;
+mod operations;
+mod pointwise;
+mod source;
+mod storage;
+mod update;
 
+use dfdx::prelude::{Cuda, Storage};
 use libloading::Library;
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Which of the devices of its type this is.
+pub(crate) fn ordinal(device: &Cuda) -> usize {
+    // Only a buffer tells where it is.
+    let empty = <Cuda as Storage<f32>>::try_alloc_len(device, 0);
+    // No device has this one: what is kept for others is not taken for its own.
+    empty.map_or(usize::MAX, |empty| empty.device().ordinal())
+}
 
 /// A shared library under the file names that it has had, the newest first.
 struct Shared {

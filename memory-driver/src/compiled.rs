@@ -59,7 +59,8 @@ pub(crate) fn compile(source: &str) -> Option<Option<String>> {
     let library = built(&text).map_err(|error| eprintln!("memory-driver: {error}")).ok();
     Some(library.map(|library| {
         let lines = kernels.iter().map(|kernel| {
-            let kinds: String = kernel.types.iter().map(|kind| if kind.contains('*') { 'p' } else { 'n' }).collect();
+            let kinds: String =
+                kernel.types.iter().map(|kind| if kind.contains('*') { 'p' } else { 'n' }).collect();
             format!("{PREFIX}{} {kinds}\n", kernel.name)
         });
         format!("{LIBRARY}{}\n{}", library.display(), lines.collect::<String>())
@@ -131,7 +132,8 @@ pub(crate) fn find(text: &str, name: &str) -> Option<Compiled> {
         if library.is_null() { std::ptr::null_mut() } else { dlsym(library, symbol.as_ptr()) }
     };
     // SAFETY: `compile` wrote the function with this type, and the library is never closed.
-    let launch = (!launch.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Launch>(launch) })?;
+    let launch =
+        (!launch.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Launch>(launch) })?;
     Some(Compiled { launch, pointers: kinds.chars().map(|kind| kind == 'p').collect() })
 }
 
@@ -140,7 +142,12 @@ impl Compiled {
     ///
     /// # Safety
     /// There is a pointer to an argument of its type for each parameter; no other thread uses the buffers.
-    pub(crate) unsafe fn run(&self, blocks: usize, threads: usize, arguments: *const *const c_void) -> memory::Answer {
+    pub(crate) unsafe fn run(
+        &self,
+        blocks: usize,
+        threads: usize,
+        arguments: *const *const c_void,
+    ) -> memory::Answer {
         if threads != THREADS {
             return Err(CUresult::CUDA_ERROR_INVALID_VALUE);
         }
@@ -177,10 +184,18 @@ mod tests {
         let (y, x) = (memory::allocate(8).unwrap(), memory::allocate(8).unwrap());
         // SAFETY: the buffers are this test's.
         let cells = unsafe { [memory::elements::<f32>(y).unwrap(), memory::elements::<f32>(x).unwrap()] };
-        cells.iter().flat_map(|cells| cells.iter()).zip([1.0, 2.0, 10.0, 20.0]).for_each(|(cell, x)| cell.set(x));
+        cells
+            .iter()
+            .flat_map(|cells| cells.iter())
+            .zip([1.0, 2.0, 10.0, 20.0])
+            .for_each(|(cell, x)| cell.set(x));
         let count: c_int = 2;
-        let arguments: [*const c_void; 4] =
-            [(&raw const y).cast(), (&raw const x).cast(), (&raw const count).cast(), (&raw const beyond).cast()];
+        let arguments: [*const c_void; 4] = [
+            (&raw const y).cast(),
+            (&raw const x).cast(),
+            (&raw const count).cast(),
+            (&raw const beyond).cast(),
+        ];
         // SAFETY: the arguments are those of `add`.
         let answer = unsafe { kernel.run(2, THREADS, arguments.as_ptr()) };
         let numbers = cells[0].iter().map(std::cell::Cell::get).collect();

@@ -265,7 +265,8 @@ mod tests {
     use super::*;
 
     fn call(kernel: &str, grid: c_uint, arguments: &[*const c_void]) -> Answer {
-        let function = Function { name: kernel.to_owned(), kernel: Body::Function(kernels::find(kernel, &[]).unwrap()) };
+        let function =
+            Function { name: kernel.to_owned(), kernel: Body::Function(kernels::find(kernel, &[]).unwrap()) };
         launch(&function, [grid, 1, 1], [128, 1, 1], arguments.as_ptr())
     }
 

@@ -72,7 +72,9 @@ impl Buffer {
     /// Whether what lies around the bytes is as it was.
     fn is_intact(&self) -> bool {
         // SAFETY: the words are the buffer's as long as it is in the map; kernels of other threads write within buffers of their own.
-        let bytes = unsafe { std::slice::from_raw_parts(self.words.cast::<u8>(), self.words.len() * size_of::<Word>()) };
+        let bytes = unsafe {
+            std::slice::from_raw_parts(self.words.cast::<u8>(), self.words.len() * size_of::<Word>())
+        };
         let guard = GUARD * size_of::<Word>();
         let untouched = UNTOUCHED.to_ne_bytes();
         let around = (0..guard).chain(guard + self.bytes..bytes.len());

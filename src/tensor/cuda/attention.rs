@@ -11,9 +11,6 @@ use dfdx::prelude::*;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// The numbers of the scores of a chunk: 64 MiB, of which a GPU's cache holds most.
-const CHUNK: usize = 16 << 20;
-
 /// Images of positions and channels.
 pub(super) type Tokens<T> = Tensor<(usize, usize, usize), f32, Cuda, T>;
 
@@ -28,8 +25,8 @@ struct Sizes {
 
 impl Sizes {
     /// `buffers` is how many matrices of scores an image has.
-    fn new((rows, n, c): (usize, usize, usize), buffers: usize) -> Self {
-        Self { rows, n, c, chunk: (CHUNK / (buffers * n * n).max(1)).clamp(1, rows.max(1)) }
+    fn new(engine: &Engine, (rows, n, c): (usize, usize, usize), buffers: usize) -> Self {
+        Self { rows, n, c, chunk: engine.chunk(buffers * n * n, rows) }
     }
 
     fn factor(self) -> f32 {
@@ -92,7 +89,7 @@ pub(super) fn attention<const N: usize, T: Tape<f32, Cuda> + 'static>(
     let (device, shape) = (xs[0][0].device().clone(), *xs[0][0].shape());
     let ys = [(); N].map(|()| output(&device, shape));
     let to = ys.each_ref().map(view);
-    done(forward(&engine, Sizes::new(shape, N), views(&xs), to));
+    done(forward(&engine, Sizes::new(&engine, shape, N), views(&xs), to));
 
     if T::OWNS_TAPE {
         let outputs = ys.each_ref().map(Ghost::of);
@@ -104,7 +101,7 @@ pub(super) fn attention<const N: usize, T: Tape<f32, Cuda> + 'static>(
             }
             let gys: [View; N] = std::array::from_fn(|i| taken(&gys[i]));
             let gxs = gradients(&ghosts, gys[0], store)?;
-            let sizes = Sizes::new(shape, if N == 1 { 2 } else { 4 });
+            let sizes = Sizes::new(&engine, shape, if N == 1 { 2 } else { 4 });
             match (N, &gys[..]) {
                 (1, [gy]) => backward(&engine, sizes, views(&xs).map(|x| x[0]), *gy, gxs.map(|x| x[0])),
                 (_, [gy, gdy]) => {

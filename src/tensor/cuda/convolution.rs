@@ -16,9 +16,6 @@ use std::rc::Rc;
 const POINTS: usize = 36;
 /// The positions of an output tile along a side.
 const OUT: usize = 4;
-/// The numbers that the images of a chunk take in scratch memory: 64 MiB, of which a GPU's cache holds most.
-const CHUNK: usize = 16 << 20;
-
 /// A batch of images of a shape that is known at run time only.
 pub(super) type Image<T> = Tensor<ImageBatch<usize, usize, usize>, f32, Cuda, T>;
 
@@ -101,14 +98,30 @@ impl Sizes {
     }
 
     /// The transform of images of several inputs, one after the other, into one matrix of tiles for each point.
-    fn transform(&self, engine: &Engine, images: usize, inputs: &[View], total: usize, v: View) -> Result<(), CudaError> {
+    fn transform(
+        &self,
+        engine: &Engine,
+        images: usize,
+        inputs: &[View],
+        total: usize,
+        v: View,
+    ) -> Result<(), CudaError> {
         let tiles = self.tiles(images);
         let [height, width, down, across] = self.shape();
         let mut before = 0;
         for x in inputs {
             let channels = x.len() / (images * self.positions());
             let of = arguments![
-                v, *x, index(tiles), height, width, down, across, int(channels), int(total), int(before)
+                v,
+                *x,
+                index(tiles),
+                height,
+                width,
+                down,
+                across,
+                int(channels),
+                int(total),
+                int(before)
             ];
             engine.launch("winograd_input", blocks(tiles * channels), of)?;
             before += channels;
@@ -189,7 +202,7 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cuda> + 'static>(
     };
     let image = POINTS * sizes.tiles(1) * (sizes.channels + sizes.out)
         + if layer.norms.is_some() { N * sizes.positions() * sizes.channels } else { 0 };
-    sizes.chunk = (CHUNK / image.max(1)).clamp(1, sizes.rows.max(1));
+    sizes.chunk = engine.chunk(image, sizes.rows);
 
     let ys = [(); N].map(|()| output(&device, (sizes.rows, height, width, sizes.out)));
     let to = ys.each_ref().map(view);
@@ -256,7 +269,11 @@ pub(super) fn sums(
         let mut room = Room::new(room);
         let (part, row) = (room.cut(rows * slabs * out), room.cut(rows * out));
         let [channels, of_slabs] = [out, slabs].map(int);
-        engine.launch("sum_slabs", rows * slabs, arguments![part, gy, int(positions), channels, of_slabs, int(SLAB)])?;
+        engine.launch(
+            "sum_slabs",
+            rows * slabs,
+            arguments![part, gy, int(positions), channels, of_slabs, int(SLAB)],
+        )?;
         let count = rows * out;
         let of = arguments![row, part, index(count), of_slabs, channels, flag(false)];
         engine.launch("sum_inner", element_blocks(count), of)?;
@@ -272,7 +289,8 @@ pub(super) fn sums(
     })
 }
 
-type Added<'a, const N: usize> = (&'a Option<Tensor<(usize, usize), f32, Cuda>>, &'a Option<[Image<NoneTape>; N]>);
+type Added<'a, const N: usize> =
+    (&'a Option<Tensor<(usize, usize), f32, Cuda>>, &'a Option<[Image<NoneTape>; N]>);
 
 fn forward<const N: usize>(
     engine: &Engine,
@@ -305,12 +323,22 @@ fn forward<const N: usize>(
                 let first = i == 0;
                 let terms = Terms {
                     bias: layer.bias.as_ref().filter(|_| first).map(view),
-                    shift: shift.as_ref().filter(|_| first).map(|shift| {
-                        view(shift).part(images.start * out, images.len() * out)
-                    }),
+                    shift: shift
+                        .as_ref()
+                        .filter(|_| first)
+                        .map(|shift| view(shift).part(images.start * out, images.len() * out)),
                     residual: residual.as_ref().map(|r| sizes.part(&images, view(&r[i]), out)),
                 };
-                outputs(engine, sizes, images.len(), m, (out, 0), terms, sizes.part(&images, *y, out), false)?;
+                outputs(
+                    engine,
+                    sizes,
+                    images.len(),
+                    m,
+                    (out, 0),
+                    terms,
+                    sizes.part(&images, *y, out),
+                    false,
+                )?;
             }
         }
         Ok(())
@@ -319,7 +347,11 @@ fn forward<const N: usize>(
 
 fn weights(engine: &Engine, sizes: &Sizes, weight: View, u: View, turned: bool) -> Result<(), CudaError> {
     let (channels, out) = (sizes.channels, sizes.out);
-    engine.launch("winograd_weights", blocks(channels * out), arguments![u, weight, int(channels), int(out), flag(turned)])
+    engine.launch(
+        "winograd_weights",
+        blocks(channels * out),
+        arguments![u, weight, int(channels), int(out), flag(turned)],
+    )
 }
 
 /// The images `y` of those channels of the products `m` from `before` on, of `total`.
@@ -341,8 +373,20 @@ fn outputs(
         "winograd_output",
         blocks(tiles * channels),
         arguments![
-            y, m, terms.bias, terms.shift, terms.residual, index(tiles), height, width, down, across, int(channels),
-            int(total), int(before), flag(add)
+            y,
+            m,
+            terms.bias,
+            terms.shift,
+            terms.residual,
+            index(tiles),
+            height,
+            width,
+            down,
+            across,
+            int(channels),
+            int(total),
+            int(before),
+            flag(add)
         ],
     )
 }

@@ -120,7 +120,11 @@ impl Norm {
         let slabs = images.slabs();
         let sizes = [int(positions), int(self.channels), int(slabs), int(SLAB)];
         let [positions, channels, of_slabs, slab] = sizes;
-        engine.launch("norm_slabs", rows * slabs, arguments![part, x.0, x.1, positions, channels, of_slabs, slab])?;
+        engine.launch(
+            "norm_slabs",
+            rows * slabs,
+            arguments![part, x.0, x.1, positions, channels, of_slabs, slab],
+        )?;
         let (groups, epsilon) = (int(self.groups), Argument::Float(self.epsilon));
         let arguments = arguments![statistics, part, positions, channels, of_slabs, slab, groups, epsilon];
         engine.launch("norm_statistics", rows, arguments)
@@ -176,8 +180,24 @@ impl Norm {
             "norm_back_slabs",
             images.rows * images.slabs(),
             arguments![
-                part, x.0, x.1, gy.0, gy.1, statistics, scale, bias, positions, channels, slabs, int(SLAB), groups,
-                swish, key, threshold, kept, first
+                part,
+                x.0,
+                x.1,
+                gy.0,
+                gy.1,
+                statistics,
+                scale,
+                bias,
+                positions,
+                channels,
+                slabs,
+                int(SLAB),
+                groups,
+                swish,
+                key,
+                threshold,
+                kept,
+                first
             ],
         )?;
         engine.launch(
@@ -189,8 +209,8 @@ impl Norm {
             "norm_back_apply",
             many,
             arguments![
-                gx.0, gx.1, x.0, x.1, gy.0, gy.1, statistics, back, scale, bias, image, shares, channels, groups,
-                swish, key, threshold, kept, first
+                gx.0, gx.1, x.0, x.1, gy.0, gy.1, statistics, back, scale, bias, image, shares, channels,
+                groups, swish, key, threshold, kept, first
             ],
         )?;
         let of_parameters = [&self.scale, &self.bias].map(Ghost::of);
@@ -199,7 +219,14 @@ impl Norm {
         engine.launch(
             "norm_back_parameters",
             blocks(self.channels),
-            arguments![gscale?.part(first, count), gbias?.part(first, count), part, int(images.rows), channels, slabs],
+            arguments![
+                gscale?.part(first, count),
+                gbias?.part(first, count),
+                part,
+                int(images.rows),
+                channels,
+                slabs
+            ],
         )
     }
 }

@@ -176,12 +176,17 @@ pub(super) struct Engine {
     blas: CudaBlas,
     kernels: HashMap<&'static str, CUfunction>,
     scratch: RefCell<Option<CudaSlice<f32>>>,
+    chunk: usize,
     // Dropped after what it holds.
-    module: Module,
+    _module: Module,
     handle: Arc<CudaDevice>,
 }
 
-/// A loaded module.
+/// The numbers that the images of a chunk take in scratch memory, unless `IDODE_CUDA_CHUNK` says how many: 64 MiB, of which a GPU's cache
+/// holds most.
+const CHUNK: usize = 16 << 20;
+
+/// A loaded module; its functions go with it.
 #[derive(Debug)]
 struct Module(CUmodule);
 
@@ -249,7 +254,20 @@ impl Engine {
             kernels.insert(*name, function.map_err(|error| words(&error))?);
         }
         let blas = CudaBlas::new(handle.clone()).map_err(|error| words(&error))?;
-        Ok(Self { blas, kernels, scratch: RefCell::new(None), module, handle })
+        let chunk = std::env::var("IDODE_CUDA_CHUNK").ok().and_then(|numbers| numbers.parse().ok());
+        Ok(Self {
+            blas,
+            kernels,
+            scratch: RefCell::new(None),
+            chunk: chunk.unwrap_or(CHUNK),
+            _module: module,
+            handle,
+        })
+    }
+
+    /// How many of `rows` images make a chunk, each of which takes `each` numbers in scratch memory.
+    pub(super) fn chunk(&self, each: usize, rows: usize) -> usize {
+        (self.chunk / each.max(1)).clamp(1, rows.max(1))
     }
 
     /// Launches a kernel of `blocks` blocks; none where there is nothing to do.
@@ -265,7 +283,10 @@ impl Engine {
     ) -> Result<(), CudaError> {
         let kinds = source::kernels().get(name);
         let given = arguments.iter().map(Argument::kind);
-        assert!(kinds.is_some_and(|kinds| kinds.iter().copied().eq(given)), "{name}: {kinds:?}, not {arguments:?}");
+        assert!(
+            kinds.is_some_and(|kinds| kinds.iter().copied().eq(given)),
+            "{name}: {kinds:?}, not {arguments:?}"
+        );
         if blocks == 0 {
             return Ok(());
         }
@@ -299,7 +320,10 @@ impl Engine {
             return Ok(());
         }
         for matrices in [&a, &b, &c] {
-            assert!(matrices.columns <= matrices.line && matrices.extent(batch) <= matrices.view.len, "{matrices:?}");
+            assert!(
+                matrices.columns <= matrices.line && matrices.extent(batch) <= matrices.view.len,
+                "{matrices:?}"
+            );
         }
         // SAFETY: all numbers lie within their views, as was just checked; the factors are read before the call returns. The transpose
         // of a row-major product is the column-major product of the transposes in the other order.

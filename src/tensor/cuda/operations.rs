@@ -3,8 +3,8 @@
 use super::launch::engine;
 use super::{attention, convolution, elementwise, group_norm, pointwise, update};
 use crate::tensor::{
-    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Preparation, compose,
-    dropout, portable, resample, reshape, update as portable_update,
+    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
+    Preparation, compose, dropout, portable, resample, reshape, update as portable_update,
 };
 use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 

@@ -2,7 +2,7 @@
 
 use super::convolution::{Image, add, sums};
 use super::group_norm::Images;
-use super::launch::{Matrices, View, arguments, Engine, element_blocks, index, int};
+use super::launch::{Engine, Matrices, View, arguments, element_blocks, index, int};
 use super::storage::{Ghost, done, output, take_tape, taken, view};
 use dfdx::prelude::*;
 use std::rc::Rc;

@@ -37,16 +37,15 @@ pub(super) fn kernels() -> &'static BTreeMap<&'static str, Vec<Kind>> {
 
 fn declaration(text: &'static str) -> Option<(&'static str, Vec<Kind>)> {
     let (name, rest) = text.split_once('(')?;
-    let kinds = rest.split_once(')')?.0.split(',').map(|parameter| {
-        match parameter.split_whitespace().next() {
+    let kinds =
+        rest.split_once(')')?.0.split(',').map(|parameter| match parameter.split_whitespace().next() {
             _ if parameter.contains('*') => Some(Kind::Address),
             Some("int") => Some(Kind::Int),
             Some("index") => Some(Kind::Index),
             Some("bits") => Some(Kind::Bits),
             Some("float") => Some(Kind::Float),
             _ => None,
-        }
-    });
+        });
     Some((name.trim(), kinds.collect::<Option<_>>()?))
 }
 

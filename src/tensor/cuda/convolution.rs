@@ -114,7 +114,7 @@ impl Sizes {
             let of = arguments![
                 v,
                 *x,
-                index(tiles),
+                int(tiles),
                 height,
                 width,
                 down,
@@ -378,7 +378,7 @@ fn outputs(
             terms.bias,
             terms.shift,
             terms.residual,
-            index(tiles),
+            int(tiles),
             height,
             width,
             down,
@@ -437,7 +437,7 @@ fn backward<const N: usize>(
                 let inputs: Vec<View> = prepared.iter().map(|x| x[i]).collect();
                 sizes.transform(engine, images.len(), &inputs, channels, v)?;
                 let [height, width, down, across] = sizes.shape();
-                let of = arguments![e, gy, index(tiles), height, width, down, across, int(out)];
+                let of = arguments![e, gy, int(tiles), height, width, down, across, int(out)];
                 engine.launch("winograd_gradient", blocks(tiles * out), of)?;
                 let product = [of_tiles.turned(), Matrices::full(e, tiles, out)];
                 engine.product(POINTS, 1.0, product, kept, Matrices::full(gu, channels, out))?;

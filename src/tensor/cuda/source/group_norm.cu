@@ -266,14 +266,15 @@ KERNEL norm_back_parameters(float *gscale, float *gbias, const float *part, int 
   PHASE {
     int c = BLOCK * THREADS + thread;
     if (c < channels) {
-      float scale = gscale[c], bias = gbias[c];
+      float scale = 0.0f, bias = 0.0f;
       for (int row = 0; row < rows; ++row) {
         const float *own = part + ((index)row * slabs * channels + c) * BACK;
         scale += own[1] + own[4];
         bias += own[0];
       }
-      gscale[c] = scale;
-      gbias[c] = bias;
+      // One after the other: both may be the gradient of one tensor.
+      gscale[c] += scale;
+      gbias[c] += bias;
     }
   }
 }

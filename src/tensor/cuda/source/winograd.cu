@@ -61,26 +61,25 @@ DEVICE void taps_transpose(const float *u, int stride, float *to) {
 
 // A thread's tile and channel, and the image, line and column of the tile's first output.
 struct place {
-  index tile;
-  int channel, image, line, column;
+  int tile, channel, image, line, column;
 };
 
-DEVICE struct place place_of(index i, int channels, int down, int across) {
+DEVICE struct place place_of(int i, int channels, int down, int across) {
   struct place at;
-  at.channel = (int)(i % channels);
+  at.channel = i % channels;
   at.tile = i / channels;
-  at.image = (int)(at.tile / (down * across));
-  int own = (int)(at.tile % (down * across));
+  at.image = at.tile / (down * across);
+  int own = at.tile % (down * across);
   at.line = own / across * 4;
   at.column = own % across * 4;
   return at;
 }
 
 // v[point, tile, before + c] = B^T d B; a tile has `total` channels, of which x holds `channels`.
-KERNEL winograd_input(float *v, const float *x, index tiles, int height, int width, int down, int across, int channels, int total,
+KERNEL winograd_input(float *v, const float *x, int tiles, int height, int width, int down, int across, int channels, int total,
                       int before) {
   PHASE {
-    index i = (index)BLOCK * THREADS + thread;
+    int i = BLOCK * THREADS + thread;
     if (i < tiles * channels) {
       struct place at = place_of(i, channels, down, across);
       const float *own = x + (index)at.image * height * width * channels + at.channel;
@@ -94,7 +93,7 @@ KERNEL winograd_input(float *v, const float *x, index tiles, int height, int wid
       }
       // Columns as rows of `half`: half[b][p] = (B^T d)[p][b].
       UNROLL for (int b = 0; b < 6; ++b) input_map(d + b, 6, half + b * 6);
-      float *to = v + at.tile * total + before + at.channel;
+      float *to = v + (index)at.tile * total + before + at.channel;
       UNROLL for (int p = 0; p < 6; ++p) {
         float line[6];
         input_map(half + p, 6, line);
@@ -127,13 +126,13 @@ KERNEL winograd_weights(float *u, const float *weight, int channels, int out, in
 
 // y (+)= A^T m A + bias + shift of the row + residual, each of which may be absent. m has `total` channels, of which those from
 // `before` on go to y.
-KERNEL winograd_output(float *y, const float *m, const float *bias, const float *shift, const float *residual, index tiles, int height,
+KERNEL winograd_output(float *y, const float *m, const float *bias, const float *shift, const float *residual, int tiles, int height,
                        int width, int down, int across, int channels, int total, int before, int add) {
   PHASE {
-    index i = (index)BLOCK * THREADS + thread;
+    int i = BLOCK * THREADS + thread;
     if (i < tiles * channels) {
       struct place at = place_of(i, channels, down, across);
-      const float *own = m + at.tile * total + before + at.channel;
+      const float *own = m + (index)at.tile * total + before + at.channel;
       float d[36], half[24];
       UNROLL for (int p = 0; p < 36; ++p) d[p] = own[(index)p * tiles * total];
       UNROLL for (int b = 0; b < 6; ++b) output_map(d + b, 6, half + b * 4);
@@ -157,9 +156,9 @@ KERNEL winograd_output(float *y, const float *m, const float *bias, const float 
 }
 
 // e[point, tile, o] = A gy A^T.
-KERNEL winograd_gradient(float *e, const float *gy, index tiles, int height, int width, int down, int across, int out) {
+KERNEL winograd_gradient(float *e, const float *gy, int tiles, int height, int width, int down, int across, int out) {
   PHASE {
-    index i = (index)BLOCK * THREADS + thread;
+    int i = BLOCK * THREADS + thread;
     if (i < tiles * out) {
       struct place at = place_of(i, out, down, across);
       const float *own = gy + (index)at.image * height * width * out + at.channel;
@@ -172,7 +171,7 @@ KERNEL winograd_gradient(float *e, const float *gy, index tiles, int height, int
         }
       }
       UNROLL for (int b = 0; b < 4; ++b) output_transpose(d + b, 4, half + b * 6);
-      float *to = e + at.tile * out + at.channel;
+      float *to = e + (index)at.tile * out + at.channel;
       UNROLL for (int p = 0; p < 6; ++p) {
         float line[6];
         output_transpose(half + p, 6, line);

@@ -255,10 +255,11 @@ fn source() -> String {
 fn kernels_agree_with_nvrtc_for_every_card() {
     const CARDS: [&str; 5] = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90"];
     let name = "kernels_agree_with_nvrtc_for_every_card";
-    if std::env::var_os("IDODE_MEMORY_DRIVER").is_some() {
-        // What stands for NVRTC here comes first on the path; a process without it sees NVIDIA's, if there is one.
+    if let Some(driver) = std::env::var_os("IDODE_MEMORY_DRIVER") {
+        // A process whose path does not lead to what stands for NVRTC here sees NVIDIA's, if there is one.
         let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-        let path = std::env::join_paths(std::env::split_paths(&path).skip(1)).unwrap();
+        let others = std::env::split_paths(&path).filter(|folder| *folder != driver);
+        let path = std::env::join_paths(others).unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
             .args([name, "--exact", "--nocapture"])
             .env_remove("IDODE_MEMORY_DRIVER")
@@ -266,7 +267,7 @@ fn kernels_agree_with_nvrtc_for_every_card() {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&child.stdout);
-        print!("{}", text.lines().filter(|line| line.contains("NVRTC")).map(|line| format!("{line}\n")).collect::<String>());
+        text.lines().filter(|line| line.contains("NVRTC")).for_each(|line| println!("{line}"));
         assert!(child.status.success(), "{text} {}", String::from_utf8_lossy(&child.stderr));
         return;
     }

@@ -293,7 +293,10 @@ impl Engine {
         let Some(kernel) = self.kernels.get(name) else { panic!("no kernel {name}") };
         let grid = (count(blocks) as u32, 1, 1);
         // A kernel numbers its threads by an `int` where it has one thread an item.
-        assert!(blocks <= i32::MAX as usize / THREADS || !name.starts_with("winograd"), "{name}: {blocks} blocks");
+        assert!(
+            blocks <= i32::MAX as usize / THREADS || !name.starts_with("winograd"),
+            "{name}: {blocks} blocks"
+        );
         let stream = *self.handle.cu_stream();
         self.handle.bind_to_thread().map_err(CudaError::Driver)?;
         let mut pointers: Vec<*mut c_void> = arguments.iter_mut().map(Argument::pointer).collect();

@@ -15,6 +15,8 @@ use std::process::Command;
 /// Rounding of `f32` in sums, and in Winograd's transforms.
 const SUMS: f64 = 1e-5;
 const WINOGRAD: f64 = 1e-4;
+/// Two roundings of `f32`: of a factor, and of its product.
+const ROUNDINGS: f64 = f32::EPSILON as f64;
 
 /// The device, if it has the kernels: a device of host memory has them where a C compiler is.
 fn device() -> Option<Cuda> {
@@ -136,7 +138,7 @@ fn attentions_agree() {
 #[test]
 fn masks_and_other_resolutions_agree() {
     let case = (1usize..40, 1usize..700, any::<u64>(), 0.0..0.9);
-    agree("dropout", 1e-7, 8, case, |device, (rows, columns, seed, rate)| {
+    agree("dropout", ROUNDINGS, 8, case, |device, (rows, columns, seed, rate)| {
         difference!(masked(device, rows, columns, seed, rate))
     });
     let case = (sizes(), [2usize..14, 2usize..14], any::<bool>());
@@ -234,12 +236,10 @@ fn bits_do_not_depend_on_the_run_or_the_order_of_threads() {
         .env(CHILD, "reversed")
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&child.stdout);
-    assert!(
-        text.contains(&format!("digest {found:016x}")),
-        "{found:016x}: {text} {}",
-        String::from_utf8_lossy(&child.stderr)
-    );
+    let [text, errors] = [&child.stdout, &child.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(text.contains(&format!("digest {found:016x}")), "{found:016x}: {text} {errors}");
+    // Where the kernels cannot be had, a line says so, and every test here would compare the portable operations with themselves.
+    assert!(!errors.contains("portable operations"), "{errors}");
 }
 
 /// The text of the kernels, in the order of `src/tensor/cuda/source.rs`.

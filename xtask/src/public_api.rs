@@ -77,6 +77,8 @@ fn listing(cargo: &OsString) -> Result<Option<String>, String> {
 /// The library's documentation as JSON.
 fn json(cargo: &OsString) -> Result<PathBuf, String> {
     let own = env::current_exe().map_err(|error| error.to_string())?;
+    // Another check may have built this program again; Linux then calls the file that runs deleted, and the new one is in its place.
+    let own = own.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
     let rustdoc = env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
     let status = Command::new(cargo)
         .args(["doc", "--quiet", "--package", "idode", "--lib", "--no-deps", "--features", "testkit"])

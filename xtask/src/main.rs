@@ -8,6 +8,7 @@ mod gpu_check;
 mod guide;
 mod memory;
 mod public_api;
+mod target;
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -3,9 +3,9 @@
 //! Scores live in scratch memory, and the backward pass makes them again. With the names of `cpu::attention` and
 //! `cpu::attention_jvp`, whose equations these are.
 
-use super::convolution::Room;
 use super::group_norm::with_tape;
 use super::launch::{Engine, Matrices, View, arguments, int};
+use super::scratch::Room;
 use super::storage::{Ghost, Store, done, output, take_tape, taken, view};
 use dfdx::prelude::*;
 use std::ops::Range;

@@ -4,10 +4,12 @@
 //! call of cuBLAS, and the outputs transformed back with bias, shift and residual. Nothing but the outputs leaves the scratch memory; the
 //! backward pass makes the rest again. The gradient of the inputs is the convolution of the output's with the taps in reverse.
 
-use super::group_norm::{Images, Mask, Norm, SLAB, Streams, streams, with_tape};
-use super::launch::{Argument, Engine, Matrices, View, arguments, blocks, element_blocks, flag, index, int};
-use super::storage::{Ghost, Store, done, output, take_tape, taken, view};
-use crate::tensor::{DropoutKey, ImageBatch};
+use super::group_norm::{Images, Mask, Norm, Streams, streams, with_tape};
+use super::launch::{Argument, Engine, Matrices, View, arguments, blocks, flag, int};
+use super::scratch::Room;
+use super::storage::{Ghost, Image, Store, done, output, take_tape, taken, view};
+use super::sums::{add, sums};
+use crate::tensor::DropoutKey;
 use dfdx::prelude::*;
 use std::ops::Range;
 use std::rc::Rc;
@@ -16,8 +18,6 @@ use std::rc::Rc;
 const POINTS: usize = 36;
 /// The positions of an output tile along a side.
 const OUT: usize = 4;
-/// A batch of images of a shape that is known at run time only.
-pub(super) type Image<T> = Tensor<ImageBatch<usize, usize, usize>, f32, Cuda, T>;
 
 /// The convolution and what comes before it.
 pub(super) struct Layer {
@@ -28,20 +28,6 @@ pub(super) struct Layer {
     /// The norm of each input, if there are any.
     pub(super) norms: Option<Vec<Norm>>,
     pub(super) dropout: Option<DropoutKey>,
-}
-
-/// Room in scratch memory, from which pieces are cut.
-pub(super) struct Room(View, usize);
-
-impl Room {
-    pub(super) fn new(view: View) -> Self {
-        Self(view, 0)
-    }
-
-    pub(super) fn cut(&mut self, len: usize) -> View {
-        self.1 += len;
-        self.0.part(self.1 - len, len)
-    }
 }
 
 /// A layer's sizes, and how the batch is split.
@@ -222,71 +208,12 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cuda> + 'static>(
             for (residual, gy) in residual.iter().flatten().zip(gys) {
                 add(&engine, residual.gradient(store)?, gy)?;
             }
-            sum_positions(&engine, &sizes, gys[0], (&shift, &layer.bias), store)?;
+            let images = Images { rows: sizes.rows, positions: sizes.positions() };
+            sums(&engine, images, sizes.out, gys[0], (&shift, &layer.bias), store)?;
             backward(&engine, &sizes, &layer, (&xs, &ghosts), gys, store)
         });
     }
     with_tape(ys, tape)
-}
-
-/// `y += x`.
-pub(super) fn add(engine: &Engine, y: View, x: View) -> Result<(), CudaError> {
-    let [key, threshold, kept, first] = Mask::new(None, 0).arguments();
-    let count = x.len();
-    engine.launch(
-        "masked",
-        element_blocks(count),
-        arguments![y.part(0, count), x, index(count), key, threshold, kept, first, flag(true)],
-    )
-}
-
-/// Adds the sums over positions to the gradient of the shift, and those of all rows to that of the bias.
-fn sum_positions(
-    engine: &Engine,
-    sizes: &Sizes,
-    gy: View,
-    to: (&Option<Ghost>, &Option<Tensor<(usize,), f32, Cuda>>),
-    store: &mut Store,
-) -> Result<(), CudaError> {
-    sums(engine, Images { rows: sizes.rows, positions: sizes.positions() }, sizes.out, gy, to, store)
-}
-
-/// See [`sum_positions`].
-pub(super) fn sums(
-    engine: &Engine,
-    images: Images,
-    out: usize,
-    gy: View,
-    (shift, bias): (&Option<Ghost>, &Option<Tensor<(usize,), f32, Cuda>>),
-    store: &mut Store,
-) -> Result<(), CudaError> {
-    if shift.is_none() && bias.is_none() {
-        return Ok(());
-    }
-    let Images { rows, positions } = images;
-    let slabs = images.slabs();
-    engine.scratch(rows * out * (slabs + 1), |room| {
-        let mut room = Room::new(room);
-        let (part, row) = (room.cut(rows * slabs * out), room.cut(rows * out));
-        let [channels, of_slabs] = [out, slabs].map(int);
-        engine.launch(
-            "sum_slabs",
-            rows * slabs,
-            arguments![part, gy, int(positions), channels, of_slabs, int(SLAB)],
-        )?;
-        let count = rows * out;
-        let of = arguments![row, part, index(count), of_slabs, channels, flag(false)];
-        engine.launch("sum_inner", element_blocks(count), of)?;
-        if let Some(shift) = shift {
-            add(engine, shift.gradient(store)?, row)?;
-        }
-        if let Some(bias) = bias {
-            let to = Ghost::of(bias).gradient(store)?;
-            let of = arguments![to, row, index(out), int(rows), channels, flag(true)];
-            engine.launch("sum_inner", element_blocks(out), of)?;
-        }
-        Ok(())
-    })
 }
 
 type Added<'a, const N: usize> =
@@ -310,9 +237,8 @@ fn forward<const N: usize>(
         weights(engine, sizes, view(&layer.weight), u, false)?;
         let (v, m) = (room.cut(POINTS * tiles * channels), room.cut(POINTS * tiles * out));
         let work = room.cut(norms);
-        let start = room.1;
         for images in sizes.chunks() {
-            room.1 = start;
+            let mut room = room;
             let prepared = layer.prepare(engine, sizes, &images, xs, (&mut room, work))?;
             let tiles = sizes.tiles(images.len());
             for (i, y) in ys.iter().enumerate() {
@@ -420,9 +346,9 @@ fn backward<const N: usize>(
         weights(engine, sizes, view(&layer.weight), turned, true)?;
         let (v, e) = (room.cut(POINTS * tiles * channels), room.cut(POINTS * tiles * out));
         let work = room.cut(norms);
-        let (start, mut kept) = (room.1, 0.0);
+        let mut kept = 0.0;
         for images in sizes.chunks() {
-            room.1 = start;
+            let mut room = room;
             let prepared = layer.prepare(engine, sizes, &images, xs, (&mut room, work))?;
             let part = |gx: &[View; N], channels: usize| gx.map(|gx| sizes.part(&images, gx, channels));
             let gxs: Vec<[View; N]> = gxs.iter().zip(&sizes.widths).map(|(gx, c)| part(gx, *c)).collect();

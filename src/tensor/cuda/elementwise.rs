@@ -1,9 +1,8 @@
 //! Dropout, and images at half and at double resolution: `source/elementwise.cu`.
 
-use super::convolution::Image;
 use super::group_norm::Mask;
 use super::launch::{Argument, Engine, View, arguments, element_blocks, flag, index, int};
-use super::storage::{Ghost, done, output, take_tape, taken, view};
+use super::storage::{Ghost, Image, done, output, take_tape, taken, view};
 use crate::tensor::DropoutKey;
 use dfdx::prelude::*;
 use std::rc::Rc;

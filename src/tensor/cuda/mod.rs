@@ -106,8 +106,10 @@ mod group_norm;
 mod launch;
 mod operations;
 mod pointwise;
+mod scratch;
 mod source;
 mod storage;
+mod sums;
 mod update;
 
 use dfdx::prelude::{Cuda, Storage};

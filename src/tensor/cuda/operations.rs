@@ -1,6 +1,7 @@
 //! [`Kernels`] of `f32` on CUDA: own kernels where a device has them, and the portable operations where not.
 
 use super::launch::engine;
+use super::storage::Image;
 use super::{attention, convolution, elementwise, group_norm, pointwise, update};
 use crate::tensor::{
     AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
@@ -12,9 +13,7 @@ type Images<H, W, C, T> = Tensor<ImageBatch<H, W, C>, f32, Cuda, T>;
 type Tokens<T> = Tensor<(usize, usize, usize), f32, Cuda, T>;
 
 /// The same images with a shape that is known at run time only: the operations are compiled once.
-fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cuda> + 'static>(
-    x: Images<H, W, C, T>,
-) -> convolution::Image<T> {
+fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cuda> + 'static>(x: Images<H, W, C, T>) -> Image<T> {
     let (rows, height, width, channels) = *x.shape();
     reshape(x, (rows, height.size(), width.size(), channels.size()))
 }

@@ -1,9 +1,9 @@
 //! 1x1 convolution: products of cuBLAS with the images as they lie, added to bias, shift and residual.
 
-use super::convolution::{Image, add, sums};
 use super::group_norm::Images;
 use super::launch::{Engine, Matrices, View, arguments, element_blocks, index, int};
-use super::storage::{Ghost, done, output, take_tape, taken, view};
+use super::storage::{Ghost, Image, done, output, take_tape, taken, view};
+use super::sums::{add, sums};
 use dfdx::prelude::*;
 use std::rc::Rc;
 

@@ -5,10 +5,13 @@
 //! buffer is public.
 
 use super::launch::View;
-use crate::tensor::reshape;
+use crate::tensor::{ImageBatch, reshape};
 use cudarc::driver::{DevicePtr, DeviceSlice};
 use dfdx::prelude::*;
 use std::fmt::{self, Debug, Write};
+
+/// A batch of images of a shape that is known at run time only.
+pub(super) type Image<T> = Tensor<ImageBatch<usize, usize, usize>, f32, Cuda, T>;
 
 /// Keeps what is written until it holds the address and the length.
 #[derive(Default)]

@@ -29,6 +29,7 @@ mod limits;
 mod named;
 mod network;
 mod objective;
+pub(crate) mod ser;
 mod source;
 mod stage;
 mod table;
@@ -186,9 +187,7 @@ impl Recipe {
     /// As [`check`](Self::check).
     pub fn to_toml(&self) -> Result<String> {
         self.check()?;
-        let text = toml::to_string(self).map_err(|error| {
-            Error::value("recipe", error.to_string().replace('\n', " "), "values that TOML can hold")
-        })?;
+        let text = ser::to_text(self)?;
         let unnamed: Vec<String> =
             self.unnamed().into_iter().map(|(key, of)| format!("{key} ({})", printable(&of))).collect();
         Ok(match &unnamed[..] {

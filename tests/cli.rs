@@ -10,6 +10,9 @@ mod checkpointed_blocks;
 mod compare;
 #[path = "cli/diverging.rs"]
 mod diverging;
+#[cfg(unix)]
+#[path = "cli/evaluations.rs"]
+mod evaluations;
 #[path = "cli/exchange.rs"]
 mod exchange;
 #[path = "cli/longer.rs"]

@@ -48,6 +48,8 @@ pub fn run(registry: Registry) -> ExitCode {
     let done = work();
     match done {
         Ok(exit) => exit.into(),
+        // Whoever was interrupted has said so.
+        Err(Error::Interrupted) => Exit::Interrupted.into(),
         Err(error) => {
             complain(&error.to_string());
             Exit::of(&error).into()

@@ -12,6 +12,7 @@
 //! | `names` | the name that a typed part has in a registry, found by what it does |
 //! | `training` | the loop: stages, checkpoints, resumption |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
+//! | `journal`, `others` | an evaluation that goes on from its records; data that are not the run's own |
 //! | `stage`, `samples` | what follows a stage and training |
 //! | `data` | the rows that a recipe names |
 //!
@@ -26,11 +27,13 @@ mod compose;
 mod data;
 mod destination;
 mod evaluate;
+mod journal;
 mod ladder;
 mod learners;
 mod measure;
 mod names;
 mod objective;
+mod others;
 mod parts;
 mod sample_densities;
 mod samples;
@@ -166,11 +169,13 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// What follows training.
     fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
+        let lock = journal::waited_for(run, observer)?;
         let outcome = self.measured(
             run,
             Asked::default(),
             &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
         )?;
+        drop(lock);
         self.draw_samples(run, &Wanted::default(), observer)?;
         Ok(outcome)
     }

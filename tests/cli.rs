@@ -73,7 +73,7 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
             if path.is_dir() {
                 folders.push(path.clone());
             }
-            if !path.ends_with(".lock") {
+            if !path.to_string_lossy().ends_with(".lock") {
                 found.insert(path, bytes);
             }
         }

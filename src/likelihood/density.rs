@@ -67,7 +67,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         };
         let draws = self.draws * self.importance_samples;
         let Each { rows, take } = each;
-        self.solve_draws(level.gamma(), (rows, draws), &draw, &mut |found| {
+        self.solve_draws(level.gamma(), (rows, draws, self.conditioning), &draw, &mut |found| {
             let record = |(row, solved): &(usize, Vec<Solved>)| {
                 let (record, nats) = self.record(*row, solved, &[]);
                 ImageRecord { nats_per_row: Some(nats), ..record }

@@ -77,7 +77,8 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         };
         let per_image = draws + usize::from(self.measures_probes());
         let Each { rows, take } = each;
-        self.solve_draws(dequantizer.level().gamma(), (rows, per_image), &draw, &mut |found| {
+        let chosen = (rows, per_image, self.conditioning);
+        self.solve_draws(dequantizer.level().gamma(), chosen, &draw, &mut |found| {
             let record = |(image, solved): &(usize, Vec<Solved>)| {
                 let (own, again) = solved.split_at(draws);
                 self.record(*image, own, again).0

@@ -1,7 +1,8 @@
 //! The draws of rows, solved.
 
 use super::Evaluator;
-use super::flow::RowDensity;
+use super::flow::{Conditioning, RowDensity};
+use super::turns::{Queue, Waiting};
 use crate::divergence::ProbeSeed;
 use crate::error::Result;
 use crate::level::Gamma;
@@ -9,6 +10,7 @@ use crate::nn::{Jvp, conditions_of};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::tensor::{Kernels, Real};
+use std::collections::BTreeMap;
 
 /// One draw of one row.
 #[derive(Clone, Debug)]
@@ -37,45 +39,65 @@ impl Solved {
 impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
     Evaluator<'_, E, D, N, S, P>
 {
-    /// Solves `each` draws of every one of `rows` from a level on; `done` gets rows that are complete, each with its draws in order.
+    /// Solves `each` draws of every one of `rows`, under the conditioning of all rows, from a level on: each takes the place of one that is
+    /// done. `done` gets rows that are complete, each with its draws in order.
     ///
     /// # Errors
     /// A solver that cannot take these steps, and those of `done`.
     pub(super) fn solve_draws(
         &self,
         from: Gamma,
-        (rows, each): (&[usize], usize),
+        (rows, each, conditioning): (&[usize], usize, Conditioning<'_>),
         draw: &dyn Fn(usize, usize) -> Draw,
         done: &mut dyn FnMut(&[(usize, Vec<Solved>)]) -> Result<()>,
     ) -> Result<()> {
-        let batch = self.flow.batch();
         let conditions = self.flow.network().conditions();
-        let mut solved: Vec<Solved> = Vec::with_capacity(batch + each);
-        let mut complete = 0;
-        for first in (0..rows.len() * each).step_by(batch) {
-            let block = first..(rows.len() * each).min(first + batch);
-            let own: Vec<usize> = block.clone().map(|pair| rows[pair / each]).collect();
-            let draws = block.zip(&own).map(|(pair, &row)| draw(row, pair % each));
-            let (mut z, mut prices, mut seeds) = (Vec::new(), Vec::new(), Vec::new());
-            for draw in draws {
-                z.extend(draw.z);
-                prices.push(draw.price);
-                seeds.push(draw.seed);
+        let given = |row| conditioning.map(|all| conditions_of(all, conditions, &[row]));
+        let (begun, next) = (BTreeMap::new(), 0);
+        let mut queue = Draws { rows, each, draw, given: &given, next, begun, done };
+        self.flow.log_density_in_turns(&mut queue, from, &self.divergence)
+    }
+}
+
+/// The draws of rows, as they wait and as they are done.
+struct Draws<'d> {
+    rows: &'d [usize],
+    each: usize,
+    draw: &'d dyn Fn(usize, usize) -> Draw,
+    given: &'d dyn Fn(usize) -> Option<Vec<f64>>,
+    next: usize,
+    /// The price of each draw of a row that is begun, and what was found of it.
+    begun: BTreeMap<usize, Vec<(f64, Option<RowDensity>)>>,
+    done: &'d mut dyn FnMut(&[(usize, Vec<Solved>)]) -> Result<()>,
+}
+
+impl Queue for Draws<'_> {
+    fn waiting(&self) -> usize {
+        self.rows.len() * self.each - self.next
+    }
+
+    fn next(&mut self) -> Waiting {
+        let (at, number) = (self.next / self.each, self.next % self.each);
+        self.next += 1;
+        let row = self.rows[at];
+        let Draw { z, price, seed } = (self.draw)(row, number);
+        self.begun.entry(at).or_default().push((price, None));
+        Waiting { z, seed, conditioning: (self.given)(row) }
+    }
+
+    fn done(&mut self, found: &[(usize, RowDensity)]) -> Result<()> {
+        let mut complete = Vec::new();
+        for &(place, density) in found {
+            let (at, number) = (place / self.each, place % self.each);
+            let Some(draws) = self.begun.get_mut(&at) else { continue };
+            draws[number].1 = Some(density);
+            let solved = draws.iter().map(|(price, density)| Some(Solved { price: *price, density: (*density)? }));
+            let solved: Option<Vec<Solved>> = solved.collect();
+            if let Some(solved) = solved.filter(|solved| solved.len() == self.each) {
+                complete.push((self.rows[at], solved));
+                self.begun.remove(&at);
             }
-            let given = self.conditioning.map(|all| conditions_of(all, conditions, &own));
-            let densities = self.flow.log_density(z, from, &self.divergence, &seeds, given.as_deref())?;
-            solved
-                .extend(prices.into_iter().zip(densities).map(|(price, density)| Solved { price, density }));
-            let whole = solved.len() / each;
-            let found: Vec<(usize, Vec<Solved>)> = solved
-                .chunks_exact(each)
-                .zip(&rows[complete..])
-                .map(|(own, &row)| (row, own.to_vec()))
-                .collect();
-            solved.drain(..whole * each);
-            complete += whole;
-            done(&found)?;
         }
-        Ok(())
+        (self.done)(&complete)
     }
 }

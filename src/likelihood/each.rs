@@ -59,7 +59,8 @@ impl SoFar {
             self.values += 1;
             self.sum += value;
         }
-        progress.advance_or_end(self.done, Some(self.sum / self.values as f64))
+        let mean = (self.values > 0).then(|| self.sum / self.values as f64);
+        progress.advance_or_end(self.done, mean)
     }
 }
 

@@ -26,6 +26,7 @@ mod immse;
 mod records;
 mod seeds;
 mod state;
+mod turns;
 mod vlb;
 
 pub use density::DensityRows;

@@ -159,13 +159,11 @@ impl RecordsLog {
             read => read.map_err(Error::io(path, "read"))?,
         };
         let stored = Stored::read(path, &bytes)?;
+        // What has ended has been put where it belongs.
+        let stored = stored.filter(|stored| !stored.finished);
         let other = stored.as_ref().and_then(|stored| stored.header.difference(header));
         let said = other.map(|what| format!("{}: records of another {what}: begun anew", path.display()));
-        let kept = stored.filter(|stored| {
-            said.is_none()
-                && stored.header.shard == header.shard
-                && (!stored.finished || header.shard.is_some())
-        });
+        let kept = stored.filter(|stored| said.is_none() && stored.header.shard == header.shard);
         let Some(Stored { rows, whole, .. }) = kept else {
             write_atomically(path, &lines(path, header, &Rows::new())?)?;
             let log = Self { path: path.to_owned(), rows: Rows::new(), file: Appended::open(path)? };

@@ -22,7 +22,7 @@ use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -67,9 +67,9 @@ fn main() -> Result<()> {
     let network = StaticUNet::<8, 8, 1, 32, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let times = Stratified(Importance::for_weight(range, diffusion.weight_density())?);
     let rate = Rate { peak: 4e-3, warmup: 20, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
-    let optimizer = AdamWSettings { ema: 0.99, ..AdamWSettings::default() };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer };
-    let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
+    let optimizer = AdamWConfig { ema: 0.99, ..AdamWConfig::default() };
+    let config = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
+    let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, config);
     let mut order = Shuffle::new(train.images(), 0)?;
     for step in 1..=STEPS {
         let rows: Vec<u16> = train.batch(&order.next_batch(64))?;

@@ -28,10 +28,11 @@ pub mod model;
 pub mod nn;
 #[macro_use]
 pub mod number;
+pub mod commands;
 pub mod objective;
 pub mod parameterization;
-pub mod picture;
 pub mod pixels;
+pub mod plot;
 pub mod prelude;
 pub mod progress;
 pub mod registry;
@@ -45,4 +46,3 @@ pub mod tensor;
 pub mod testkit;
 pub mod time;
 pub mod train;
-pub mod work;

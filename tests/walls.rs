@@ -50,10 +50,10 @@ const WITHOUT_DFDX: &[&str] = &[
 ];
 
 /// The rooms that know names: of built-ins, of recipes, of a run's files. (The kit composes built-ins by name.)
-const OF_NAMES: &[&str] = &["cli", "config", "experiment", "registry", "run", "model", "testkit", "work"];
+const OF_NAMES: &[&str] = &["cli", "config", "experiment", "registry", "run", "model", "testkit", "commands"];
 
 /// The outer rooms from the lowest: none names one above it.
-const STAIRS: &[&str] = &["config", "registry", "run", "model", "experiment", "work", "cli"];
+const STAIRS: &[&str] = &["config", "registry", "run", "model", "experiment", "commands", "cli"];
 
 /// A path in the code of a room.
 struct Mention {
@@ -155,7 +155,7 @@ fn files_are_short_and_unsafe_code_has_one_room() {
     }
 }
 
-/// What is written goes through one room, so that a test can make any of it fail: see `files::faults`.
+/// What is written goes through one room, so that a test can make any of it fail: see `files::fault_injection`.
 #[test]
 fn files_are_written_in_one_room() {
     const WRITES: [&str; 9] = [

@@ -13,9 +13,9 @@ use crate::result::{DataRecord, Outcome, StageRecord};
 use crate::run::{Evaluated, Heeded, Observer, Place, RecordsLog, RunFolder, Shard};
 use std::path::{Path, PathBuf};
 
-/// What an evaluation is asked for beside what the recipe says.
+/// Options of an evaluation beside what the recipe says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Asked {
+pub struct EvaluateOptions {
     /// Whether each estimate's error is taken apart: see [`budget`](crate::budget).
     pub budget: bool,
     /// The total error, in an estimate's unit, that images, draws and probes are spent on to reach it.
@@ -31,21 +31,21 @@ impl<D: ComputeDevice> Experiment<D> {
     /// # Errors
     /// A run without a checkpoint that can be used, or that another process measures.
     pub fn evaluate(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        self.evaluate_with(run, Asked::default(), observer)
+        self.evaluate_with(run, EvaluateOptions::default(), observer)
     }
 
-    /// [`evaluate`](Self::evaluate), with what is asked for beside what the recipe says.
+    /// [`evaluate`](Self::evaluate), with options beside what the recipe says.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
     pub fn evaluate_with(
         &self,
         run: &RunFolder,
-        asked: Asked,
+        options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         let _lock = run.place().lock()?;
-        self.resolved()?.measured(run, asked, &mut Heeded::new(observer))
+        self.resolved()?.measured(run, options, &mut Heeded::new(observer))
     }
 
     /// Measures a part of the held-out rows, into a file of records that [`merge`](Self::merge) joins with the others'; gives its path. It has
@@ -85,7 +85,7 @@ impl<D: ComputeDevice> Experiment<D> {
         let parts = if parts.is_empty() { run.shards()? } else { parts.to_vec() };
         let header = (&subject.header(&model, count)?, count);
         RecordsLog::merge(&subject.place.log(), header, &measure::names(&model)?, &parts)?;
-        ready.measured(run, Asked::default(), &mut Heeded::new(observer))
+        ready.measured(run, EvaluateOptions::default(), &mut Heeded::new(observer))
     }
 
     /// Measures images that are not the run's own, of its shape and levels, in a file or folder: writes `result.NAME.json` and the like into
@@ -98,7 +98,7 @@ impl<D: ComputeDevice> Experiment<D> {
         &self,
         run: &RunFolder,
         images: &Path,
-        asked: Asked,
+        options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<(Outcome, Place)> {
         let ready = self.resolved()?;
@@ -106,7 +106,7 @@ impl<D: ComputeDevice> Experiment<D> {
         let place = run.place_of_data(&rows.name().0);
         let _lock = place.lock()?;
         let subject = Subject { run, place, rows: &rows, shard: None };
-        let outcome = ready.outcome(&subject, asked, &mut Heeded::new(observer))?;
+        let outcome = ready.outcome(&subject, options, &mut Heeded::new(observer))?;
         Ok((outcome, subject.place))
     }
 
@@ -127,14 +127,14 @@ impl<D: ComputeDevice> Experiment<D> {
     pub(super) fn measured(
         &self,
         run: &RunFolder,
-        asked: Asked,
+        options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         let held_out = self.held_out()?;
         data::check_same(run, &held_out)?;
         data::passed_over(&held_out).iter().for_each(|said| observer.message(said));
         let subject = Subject { run, place: run.place(), rows: &held_out, shard: None };
-        self.outcome(&subject, asked, observer)
+        self.outcome(&subject, options, observer)
     }
 
     /// How many of some rows are measured.
@@ -143,16 +143,21 @@ impl<D: ComputeDevice> Experiment<D> {
     }
 
     /// Measures rows and writes what was found.
-    fn outcome(&self, subject: &Subject<'_>, asked: Asked, observer: &mut dyn Observer) -> Result<Outcome> {
+    fn outcome(
+        &self,
+        subject: &Subject<'_>,
+        options: EvaluateOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
         let recipe = self.recipe();
         let Subject { run, place, rows, .. } = subject;
-        let budget = recipe.evaluation.budget || asked.budget || asked.target.is_some();
+        let budget = recipe.evaluation.budget || options.budget || options.target.is_some();
         let model = self.trained(run)?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
         let count = self.count(rows);
         let measure = |model: &Model, count: usize, observer: &mut dyn Observer| {
             subject.measure(model, count, observer)
         };
-        let (found, count) = match asked.target {
+        let (found, count) = match options.target {
             None => (measure(&model, count, observer)?, count),
             Some(target) => target::reach(target, model.clone(), (count, rows.rows()), measure, observer)?,
         };

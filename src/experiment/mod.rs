@@ -3,14 +3,14 @@
 //! One engine behind both doors. An [`Experiment`] is a [`Recipe`], which has every number and every name of a run, and the parts that a
 //! program gives as types, which go before the names: a diffusion, a network, rows, objectives of any types, a time sampler, a solver, a
 //! divergence, dequantizers. `idode train` builds the same value from TOML, where every part is a name of a
-//! [`Registry`](crate::registry::Registry); nothing that it does is beyond a program's reach.
+//! [`Registry`]; nothing that it does is beyond a program's reach.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `compose` | the builder's methods |
 //! | `parts` | what data and networks may be |
 //! | `names` | the name that a typed part has in a registry, found by what it does |
-//! | `training` | the loop: stages, checkpoints, resumption |
+//! | `train`, `training` | a run from its beginning to its samples; the loop: stages, checkpoints, resumption |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
 //! | `journal`, `others` | an evaluation that goes on from its records; data that are not the run's own |
 //! | `stage`, `samples` | what follows a stage and training |
@@ -39,13 +39,14 @@ mod sample_densities;
 mod samples;
 mod stage;
 mod target;
+mod train;
 mod training;
 
 pub use data::resolved;
 pub(crate) use data::table;
-pub use destination::{Destination, Trained, Wanted};
-pub use evaluate::Asked;
-pub use objective::ByName;
+pub use destination::{Destination, SampleOptions, Trained};
+pub use evaluate::EvaluateOptions;
+pub(crate) use objective::ByName;
 pub use parts::{DataPart, NetworkPart};
 
 use crate::config::Recipe;
@@ -54,13 +55,11 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Parts, States};
 use crate::nn::DynNetwork;
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
-use crate::result::{Outcome, StageRecord};
-use crate::run::{Change, Curve, Found, Heeded, Observer, Observers, RunFolder};
+use crate::run::{Change, Heeded, Observer, RunFolder};
 use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use training::Training;
 
 /// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
 ///
@@ -71,7 +70,7 @@ use training::Training;
 ///
 /// # fn main() -> Result<()> {
 /// let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(17));
-/// let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+/// let fine_tuning = FirstOrder + 0.1 * SecondOrderTrace::default();
 /// let run = Experiment::new(Digits::default(), diffusion, Unet { width: 32, ..Unet::default() })
 ///     .stage(FirstOrder, Stage { steps: 2400, learning_rate: 4e-3, ..Stage::default() })
 ///     .stage(fine_tuning, Stage { steps: 400, learning_rate: 1e-3, ..Stage::default() })
@@ -116,70 +115,6 @@ impl<D: ComputeDevice> Experiment<D> {
         &self.parts.recipe
     }
 
-    /// Trains, evaluates the result and draws samples.
-    ///
-    /// # Errors
-    /// Parts, data or a folder that cannot be used: found before anything is written. A loss,
-    /// gradient or parameter that is not finite: the last good checkpoint is kept.
-    pub fn train(&self, destination: &Destination, observer: &mut dyn Observer) -> Result<Trained> {
-        let observer = &mut Heeded::new(observer) as &mut dyn Observer;
-        let ready = self.resolved()?;
-        let recipe = ready.recipe();
-        ready.check()?;
-        destination.check(recipe)?;
-        // What the end of the run needs is looked at before its beginning.
-        let (rows, held_out, warnings) = ready.load_both()?;
-        warnings.iter().for_each(|warning| observer.message(warning));
-        data::baseline(recipe, held_out.rows())?;
-        let network = ready.description()?;
-        let fingerprint = rows.fingerprint()?;
-        let (run, _lock, from) = match destination.change() {
-            None => {
-                if let Destination::Resume(path) = destination {
-                    let said = format!("{}: nothing had begun there: trains from the start", path.display());
-                    observer.message(&said);
-                }
-                let (run, lock) = RunFolder::create(destination.path(), recipe)?;
-                (run, lock, None)
-            }
-            Some(change) => {
-                let lock = RunFolder::open(destination.path())?.lock()?;
-                let run = RunFolder::resume(destination.path(), recipe, change)?;
-                let from = Found::newest(&run)?;
-                from.check(recipe, &network, &fingerprint)?;
-                data::check_same(&run, &held_out)?;
-                StageRecord::read(&run.stages())?;
-                run.write_recipe()?;
-                (run, lock, Some(from))
-            }
-        };
-        drop(held_out);
-        let (run, rows) = (&run, &rows);
-        let training = Training { experiment: &ready, run, rows, network, fingerprint, from, observer };
-        let ended = training.run()?;
-        if ended.early {
-            return Ok(Trained::Interrupted { step: ended.step });
-        }
-        match ready.finish(run, observer) {
-            Ok(outcome) => Ok(Trained::Finished(outcome)),
-            Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What follows training.
-    fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let lock = journal::waited_for(run, observer)?;
-        let outcome = self.measured(
-            run,
-            Asked::default(),
-            &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
-        )?;
-        drop(lock);
-        self.draw_samples(run, &Wanted::default(), observer)?;
-        Ok(outcome)
-    }
-
     /// The folder of this run, which has been trained there.
     ///
     /// # Errors
@@ -201,25 +136,35 @@ impl<D: ComputeDevice> Experiment<D> {
     /// # Errors
     /// A run without a checkpoint that can be used, or whose folder another process writes in; conditions that the model does
     /// not have.
-    pub fn sample(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+    pub fn sample(
+        &self,
+        run: &RunFolder,
+        options: &SampleOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
         let _lock = run.lock()?;
-        self.resolved()?.draw_samples(run, wanted, &mut Heeded::new(observer))
+        self.resolved()?.draw_samples(run, options, &mut Heeded::new(observer))
     }
 
-    fn draw_samples(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+    fn draw_samples(
+        &self,
+        run: &RunFolder,
+        options: &SampleOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
         let model = self.trained(run)?;
-        let count = wanted.count.unwrap_or(self.recipe().sample.count) as usize;
-        let asked = (count, &wanted.conditions[..], wanted.log_prob);
+        let count = options.count.unwrap_or(self.recipe().sample.count) as usize;
+        let request = (count, &options.conditions[..], options.log_prob);
         match model.schema() {
             Some(schema) => {
                 let held_out = self.held_out();
-                samples::of_table(run, &model, held_out, schema, asked, wanted.npy, observer)
+                samples::of_table(run, &model, held_out, schema, request, options.npy, observer)
             }
-            None if wanted.npy => {
+            None if options.npy => {
                 let expected = "a table, whose rows can be written as NumPy's";
                 Err(Error::value("samples", format!("images of {}", model.shape()), expected))
             }
-            None => samples::of_images(run, &model, asked, observer),
+            None => samples::of_images(run, &model, request, observer),
         }
     }
 

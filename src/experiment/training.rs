@@ -11,8 +11,8 @@ use crate::progress::{HighOrderMetrics, StepMetrics, TermMetrics};
 use crate::registry::ComputeDevice;
 use crate::run::{Checkpoints, Found, MetricsLog, MetricsWriter, Observer, Observers, Phase, RunFolder};
 use crate::train::{
-    AdamW, AdamWSettings, CheckpointState, QuantileClip, Rate, RateDecay, StepReport, Trainer,
-    TrainerSettings, encode, network_score,
+    AdamW, AdamWConfig, CheckpointState, QuantileClip, Rate, RateDecay, StepReport, Trainer, TrainerConfig,
+    encode, network_score,
 };
 use serde_json::Value;
 use std::time::Instant;
@@ -153,9 +153,9 @@ impl<D: ComputeDevice> Training<'_, D> {
             let optimizer = checkpoint.optimizer(&network)?;
             let state =
                 CheckpointState { data: Some(self.fingerprint.clone()), ..checkpoint.state().clone() };
-            for damaged in &from.damaged {
+            for corrupt in &from.corrupt {
                 let (path, step) = (from.path.display(), state.step);
-                self.observer.message(&format!("{damaged}; goes on from {path}, step {step}"));
+                self.observer.message(&format!("{corrupt}; goes on from {path}, step {step}"));
             }
             let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
             let checkpoints = Checkpoints::new(folder, keep, last);
@@ -226,8 +226,8 @@ fn high_order(report: &StepReport, dims: f64) -> Option<HighOrderMetrics> {
 }
 
 /// A stage's settings as the trainer takes them.
-fn settings(seed: u64, stage: &config::Stage) -> TrainerSettings {
-    TrainerSettings {
+fn settings(seed: u64, stage: &config::Stage) -> TrainerConfig {
+    TrainerConfig {
         seed,
         accumulation: stage.accumulation as usize,
         rate: Rate {
@@ -239,7 +239,7 @@ fn settings(seed: u64, stage: &config::Stage) -> TrainerSettings {
             },
             steps: stage.steps,
         },
-        optimizer: AdamWSettings {
+        optimizer: AdamWConfig {
             beta1: stage.beta1,
             beta2: stage.beta2,
             epsilon: stage.epsilon,

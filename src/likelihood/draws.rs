@@ -91,7 +91,8 @@ impl Queue for Draws<'_> {
             let (at, number) = (place / self.each, place % self.each);
             let Some(draws) = self.begun.get_mut(&at) else { continue };
             draws[number].1 = Some(density);
-            let solved = draws.iter().map(|(price, density)| Some(Solved { price: *price, density: (*density)? }));
+            let solved =
+                draws.iter().map(|(price, density)| Some(Solved { price: *price, density: (*density)? }));
             let solved: Option<Vec<Solved>> = solved.collect();
             if let Some(solved) = solved.filter(|solved| solved.len() == self.each) {
                 complete.push((self.rows[at], solved));

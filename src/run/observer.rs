@@ -239,7 +239,7 @@ impl Observer for Heeded<'_> {
 }
 
 /// An estimate's [`Progress`] as observers hear it.
-pub struct Watched<'a> {
+pub(crate) struct Watched<'a> {
     observer: &'a mut dyn Observer,
     seen: bool,
 }
@@ -252,12 +252,12 @@ impl std::fmt::Debug for Watched<'_> {
 
 impl<'a> Watched<'a> {
     /// What is done is shown, and the end is heard.
-    pub fn new(observer: &'a mut dyn Observer) -> Self {
+    pub(crate) fn new(observer: &'a mut dyn Observer) -> Self {
         Self { observer, seen: true }
     }
 
     /// Nothing is shown, and the end is heard.
-    pub fn unseen(observer: &'a mut dyn Observer) -> Self {
+    pub(crate) fn unseen(observer: &'a mut dyn Observer) -> Self {
         Self { observer, seen: false }
     }
 }

@@ -28,12 +28,12 @@ impl Shard {
     }
 
     /// Which part, counted from 1, of how many.
-    pub fn parts(self) -> (usize, usize) {
+    pub(crate) fn parts(self) -> (usize, usize) {
         (self.part, self.of)
     }
 
     /// Its rows of `count`.
-    pub fn rows(self, count: usize) -> impl Iterator<Item = usize> {
+    pub(crate) fn rows(self, count: usize) -> impl Iterator<Item = usize> {
         (self.part - 1..count).step_by(self.of)
     }
 
@@ -94,7 +94,7 @@ impl Place {
         self.file("records", "csv")
     }
 
-    /// The records as they came: see [`RecordsLog`](super::RecordsLog).
+    /// The records as they came, from which an evaluation that was ended goes on.
     pub fn log(&self) -> PathBuf {
         match self.shard {
             Some(Shard { part, of }) => self.file("shard", &format!("{part}-of-{of}.jsonl")),
@@ -106,7 +106,7 @@ impl Place {
     ///
     /// # Errors
     /// If the lock cannot be written.
-    pub fn try_lock(&self) -> Result<std::result::Result<Lock, String>> {
+    pub(crate) fn try_lock(&self) -> Result<std::result::Result<Lock, String>> {
         let log = self.log();
         let name = log.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let lock = Lock::attempt(&self.root, &format!(".{name}.lock"))?;
@@ -126,7 +126,7 @@ impl Place {
     ///
     /// # Errors
     /// As [`try_lock`](Self::try_lock), and if another process has it.
-    pub fn lock(&self) -> Result<Lock> {
+    pub(crate) fn lock(&self) -> Result<Lock> {
         let expected = "one that no other process measures";
         self.try_lock()?.map_err(|found| Error::format(&self.root, "run folder", found, expected))
     }
@@ -134,17 +134,17 @@ impl Place {
 
 impl RunFolder {
     /// Where the run's own rows are measured.
-    pub fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         Place { root: self.root.clone(), name: None, shard: None }
     }
 
     /// Where a shard of the run's own rows is measured.
-    pub fn place_of_shard(&self, shard: Shard) -> Place {
+    pub(crate) fn place_of_shard(&self, shard: Shard) -> Place {
         Place { shard: Some(shard), ..self.place() }
     }
 
     /// Where other data are measured.
-    pub fn place_of_data(&self, name: &str) -> Place {
+    pub(crate) fn place_of_data(&self, name: &str) -> Place {
         Place { name: Some(name.to_owned()), ..self.place() }
     }
 
@@ -152,7 +152,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn shards(&self) -> Result<Vec<PathBuf>> {
+    pub(crate) fn shards(&self) -> Result<Vec<PathBuf>> {
         let unreadable = || Error::io(&self.root, "read");
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.root).map_err(unreadable())? {

@@ -16,22 +16,22 @@ use std::path::{Path, PathBuf};
 
 /// What is measured: the first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// The version of idode.
-    pub version: String,
+    pub(crate) version: String,
     /// The SHA-256 of the checkpoint: see [`Checkpoint::sha256`](crate::train::Checkpoint::sha256).
-    pub checkpoint: String,
+    pub(crate) checkpoint: String,
     /// Its training step.
-    pub step: u64,
+    pub(crate) step: u64,
     /// The data.
-    pub data: DataRecord,
+    pub(crate) data: DataRecord,
     /// The seed of the draws.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Every setting that a record depends on.
-    pub settings: Value,
+    pub(crate) settings: Value,
     /// Of a part of the rows: which, and how many rows the whole has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shard: Option<(Shard, usize)>,
+    pub(crate) shard: Option<(Shard, usize)>,
 }
 
 impl Header {
@@ -140,7 +140,7 @@ fn of<'r>(rows: &'r mut Rows, estimate: &str) -> &'r mut BTreeMap<usize, String>
 
 /// The open file, to which records are added.
 #[derive(Debug)]
-pub struct RecordsLog {
+pub(crate) struct RecordsLog {
     path: PathBuf,
     rows: Rows,
     file: Appended,
@@ -153,7 +153,7 @@ impl RecordsLog {
     ///
     /// # Errors
     /// If the file cannot be read or written, or a line but the last holds something else.
-    pub fn open(path: &Path, header: &Header) -> Result<(Self, Option<String>)> {
+    pub(crate) fn open(path: &Path, header: &Header) -> Result<(Self, Option<String>)> {
         let bytes = match std::fs::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(Error::io(path, "read"))?,
@@ -182,7 +182,7 @@ impl RecordsLog {
     ///
     /// # Errors
     /// If they are of another kind.
-    pub fn records<R: DeserializeOwned>(&self, estimate: &str) -> Result<BTreeMap<usize, R>> {
+    pub(crate) fn records<R: DeserializeOwned>(&self, estimate: &str) -> Result<BTreeMap<usize, R>> {
         let rows = self.rows.iter().find(|(name, _)| name == estimate).map(|(_, rows)| rows);
         let parse = |(&index, text): (&usize, &String)| match serde_json::from_str(text) {
             Ok(record) => Ok((index, record)),
@@ -198,7 +198,7 @@ impl RecordsLog {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn add<R: Serialize>(&mut self, estimate: &str, records: &[(usize, R)]) -> Result<()> {
+    pub(crate) fn add<R: Serialize>(&mut self, estimate: &str, records: &[(usize, R)]) -> Result<()> {
         let mut text = String::new();
         for (index, record) in records {
             let line = json(&self.path, &Written { estimate, record })?;
@@ -214,7 +214,7 @@ impl RecordsLog {
     ///
     /// # Errors
     /// If the file is none of records, or cannot be read or written.
-    pub fn finish(path: &Path) -> Result<()> {
+    pub(crate) fn finish(path: &Path) -> Result<()> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
         let Some(Stored { header, rows, .. }) = Stored::read(path, &bytes)? else {
             return Err(Error::format(path, "first line", "nothing", "what the records are of"));
@@ -228,7 +228,7 @@ impl RecordsLog {
     ///
     /// # Errors
     /// A file that is no shard of this evaluation, shards that overlap or leave rows without a record, or a file that cannot be written.
-    pub fn merge(
+    pub(crate) fn merge(
         path: &Path,
         (header, count): (&Header, usize),
         estimates: &[String],

@@ -238,13 +238,7 @@ impl<Y: OdeState> Walk<'_, Y> {
     }
 
     /// Evaluates the field at the start of the rows in these seats, and chooses their first steps.
-    fn begin(
-        &self,
-        field: &mut dyn Field<Y>,
-        rows: &mut [Row],
-        seats: &[usize],
-        y: &Y,
-    ) -> (Y, Vec<Pace>) {
+    fn begin(&self, field: &mut dyn Field<Y>, rows: &mut [Row], seats: &[usize], y: &Y) -> (Y, Vec<Pace>) {
         let first = field.eval(seats, &vec![self.from; seats.len()], y);
         let good = y.finite().into_iter().zip(first.finite()).map(|(y, f)| y && f);
         for (&seat, good) in seats.iter().zip(good) {
@@ -331,7 +325,13 @@ mod tests {
     #[test]
     fn seats_are_given_away_by_few_sizes() {
         assert_eq!([(64, 7, 100), (64, 8, 100), (64, 30, 100)].map(|(s, f, w)| group(s, f, w)), [0, 8, 8]);
-        assert_eq!([(64, 4, 5), (64, 5, 5), (64, 64, 3), (64, 9, 1)].map(|(s, f, w)| group(s, f, w)), [0, 4, 2, 1]);
-        assert_eq!([(1, 0, 9), (1, 1, 9), (3, 1, 1), (9, 1, 2), (9, 2, 2)].map(|(s, f, w)| group(s, f, w)), [0, 1, 1, 0, 2]);
+        assert_eq!(
+            [(64, 4, 5), (64, 5, 5), (64, 64, 3), (64, 9, 1)].map(|(s, f, w)| group(s, f, w)),
+            [0, 4, 2, 1]
+        );
+        assert_eq!(
+            [(1, 0, 9), (1, 1, 9), (3, 1, 1), (9, 1, 2), (9, 2, 2)].map(|(s, f, w)| group(s, f, w)),
+            [0, 1, 1, 0, 2]
+        );
     }
 }

@@ -175,7 +175,8 @@ fn rows_take_turns_and_none_is_the_wiser() {
     let one: fn() -> Box<dyn Divergence> = || Box::<Hutchinson>::default();
     for (table, divergence) in [(&tables::DORMAND_PRINCE, one), (&tables::HEUN, plus)] {
         let expected = by(table, &rows, 1000, divergence());
-        let costs: std::collections::BTreeSet<u64> = expected.iter().map(|record| record.evaluations).collect();
+        let costs: std::collections::BTreeSet<u64> =
+            expected.iter().map(|record| record.evaluations).collect();
         assert!(costs.len() > 5, "rows differ: {costs:?}");
         for batch in [1, 2, 9, 40] {
             assert_eq!(by(table, &rows, batch, divergence()), expected, "{batch}");

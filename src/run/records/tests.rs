@@ -53,7 +53,7 @@ fn goes_on_from_whole_lines_and_ends_with_the_same_bytes() {
             let missing: Vec<_> = (0..2).filter(|row| !there.contains_key(row)).map(own).collect();
             log.add(name, &missing).unwrap();
         }
-        assert_eq!(log.records("vlb").unwrap()[&1], own(1).1);
+        assert_eq!(log.records::<Own>("vlb").unwrap()[&1], own(1).1);
         drop(log);
         RecordsLog::finish(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
@@ -143,7 +143,7 @@ fn shards_merge_to_a_whole_or_say_what_is_wrong() {
     };
     let [a, b] = parts;
     refused(
-        &[a.clone()],
+        std::slice::from_ref(&a),
         5,
         "records.jsonl: shards: found 1 of them, without 2/2, expected every part of the",
     );

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms whose code runs in a step; `tensor/cpu` is the host itself, and `tensor/cuda` has no numbers.
+/// The rooms whose code runs in a step; `tensor/cpu` is the host itself, and `tensor/cuda` brings back sums of squares alone.
 const ROOMS: &[&str] =
     &["tensor", "nn", "objective", "train", "divergence", "likelihood", "solver", "sample.rs"];
 

@@ -66,6 +66,13 @@ pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+/// The same of a number that may be left out: null is one that is not finite.
+pub(crate) fn null_is_some_nan<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    null_is_nan(deserializer).map(Some)
+}
+
 /// Who hears how far an estimate or a draw of samples has come, and may ask it to end.
 ///
 /// A run's [`Observer`](crate::run::Observer)s hear of it through `Watched`.

@@ -10,6 +10,9 @@ mod checkpointed_blocks;
 mod compare;
 #[path = "cli/diverging.rs"]
 mod diverging;
+#[cfg(unix)]
+#[path = "cli/evaluations.rs"]
+mod evaluations;
 #[path = "cli/import_export.rs"]
 mod import_export;
 #[path = "cli/longer.rs"]
@@ -70,7 +73,7 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
             if path.is_dir() {
                 folders.push(path.clone());
             }
-            if !path.ends_with(".lock") {
+            if !path.to_string_lossy().ends_with(".lock") {
                 found.insert(path, bytes);
             }
         }

@@ -51,7 +51,7 @@ const PLACES: &[(&str, usize, &str)] = &[
         "the first states and the last; which rows go on; back, a norm and a finiteness of each row",
     ),
     ("likelihood/batched_network.rs", 7, "states of a solve that lives on the host"),
-    ("likelihood/flow.rs", 2, "the first states; back, the last"),
+    ("likelihood/flow.rs", 2, "the states of rows as they begin; back, as they end"),
     // Once.
     ("tensor/kernels.rs", 1, "`upload` itself"),
     ("tensor/portable.rs", 1, "tables of indices, once a thread"),

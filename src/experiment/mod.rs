@@ -12,6 +12,7 @@
 //! | `names` | the name that a typed part has in a registry, found by what it does |
 //! | `train`, `training` | a run from its beginning to its samples; the loop: stages, checkpoints, resumption |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
+//! | `journal`, `others` | an evaluation that goes on from its records; data that are not the run's own |
 //! | `stage`, `samples` | what follows a stage and training |
 //! | `data` | the rows that a recipe names |
 //!
@@ -26,11 +27,13 @@ mod compose;
 mod data;
 mod destination;
 mod evaluate;
+mod journal;
 mod ladder;
 mod learners;
 mod measure;
 mod names;
 mod objective;
+mod others;
 mod parts;
 mod sample_densities;
 mod samples;

@@ -7,7 +7,9 @@ mod checkpoints;
 mod curve;
 mod metrics;
 mod observer;
+mod place;
 mod recipe_diff;
+mod records;
 mod resume;
 
 pub(crate) use checkpoints::Checkpoints;
@@ -16,7 +18,9 @@ pub use metrics::MetricsLog;
 pub(crate) use metrics::MetricsWriter;
 pub use observer::{Evaluated, Observer, Observers, Phase};
 pub(crate) use observer::{Heeded, Watched};
+pub use place::{Place, Shard};
 pub(crate) use recipe_diff::Change;
+pub(crate) use records::{Header, RecordsLog};
 pub(crate) use resume::{Found, agree};
 
 use crate::config::{Device, Recipe};
@@ -46,6 +50,8 @@ const RECORDS: &str = "records.json";
 const STAGES: &str = "stages.json";
 const IMPORTED: &str = "imported.msgpack";
 const RESULT: &str = "result.json";
+/// How often a checkpoint is looked for that was renamed meanwhile.
+const TRIES: u32 = 10;
 const LADDER: [&str; 2] = ["ladder.json", "ladder.png"];
 
 impl RunFolder {
@@ -200,6 +206,24 @@ impl RunFolder {
     /// If there is none, or their folder cannot be read.
     pub fn last_checkpoint(&self) -> Result<PathBuf> {
         Ok(self.checkpoints_newest_first()?.swap_remove(0))
+    }
+
+    /// The path and the content of the newest checkpoint, also while training replaces it by a newer one.
+    ///
+    /// # Errors
+    /// As [`checkpoints_newest_first`](Self::checkpoints_newest_first), or if it cannot be read.
+    pub(crate) fn newest_checkpoint(&self) -> Result<(PathBuf, Vec<u8>)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let path = self.last_checkpoint()?;
+            match fs::read(&path) {
+                Ok(bytes) => return Ok((path, bytes)),
+                // It has another name since.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && tries < TRIES => {}
+                Err(error) => return Err(Error::io(&path, "read")(error)),
+            }
+        }
     }
 
     /// `samples.png`.

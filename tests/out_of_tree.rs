@@ -235,7 +235,8 @@ fn runs(plugins: &Path) {
     assert!(printed.status.success() && printed.stderr.is_empty(), "{}", text(&printed));
     let printed = text(&printed);
     let numbers = |start: &str| -> Vec<f64> {
-        let line = printed.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{printed}"));
+        let line = printed.lines().find(|line| line.starts_with(start));
+        let line = line.unwrap_or_else(|| unreachable!("no {start:?}: {printed}"));
         line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
     };
     let (entropy, bound) = (numbers("exact entropy")[0], numbers("vlb"));

@@ -176,8 +176,9 @@ fn generate(folder: &Path, idode: &Path) {
         "[workspace]\nmembers = [{}]\nresolver = \"3\"\n\n[patch.crates-io]\nidode = {{ path = {:?} }}\n\n{}",
         members.join(", "),
         idode,
-        "[profile.dev]\nopt-level = 1\ndebug = \"line-tables-only\"\n\n\
-         [profile.dev.package.\"*\"]\nopt-level = 3\ndebug = false\n\n\
+        "[profile.dev]\nopt-level = 1\ndebug = false\nlto = \"off\"\ncodegen-units = 64\n\n\
+         [profile.dev.package.\"*\"]\nopt-level = 3\ndebug = false\ncodegen-units = 1\n\n\
+         [profile.dev.package.idode]\nopt-level = 1\ncodegen-units = 64\n\n\
          [profile.dev.build-override]\nopt-level = 0\n"
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("a file");

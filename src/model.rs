@@ -31,7 +31,7 @@ use crate::registry::{ComputeDevice, Registry, stepping};
 use crate::run::{RunFolder, agree};
 use crate::sample::{SampleRecord, Samples};
 use crate::time::TimeSampler;
-use crate::train::Checkpoint;
+use crate::train::{Checkpoint, CheckpointState};
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
@@ -69,25 +69,24 @@ impl Model {
         let plan = registry.network(&parts.recipe, parts.shape()?)?;
         let seed = parts.recipe.seed;
         on_device!(open(parts.recipe.device)?, device => {
-            Self::trained(run, parts, plan.description(), || plan.fresh(seed, &device))
+            Self::trained(&run.chosen_checkpoint()?, parts, plan.description(), || plan.fresh(seed, &device))
         })
     }
 
-    /// The last checkpoint of a run of these parts, in a network that `fresh` makes and `description` describes.
+    /// The checkpoint of a run of these parts, in a network that `fresh` makes and `description` describes.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub(crate) fn trained<D: ComputeDevice>(
-        run: &RunFolder,
+        path: &Path,
         parts: Parts,
         description: &str,
         fresh: impl FnOnce() -> Result<DynNetwork<f32, D>>,
     ) -> Result<Self> {
         let shape = parts.shape()?;
-        let path = run.last_checkpoint()?;
-        let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
-        let checkpoint = Checkpoint::parse(&path, &bytes)?;
-        agree(&path, &checkpoint, &parts.recipe, description)?;
+        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        let checkpoint = Checkpoint::parse(path, &bytes)?;
+        agree(path, &checkpoint, &parts.recipe, description)?;
         let network = erased::load(fresh()?, &checkpoint, parts.diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
@@ -95,6 +94,20 @@ impl Model {
         let model = Self { network, parts, shape, schema, step, learned, replicate };
         model.dequantizers()?;
         Ok(model)
+    }
+
+    /// A network in training, with the moving average of its parameters.
+    pub(crate) fn in_training<D: ComputeDevice>(
+        average: DynNetwork<f32, D>,
+        parts: Parts,
+        state: &CheckpointState,
+        learned: States,
+    ) -> Result<Self> {
+        let shape = parts.shape()?;
+        let network = erased::of(average, parts.diffusion.clone());
+        let (step, schema) = (state.step, state.schema.clone());
+        let replicate = Replicate::default();
+        Ok(Self { network, parts, shape, schema, step, learned, replicate })
     }
 
     /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names

@@ -33,6 +33,7 @@ mod source;
 mod stage;
 mod table;
 mod unnamed;
+mod validation;
 
 pub use classes::Classes;
 pub use data::{Data, Range};
@@ -49,6 +50,7 @@ pub use source::Source;
 pub use stage::{Clip, Cosine, Decay, OnNonFinite, Quantile, Stage};
 pub use table::{Column, Table};
 pub use unnamed::{OwnRows, Unnamed};
+pub use validation::Validation;
 
 use crate::data::RowShape;
 use crate::error::{Error, Result, printable};
@@ -88,6 +90,9 @@ pub struct Recipe {
     /// What is written while training.
     #[serde(default)]
     pub log: Log,
+    /// What is measured while training, on rows that are not trained on: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
     /// How the likelihood is measured.
     #[serde(default)]
     pub evaluation: Evaluation,
@@ -147,6 +152,7 @@ impl Recipe {
             network: network.into(),
             stage: stages(),
             log: Log::default(),
+            validation: None,
             evaluation: Evaluation::default(),
             sample: Sample::default(),
             source: Source::default(),
@@ -290,6 +296,9 @@ impl Recipe {
         limits::count("log.every", self.log.every)?;
         limits::count("log.checkpoint_every", self.log.checkpoint_every)?;
         limits::count("log.keep", self.log.keep)?;
+        if let Some(validation) = &self.validation {
+            validation.check().map_err(|fault| fault.under("validation"))?;
+        }
         self.evaluation.check().map_err(|fault| fault.under("evaluation"))?;
         self.sample.check().map_err(|fault| fault.under("sample"))
     }

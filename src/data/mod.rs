@@ -18,6 +18,7 @@ pub mod digits;
 mod element;
 mod entry;
 pub mod fingerprint;
+mod hold_back;
 pub mod idx;
 pub mod image_files;
 pub mod imagenet32;

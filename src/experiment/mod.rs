@@ -10,7 +10,7 @@
 //! | `compose` | the builder's methods |
 //! | `parts` | what data and networks may be |
 //! | `names` | the name that a typed part has in a registry, found by what it does |
-//! | `training` | the loop: stages, checkpoints, resumption |
+//! | `training` | the loop: stages, checkpoints, resumption; `validation`: what is measured meanwhile |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
 //! | `stage`, `samples` | what follows a stage and training |
 //! | `data` | the rows that a recipe names |
@@ -35,8 +35,10 @@ mod parts;
 mod sample_densities;
 mod samples;
 mod stage;
+mod step_metrics;
 mod target;
 mod training;
+mod validation;
 
 pub use data::resolved;
 pub(crate) use data::table;
@@ -54,9 +56,10 @@ use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::result::{Outcome, StageRecord};
 use crate::run::{Change, Curve, Found, Heeded, Observer, Observers, RunFolder};
 use dfdx::prelude::Cpu;
+use data::Loaded;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use training::Training;
 
 /// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
@@ -125,7 +128,7 @@ impl<D: ComputeDevice> Experiment<D> {
         ready.check()?;
         destination.check(recipe)?;
         // What the end of the run needs is looked at before its beginning.
-        let (rows, held_out, warnings) = ready.load_both()?;
+        let Loaded { train: rows, validation, held_out, warnings } = ready.load()?;
         warnings.iter().for_each(|warning| observer.message(warning));
         data::baseline(recipe, held_out.rows())?;
         let network = ready.description()?;
@@ -152,7 +155,18 @@ impl<D: ComputeDevice> Experiment<D> {
         };
         drop(held_out);
         let (run, rows) = (&run, &rows);
-        let training = Training { experiment: &ready, run, rows, network, fingerprint, from, observer };
+        let is_longer = destination.change() == Some(Change::Longer);
+        let training = Training {
+            experiment: &ready,
+            run,
+            rows,
+            validation,
+            network,
+            fingerprint,
+            from,
+            is_longer,
+            observer,
+        };
         let ended = training.run()?;
         if ended.early {
             return Ok(Trained::Interrupted { step: ended.step });
@@ -218,15 +232,20 @@ impl<D: ComputeDevice> Experiment<D> {
         }
     }
 
-    /// The last checkpoint of a run.
+    /// The checkpoint of a run that is measured and sampled.
     fn trained(&self, run: &RunFolder) -> Result<Model> {
-        Model::trained(run, self.parts.clone(), &self.description()?, || self.fresh())
+        self.checkpoint(&run.chosen_checkpoint()?)
     }
 
-    /// The rows to train on, those to measure, and what the user should know of them.
-    fn load_both(&self) -> Result<(Rows, Rows, Vec<String>)> {
+    /// A checkpoint.
+    fn checkpoint(&self, path: &Path) -> Result<Model> {
+        Model::trained(path, self.parts.clone(), &self.description()?, || self.fresh())
+    }
+
+    /// Every row, and what the user should know of them.
+    fn load(&self) -> Result<Loaded> {
         match self.rows.clone() {
-            Some((train, held_out)) => Ok((train, held_out, Vec::new())),
+            Some((train, held_out)) => Loaded::new(train, held_out, Vec::new()).hold_back(self.recipe()),
             None => data::load_both(self.recipe()),
         }
     }

@@ -86,7 +86,7 @@ fn parse(path: &Path, index: usize, line: &[u8]) -> Result<StepMetrics> {
         .map_err(|error| Error::format(path, format!("line {}", index + 1), error, "the metrics of a step"))
 }
 
-/// Writes `metrics.jsonl`: a line every so many steps, of each step that was passed over and of each that has a checkpoint, which is then on
+/// Writes `metrics.jsonl`: a line every so many steps, of each step that was passed over, or measured on validation rows, and of each that has a checkpoint, which is then on
 /// the disk before it.
 #[derive(Debug)]
 pub struct MetricsWriter {
@@ -105,7 +105,7 @@ impl MetricsWriter {
 
 impl Observer for MetricsWriter {
     fn step(&mut self, step: &StepMetrics) -> Result<()> {
-        if step.step.is_multiple_of(self.every) || step.loss.is_nan() {
+        if step.step.is_multiple_of(self.every) || step.loss.is_nan() || step.validation.is_some() {
             self.last = None;
             return self.log.append(step);
         }

@@ -21,6 +21,7 @@ pub(crate) use resume::{Found, agree};
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock, write_atomically};
+use crate::train::{Best, Checkpoint};
 use difference::first_difference;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -202,6 +203,30 @@ impl RunFolder {
         Ok(self.checkpoints_newest_first()?.swap_remove(0))
     }
 
+    /// The checkpoint that is measured, sampled and exported: with validation the best, once there is one; else the newest.
+    ///
+    /// # Errors
+    /// As [`last_checkpoint`](Self::last_checkpoint), and if the best was removed.
+    pub fn chosen_checkpoint(&self) -> Result<PathBuf> {
+        let (best, last) = (self.checkpoints().join(Checkpoints::BEST), self.last_checkpoint()?);
+        if self.recipe.validation.is_none() {
+            return Ok(last);
+        }
+        if best.exists() {
+            return Ok(best);
+        }
+        let bytes = fs::read(&last).map_err(Error::io(&last, "read"))?;
+        // Whoever uses a damaged one says so.
+        match Checkpoint::parse(&last, &bytes).ok().and_then(|found| found.state().best) {
+            None => Ok(last),
+            Some(Best { step, .. }) => {
+                let expected =
+                    format!("the checkpoint of step {step}, the best by validation, which was removed");
+                Err(Error::format(best, "checkpoint", "nothing", expected))
+            }
+        }
+    }
+
     /// `samples.png`.
     pub fn samples(&self) -> PathBuf {
         self.root.join(SAMPLES)
@@ -257,7 +282,7 @@ fn is_written(name: &str) -> bool {
 fn lock(root: &Path) -> Result<Lock> {
     let lock = Lock::take(root)?;
     files::remove_abandoned(root, is_written);
-    files::remove_abandoned(&root.join(CHECKPOINTS), |name| name == Checkpoints::LAST);
+    files::remove_abandoned(&root.join(CHECKPOINTS), |name| [Checkpoints::LAST, Checkpoints::BEST].contains(&name));
     Ok(lock)
 }
 

@@ -114,11 +114,18 @@ pub struct Log {
     pub checkpoint_every: u64,
     /// The newest so many checkpoints stay: 3.
     pub keep: u64,
+    /// Whether `events/` is written, which TensorBoard reads: `false`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tensorboard: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { every: 10, checkpoint_every: 500, keep: 3 }
+        Self { every: 10, checkpoint_every: 500, keep: 3, tensorboard: false }
     }
 }
 

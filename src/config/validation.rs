@@ -34,7 +34,15 @@ pub struct Validation {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { every: 1000, images: 256, seed: 0, vlb_levels: 16, ode_images: 64, ode_steps: 10, patience: None }
+        Self {
+            every: 1000,
+            images: 256,
+            seed: 0,
+            vlb_levels: 16,
+            ode_images: 64,
+            ode_steps: 10,
+            patience: None,
+        }
     }
 }
 

@@ -54,9 +54,9 @@ use crate::model::{Model, Parts, States};
 use crate::nn::DynNetwork;
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::result::{Outcome, StageRecord};
-use crate::run::{Change, Curve, Found, Heeded, Observer, Observers, RunFolder};
-use dfdx::prelude::Cpu;
+use crate::run::{Change, Curve, Events, Found, Heeded, Observer, Observers, RunFolder};
 use data::Loaded;
+use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -155,6 +155,11 @@ impl<D: ComputeDevice> Experiment<D> {
         };
         drop(held_out);
         let (run, rows) = (&run, &rows);
+        let mut all = Observers::new();
+        if recipe.log.tensorboard {
+            all = all.and(Events::of(run, ready.parts.diffusion.range()));
+        }
+        let observer = &mut all.and(observer) as &mut dyn Observer;
         let is_longer = destination.change() == Some(Change::Longer);
         let training = Training {
             experiment: &ready,

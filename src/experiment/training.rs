@@ -10,7 +10,10 @@ use crate::error::{Error, Result};
 use crate::likelihood::fixed_terms;
 use crate::nn::DynNetwork;
 use crate::registry::ComputeDevice;
-use crate::run::{Checkpoints, Found, MetricsLog, MetricsWriter, Observer, Observers, Phase, RunFolder};
+use crate::run::{
+    Checkpoints, Found, LevelWriter, MetricsLog, MetricsWriter, Observer, Observers, Phase, RowLosses,
+    RunFolder,
+};
 use crate::train::{
     AdamW, AdamWSettings, Best, CheckpointState, QuantileClip, Rate, RateDecay, Trainer, TrainerSettings,
     encode, network_score,
@@ -64,14 +67,15 @@ impl<D: ComputeDevice> Training<'_, D> {
         let parts = &self.experiment.parts;
         let recipe = &parts.recipe;
         let writer = MetricsWriter::new(self.log(&mut state)?, recipe.log.every);
+        let levels = LevelWriter::open(&self.run.levels(), state.step, parts.diffusion.range())?;
         let stages: u64 = recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
         // An imported run starts its first stage at the file's step.
         let total = state.step + stages - state.stage_step;
         let validating = recipe.validation.as_ref().zip(self.validation.take());
         let validating = validating.map(|(how, rows)| Validating { how, rows, parts });
         let is_enough = |state: &CheckpointState| validating.as_ref().is_some_and(|it| it.is_enough(state));
-        let observer = &mut Observers::new().and(writer).and(&mut *self.observer);
-        observer.start(&Phase { name: "training", unit: "steps", done: state.step, total })?;
+        let observer = &mut Observers::new().and(writer).and(levels).and(&mut *self.observer);
+        observer.start(&Phase { name: Phase::TRAINING, unit: "steps", done: state.step, total })?;
         let diffusion = &parts.diffusion;
         let fixed = fixed_terms(diffusion, self.rows, recipe.seed)?;
         let dims = self.rows.shape().dims() as f64;
@@ -120,6 +124,9 @@ impl<D: ComputeDevice> Training<'_, D> {
                         };
                         if let Some(report) = &report {
                             skipped_in_a_row = 0;
+                            let rows = report.rows.iter().map(|(gamma, loss)| (*gamma, loss / dims));
+                            let rows: Vec<_> = rows.collect();
+                            observer.losses(&RowLosses { stage: index, step: state.step, rows: &rows })?;
                             if let Some(share) = share(&batch, stage).filter(|_| !learners.is_empty()) {
                                 let score =
                                     |gamma, z: &[f64]| network_score(&trainer.network, diffusion, gamma, z);

@@ -6,6 +6,9 @@
 mod checkpoints;
 mod curve;
 mod difference;
+mod events;
+mod levels;
+mod lines;
 mod metrics;
 mod observer;
 mod resume;
@@ -13,6 +16,9 @@ mod resume;
 pub use checkpoints::Checkpoints;
 pub use curve::Curve;
 pub use difference::Change;
+pub use events::Events;
+pub use levels::{LevelLosses, LevelTally, LevelWriter, RowLosses};
+pub use lines::{StepLog, Stepped};
 pub use metrics::{MetricsLog, MetricsWriter};
 pub(crate) use observer::Heeded;
 pub use observer::{Evaluated, Observer, Observers, Phase, Watched};
@@ -39,6 +45,7 @@ const UNBEGUN: &str = "recipe.toml.unbegun";
 const CHECKPOINTS: &str = "checkpoints";
 /// Everything else that a run writes, but for its checkpoints.
 const METRICS: &str = "metrics.jsonl";
+const LEVELS: &str = "levels.jsonl";
 const SAMPLES: &str = "samples.png";
 const ROWS: [&str; 2] = ["samples.csv", "samples.npy"];
 const CURVE: &str = "curve.png";
@@ -172,6 +179,16 @@ impl RunFolder {
         self.root.join(METRICS)
     }
 
+    /// `levels.jsonl`: the losses over noise levels, a line for each stretch between two checkpoints.
+    pub fn levels(&self) -> PathBuf {
+        self.root.join(LEVELS)
+    }
+
+    /// `events/`: what TensorBoard reads, where the recipe asks for it.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
     /// The folder of the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.root.join(CHECKPOINTS)
@@ -275,14 +292,16 @@ impl RunFolder {
 
 /// Whether a run writes a file of this name into its folder.
 fn is_written(name: &str) -> bool {
-    let others = [RECIPE, UNBEGUN, METRICS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT];
+    let others = [RECIPE, UNBEGUN, METRICS, LEVELS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT];
     others.contains(&name) || ROWS.contains(&name) || LADDER.contains(&name)
 }
 
 fn lock(root: &Path) -> Result<Lock> {
     let lock = Lock::take(root)?;
     files::remove_abandoned(root, is_written);
-    files::remove_abandoned(&root.join(CHECKPOINTS), |name| [Checkpoints::LAST, Checkpoints::BEST].contains(&name));
+    files::remove_abandoned(&root.join(CHECKPOINTS), |name| {
+        [Checkpoints::LAST, Checkpoints::BEST].contains(&name)
+    });
     Ok(lock)
 }
 

@@ -19,9 +19,11 @@
 //! }
 //! ```
 
+use super::RowLosses;
 use crate::error::Result;
 use crate::progress::{Progress, Silent, StepMetrics};
 use crate::result::{Outcome, StageRecord};
+use std::path::Path;
 
 /// A part of a run that takes a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,11 @@ pub struct Phase<'a> {
     pub done: u64,
     /// So many there are.
     pub total: u64,
+}
+
+impl Phase<'_> {
+    /// The name of training.
+    pub const TRAINING: &'static str = "training";
 }
 
 /// What an evaluation found.
@@ -65,6 +72,15 @@ pub trait Observer {
         Ok(())
     }
 
+    /// The losses of a step's rows, before the step has ended.
+    ///
+    /// # Errors
+    /// Whatever should end the run.
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        let _ = losses;
+        Ok(())
+    }
+
     /// `done` rows of an estimate, or samples, have ended, with the mean bits/dim so far.
     fn advance(&mut self, done: u64, bits_per_dim: Option<f64>) {
         let _ = (done, bits_per_dim);
@@ -85,6 +101,15 @@ pub trait Observer {
     /// Whatever should end the run.
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         let _ = found;
+        Ok(())
+    }
+
+    /// Samples of the model of `step` have been drawn, into this picture.
+    ///
+    /// # Errors
+    /// Whatever should end the run.
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        let _ = (step, picture);
         Ok(())
     }
 
@@ -125,6 +150,12 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         (**self).evaluation(found)
+    }
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        (**self).losses(losses)
+    }
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        (**self).samples(step, picture)
     }
     fn end(&mut self) -> Result<()> {
         (**self).end()
@@ -178,6 +209,12 @@ impl Observer for Observers<'_> {
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         self.all.iter_mut().try_for_each(|observer| observer.evaluation(found))
     }
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        self.all.iter_mut().try_for_each(|observer| observer.losses(losses))
+    }
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        self.all.iter_mut().try_for_each(|observer| observer.samples(step, picture))
+    }
     fn end(&mut self) -> Result<()> {
         self.all.iter_mut().try_for_each(|observer| observer.end())
     }
@@ -226,6 +263,12 @@ impl Observer for Heeded<'_> {
     }
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         self.observer.evaluation(found)
+    }
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        self.observer.losses(losses)
+    }
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        self.observer.samples(step, picture)
     }
     fn end(&mut self) -> Result<()> {
         self.observer.end()

@@ -12,6 +12,8 @@ mod compare;
 mod diverging;
 #[path = "cli/exchange.rs"]
 mod exchange;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/longer.rs"]
 mod longer;
 #[path = "cli/run_folders.rs"]
@@ -271,7 +273,7 @@ fn arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     assert!(refusal(root, &[]).starts_with(
-        "no command: expected train, eval, ladder, sample, compare, import, export, bench, list or new-plugin"
+        "no command: expected train, eval, ladder, sample, report, compare, import, export, bench, list or new-plugin"
     ));
     let line = refusal(root, &["trian"]);
     assert!(line.contains("trian") && line.contains("train"), "{line}");

@@ -50,10 +50,11 @@ const WITHOUT_DFDX: &[&str] = &[
 ];
 
 /// The rooms that know names: of built-ins, of recipes, of a run's files. (The kit composes built-ins by name.)
-const OF_NAMES: &[&str] = &["cli", "config", "experiment", "registry", "run", "model", "testkit", "work"];
+const OF_NAMES: &[&str] =
+    &["cli", "config", "experiment", "need", "registry", "report", "run", "model", "testkit", "work"];
 
 /// The outer rooms from the lowest: none names one above it.
-const STAIRS: &[&str] = &["config", "registry", "run", "model", "experiment", "work", "cli"];
+const STAIRS: &[&str] = &["config", "registry", "need", "run", "model", "experiment", "report", "work", "cli"];
 
 /// A path in the code of a room.
 struct Mention {

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::ladder::Ladder;
 use crate::model::Model;
+use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{DataRecord, Outcome, StageRecord};
 use crate::run::{Evaluated, Heeded, Observer, RunFolder};
@@ -65,6 +66,9 @@ impl<D: ComputeDevice> Experiment<D> {
     ) -> Result<Outcome> {
         let recipe = self.recipe();
         let budget = recipe.evaluation.budget || asked.budget || asked.target.is_some();
+        let mut needs = need::of_recipe(recipe, self.parts.shape()?.dims(), 0);
+        needs.retain(|need| need.key.starts_with("evaluation."));
+        need::check(recipe, &needs, need::available())?;
         let model = self.trained(run)?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
         let held_out = self.held_out()?;
         data::check_same(run, &held_out)?;

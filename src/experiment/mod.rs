@@ -51,11 +51,13 @@ use crate::config::Recipe;
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::model::{Model, Parts, States};
-use crate::nn::DynNetwork;
+use crate::need::{self, Need};
+use crate::nn::{Counted, DynNetwork};
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::result::{Outcome, StageRecord};
 use crate::run::{Change, Curve, Events, Found, Heeded, Observer, Observers, RunFolder};
 use data::Loaded;
+use crate::tensor::Kernels;
 use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
@@ -126,6 +128,7 @@ impl<D: ComputeDevice> Experiment<D> {
         let ready = self.resolved()?;
         let recipe = ready.recipe();
         ready.check()?;
+        need::check(recipe, &ready.needs()?, need::available())?;
         destination.check(recipe)?;
         // What the end of the run needs is looked at before its beginning.
         let Loaded { train: rows, validation, held_out, warnings } = ready.load()?;
@@ -221,8 +224,11 @@ impl<D: ComputeDevice> Experiment<D> {
     }
 
     fn draw_samples(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
-        let model = self.trained(run)?;
-        let count = wanted.count.unwrap_or(self.recipe().sample.count) as usize;
+        let recipe = self.recipe();
+        let count = wanted.count.unwrap_or(recipe.sample.count);
+        let dims = self.parts.shape()?.dims() as u128;
+        need::check(recipe, &[need::of_samples(count, dims)], need::available())?;
+        let (model, count) = (self.trained(run)?, count as usize);
         let asked = (count, &wanted.conditions[..], wanted.log_prob);
         match model.schema() {
             Some(schema) => {
@@ -262,6 +268,22 @@ impl<D: ComputeDevice> Experiment<D> {
         }
     }
 
+    /// The rows that a run is measured on.
+    ///
+    /// # Errors
+    /// If the data cannot be read, or has another shape than the recipe says.
+    pub(crate) fn rows_to_measure(&self) -> Result<Rows> {
+        self.held_out()
+    }
+
+    /// The network before training.
+    ///
+    /// # Errors
+    /// A network that cannot be built.
+    pub(crate) fn untrained(&self) -> Result<DynNetwork<f32, D>> {
+        self.fresh()
+    }
+
     /// Makes every part and drops it: what is wrong shows before any work.
     fn check(&self) -> Result<()> {
         let parts = &self.parts;
@@ -273,6 +295,25 @@ impl<D: ComputeDevice> Experiment<D> {
         parts.sample_solver()?;
         parts.divergence()?;
         self.description().map(drop)
+    }
+
+    /// What the numbers of the recipe ask for of the host's memory.
+    ///
+    /// # Errors
+    /// A network that no memory holds, or that cannot be built.
+    fn needs(&self) -> Result<Vec<Need>> {
+        let (recipe, dims) = (self.recipe(), self.parts.shape()?.dims());
+        if !<D as Kernels<f32>>::ON_HOST {
+            return Ok(need::of_recipe(recipe, dims, 0));
+        }
+        let mut is_checkpointed = false;
+        if let Net::Named = self.network {
+            let plan = self.plan()?;
+            need::check(recipe, &[need::of_network(&plan)], need::available())?;
+            is_checkpointed = plan.settings().get("checkpoint").and_then(toml::Value::as_bool) == Some(true);
+        }
+        let activations = if is_checkpointed { 0 } else { self.fresh()?.operations().activations };
+        Ok(need::of_recipe(recipe, dims, activations))
     }
 
     /// What a stage minimises.

@@ -50,7 +50,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         let (alpha, units) = (level.alpha(), dims as f64 * level.log_alpha() + data.log_units);
         let each = self.flow.network().conditions();
         let mut records = Vec::with_capacity(data.rows);
-        let mut solved = Vec::with_capacity(batch + draws);
+        let mut solved = Vec::with_capacity((batch + draws).min(data.rows * draws));
         for first in (0..data.rows * draws).step_by(batch) {
             let block = first..(data.rows * draws).min(first + batch);
             let pairs: Vec<(usize, usize)> = block.map(|pair| (pair / draws, pair % draws)).collect();

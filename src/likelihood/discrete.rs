@@ -57,7 +57,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
 
         let mut records = Vec::with_capacity(images);
         let mut differences = Vec::new();
-        let mut solved: Vec<Solved> = Vec::with_capacity(batch + per_image);
+        let mut solved: Vec<Solved> = Vec::with_capacity((batch + per_image).min(rows));
         for first in (0..rows).step_by(batch) {
             let block = first..rows.min(first + batch);
             self.solve(

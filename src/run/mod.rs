@@ -52,6 +52,7 @@ const CURVE: &str = "curve.png";
 const RECORDS: &str = "records.json";
 const STAGES: &str = "stages.json";
 const IMPORTED: &str = "imported.msgpack";
+const REPORT: &str = "report.html";
 const RESULT: &str = "result.json";
 const LADDER: [&str; 2] = ["ladder.json", "ladder.png"];
 
@@ -284,6 +285,11 @@ impl RunFolder {
         self.root.join(LADDER[1])
     }
 
+    /// `report.html`: the run as a page.
+    pub fn report(&self) -> PathBuf {
+        self.root.join(REPORT)
+    }
+
     /// `result.json`.
     pub fn result(&self) -> PathBuf {
         self.root.join(RESULT)
@@ -292,7 +298,8 @@ impl RunFolder {
 
 /// Whether a run writes a file of this name into its folder.
 fn is_written(name: &str) -> bool {
-    let others = [RECIPE, UNBEGUN, METRICS, LEVELS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT];
+    let others =
+        [RECIPE, UNBEGUN, METRICS, LEVELS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, REPORT, RESULT];
     others.contains(&name) || ROWS.contains(&name) || LADDER.contains(&name)
 }
 

@@ -54,7 +54,8 @@ const OF_NAMES: &[&str] =
     &["cli", "config", "experiment", "need", "registry", "report", "run", "model", "testkit", "work"];
 
 /// The outer rooms from the lowest: none names one above it.
-const STAIRS: &[&str] = &["config", "registry", "need", "run", "model", "experiment", "report", "work", "cli"];
+const STAIRS: &[&str] =
+    &["config", "registry", "need", "run", "model", "experiment", "report", "work", "cli"];
 
 /// A path in the code of a room.
 struct Mention {

@@ -29,8 +29,11 @@ mod tests {
 
     #[test]
     fn the_least_of_system_and_control_group() {
-        let meminfo = "MemTotal:       16000 kB\nMemFree: 1 kB\nMemAvailable:    8000 kB\nSwapFree:        2000 kB\n";
-        let of = |limits: &[&str]| within(meminfo, &limits.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let meminfo =
+            "MemTotal:       16000 kB\nMemFree: 1 kB\nMemAvailable:    8000 kB\nSwapFree:        2000 kB\n";
+        let of = |limits: &[&str]| {
+            within(meminfo, &limits.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        };
         assert_eq!(of(&[]), Some(10_000 << 10));
         assert_eq!(of(&["max\n"]), Some(10_000 << 10));
         assert_eq!(of(&["4096000\n"]), Some(4_096_000));

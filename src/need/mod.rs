@@ -89,7 +89,12 @@ pub fn of_recipe(recipe: &Recipe, dims: usize, activations: u64) -> Vec<Need> {
         let kept = u128::from(taped(&stage.objective)) * u128::from(activations);
         needs.push(Need::new(key("batch"), batch, "a training step", batch * (kept + 8 * dims)));
         let rows = batch.saturating_mul(accumulation);
-        needs.push(Need::new(key("accumulation"), accumulation, "the rows of a step", rows * (8 * dims + ROW)));
+        needs.push(Need::new(
+            key("accumulation"),
+            accumulation,
+            "the rows of a step",
+            rows * (8 * dims + ROW),
+        ));
     }
     let evaluation = &recipe.evaluation;
     let levels = |key: &str, levels: u64| {

@@ -163,7 +163,14 @@ impl fmt::Display for DryRun {
             )?;
         }
         for need in &self.needs {
-            writeln!(f, "at least           {} for {} ({} = {})", Bytes(need.bytes), need.what, need.key, need.found)?;
+            writeln!(
+                f,
+                "at least           {} for {} ({} = {})",
+                Bytes(need.bytes),
+                need.what,
+                need.key,
+                need.found
+            )?;
         }
         match self.available {
             Some(available) => writeln!(f, "available          {}", Bytes(available.into())),

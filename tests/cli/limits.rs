@@ -23,7 +23,11 @@ fn each_number_is_refused_by_its_name() {
     let rows = "[[stage]]\nbatch = 128\naccumulation = 1000000000";
     refused(&more(rows), "line 8, stage[0].accumulation", "the rows of a step");
     let evaluation = |text: &str| more(&format!("[evaluation]\n{text}"));
-    refused(&evaluation("vlb_levels = 1000000000"), "line 7, evaluation.vlb_levels", "a row at all of its levels");
+    refused(
+        &evaluation("vlb_levels = 1000000000"),
+        "line 7, evaluation.vlb_levels",
+        "a row at all of its levels",
+    );
     let draws = "draws = 1000000000\nimportance_samples = 100000000";
     refused(&evaluation(draws), "line 7, evaluation.draws", "the draws of a row");
     let samples = "draws = 100000000\nimportance_samples = 1000000000";
@@ -71,7 +75,9 @@ fn a_dry_run_says_what_is_needed() {
     let output = idode(folder.path(), &["train", "r.toml", "--dry-run"]);
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(output.status.success(), "{said}");
-    for key in ["stage[0].batch = 32", "stage[0].accumulation = 1", "evaluation.vlb_levels = 2", "sample.count = 4"] {
+    for key in
+        ["stage[0].batch = 32", "stage[0].accumulation = 1", "evaluation.vlb_levels = 2", "sample.count = 4"]
+    {
         let line = said.lines().find(|line| line.contains(key));
         assert!(line.is_some_and(|line| line.starts_with("at least ")), "{key}\n{said}");
     }

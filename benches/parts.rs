@@ -14,7 +14,7 @@ use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, HostState, Stepping, integrate, tables};
 use idode::tensor::{AdamStep, Convolution, DropoutKey, Dual, GroupNorm, Kernels, Moments, Preparation};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::SeedableRng;
 use rand_distr::StandardNormal;
 
@@ -149,9 +149,9 @@ fn steps(c: &mut Criterion) {
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(17));
     let Ok(times) = Importance::for_weight(diffusion.range(), diffusion.weight_density()) else { return };
     let optimizer =
-        AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01, ema: 0.99, clip: None };
+        AdamWConfig { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01, ema: 0.99, clip: None };
     let rate = Rate { peak: 2e-3, warmup: 0, decay: RateDecay::Constant, steps: 1 };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, Stratified(times), settings);
     let batch = vec![0.25; 128 * 64];
     c.bench_function("short: training step, digits, 128 rows", |b| b.iter(|| trainer.step(1, 1, &batch)));

@@ -23,7 +23,7 @@ use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
@@ -44,11 +44,11 @@ fn main() -> Result<()> {
     let fourier = FadingFourier { exponents: vec![7], gamma: [range.min().0, range.max().0] };
     let config = MlpConfig { fourier: Some(fourier), ..MlpConfig::default() };
     let network = StaticMlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
-    let settings = TrainerSettings {
+    let settings = TrainerConfig {
         seed: 0,
         accumulation: 1,
         rate: Rate { peak: 3e-3, warmup: 100, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS },
-        optimizer: AdamWSettings {
+        optimizer: AdamWConfig {
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,

@@ -14,7 +14,7 @@ use idode::bounds::{self, LowerOrders};
 use idode::error::{Error, Result};
 use idode::level::Gamma;
 use idode::parameterization::{Affine, Parameterization, ParameterizationExt, Velocity};
-use idode::picture::{Axis, Plot};
+use idode::plot::{Axis, Plot};
 use idode::schedule::{NoiseSchedule, VariancePreserving};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -22,13 +22,13 @@ use idode::error::{Error, Result};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow};
 use idode::nn::{Jvp, MlpConfig, Parameters, StaticMlp, StaticUNet, UNetConfig};
-use idode::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, Weighted};
+use idode::objective::{FirstOrder, Objective, SecondOrderTrace};
 use idode::parameterization::Velocity;
 use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
@@ -51,13 +51,13 @@ struct Plan {
 }
 
 impl Plan {
-    fn settings(&self, seed: u64, rate: f64, steps: u64) -> TrainerSettings {
+    fn settings(&self, seed: u64, rate: f64, steps: u64) -> TrainerConfig {
         let decay = RateDecay::Cosine { final_rate: 0.0 };
-        TrainerSettings {
+        TrainerConfig {
             seed,
             accumulation: 1,
             rate: Rate { peak: rate, warmup: 50, decay, steps },
-            optimizer: AdamWSettings { ema: self.ema, ..AdamWSettings::default() },
+            optimizer: AdamWConfig { ema: self.ema, ..AdamWConfig::default() },
         }
     }
 }
@@ -118,7 +118,7 @@ where
         Ok(next)
     };
     let settings = plan.settings(seed, plan.fine_rate, plan.then);
-    let objective = Sum(FirstOrder, Weighted(plan.weight, SecondOrderTrace::default()));
+    let objective = FirstOrder + plan.weight * SecondOrderTrace::default();
     let mut second = continued(plan.then)?.next_stage(objective, settings);
     let seconds = run(&mut second, plan.first, plan.then, &mut batch)?;
     let network = second.optimizer.averaged(&second.network);

@@ -17,7 +17,7 @@ use idode::objective::{FirstOrder, SecondOrderTrace, Sum, Weighted};
 use idode::parameterization::Velocity;
 use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -43,9 +43,9 @@ struct Setting {
 
 impl Setting {
     /// A stage of `steps` steps.
-    fn stage(&self, steps: u64) -> TrainerSettings {
+    fn stage(&self, steps: u64) -> TrainerConfig {
         let rate = Rate { peak: 2e-4, warmup: 100, decay: RateDecay::Constant, steps };
-        let optimizer = AdamWSettings {
+        let optimizer = AdamWConfig {
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,
@@ -53,7 +53,7 @@ impl Setting {
             ema: 0.9999,
             clip: None,
         };
-        TrainerSettings { seed: 1, accumulation: self.accumulation, rate, optimizer }
+        TrainerConfig { seed: 1, accumulation: self.accumulation, rate, optimizer }
     }
 }
 
@@ -84,7 +84,7 @@ fn fine_tuned<const WIDTH: usize, S: NoiseSchedule>(
     setting: &Setting,
     steps: u64,
 ) -> Paper<WIDTH, S, FineTuning> {
-    first.next_stage(Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default())), setting.stage(steps))
+    first.next_stage(FirstOrder + 0.1 * SecondOrderTrace::default(), setting.stage(steps))
 }
 
 fn show<const WIDTH: usize, S: NoiseSchedule>(schedule: S, setting: &Setting) -> Result<()>

@@ -8,13 +8,13 @@
 //! the same rows, and the difference row by row.
 
 use idode::analytic::MixtureTable;
+use idode::commands::{Destination, resolved, train};
 use idode::config::{self, Data, Mlp, Recipe, Stage};
 use idode::data::table::{Table, write_csv};
 use idode::error::{Error, Result};
 use idode::model::Model;
 use idode::progress::Silent;
 use idode::registry::Registry;
-use idode::work::{Destination, resolved, train};
 use std::path::Path;
 use std::time::Instant;
 

@@ -24,7 +24,7 @@ use idode::pixels::PixelGrid;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, tables};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -87,8 +87,8 @@ where
     let times = Stratified(Importance::for_weight(diffusion.range(), diffusion.weight_density())?);
     let rate =
         Rate { peak: plan.rate, warmup: 20, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: plan.steps };
-    let optimizer = AdamWSettings { ema: 0.99, ..AdamWSettings::default() };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer };
+    let optimizer = AdamWConfig { ema: 0.99, ..AdamWConfig::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
     let dims: usize = images.sides.iter().product();
     let mut order = Shuffle::new(images.train.len() / dims, 0)?;

@@ -53,8 +53,8 @@ fn measured(objective: impl Objective<f32, Cpu, Net>) -> Result<Vec<f64>> {
     let config = MlpConfig { fourier: Some(fourier), ..MlpConfig::default() };
     let network = Net::new(&config, &Cpu::default(), &mut ChaCha8Rng::seed_from_u64(0))?;
     let rate = Rate { peak: 3e-3, warmup: 50, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
-    let optimizer = AdamWSettings { ema: 0.99, ..AdamWSettings::default() };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer };
+    let optimizer = AdamWConfig { ema: 0.99, ..AdamWConfig::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
     let mut trainer = Trainer::new(network, objective, diffusion, times, settings);
     let images = data.sample(50_000, 1, Split::Train)?;
     let mut order = Shuffle::new(images.images(), 0)?;

@@ -4,7 +4,7 @@
 //! cargo run --release --example 09_cifar10 -- cifar-10-binary.tar.gz runs/cifar10 paper
 //! ```
 //!
-//! Ctrl-C stops after a checkpoint; the same command goes on, also after a crash. `small` instead of `paper` is a network and stages of seconds
+//! Ctrl-C stops after a checkpoint; the same command goes on, also after a crash. `small` instead of `paper` is a network, stages and a bound of seconds
 //! that show nothing but that it runs. The folder is one that `idode eval`, `sample` and `export` open.
 
 use idode::cli::{Bar, Interrupt, table};
@@ -17,18 +17,19 @@ fn main() -> Result<()> {
     let [data, folder, size] = &arguments[..] else {
         return Err(Error::value("arguments", arguments.len(), "DATA FOLDER paper|small"));
     };
-    let (width, blocks, steps, images, every, stepping) = match size.as_str() {
-        "paper" => (128, 32, 6_000_000, 10_000, 1000, Stepping::Adaptive(Adaptive::default())),
-        _ => (32, 1, 24, 2, 3, Stepping::Fixed(Fixed { steps: 2 })),
+    let (width, blocks, steps, images, vlb_levels, every, stepping) = match size.as_str() {
+        "paper" => (128, 32, 6_000_000, 10_000, 1000, 1000, Stepping::Adaptive(Adaptive::default())),
+        _ => (32, 1, 24, 1, 8, 3, Stepping::Fixed(Fixed { steps: 1 })),
     };
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
     let start = TruncatedNormal::new(PixelGrid::new(256)?, diffusion.level(diffusion.range().min()));
     let unet = Unet { width, blocks, dropout: 0.1, ..Unet::default() };
     let first = Stage { steps, batch: if images > 2 { 128 } else { 4 }, ..Stage::default() };
     let second = Stage { steps: steps / 12, ..first.clone() };
-    let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+    let fine_tuning = FirstOrder + 0.1 * SecondOrderTrace::default();
     let bound = Evaluation { importance_samples: 20, dequantizers: vec![], ..Evaluation::default() };
-    let bound = Evaluation { images: Some(images), stage_images: 2, stepping: stepping.clone(), ..bound };
+    let bound = Evaluation { images: Some(images), stage_images: images.min(2), vlb_levels, ..bound };
+    let bound = Evaluation { stepping: stepping.clone(), ..bound };
     let run = Experiment::new(Cifar10::new(data), diffusion, unet)
         .stage(FirstOrder, first)
         .stage(fine_tuning, second)

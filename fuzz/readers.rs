@@ -12,10 +12,10 @@ use idode::train::Checkpoint;
 use std::path::Path;
 
 /// What reads a file.
-pub type Reader = fn(&Path) -> Result<()>;
+pub(crate) type Reader = fn(&Path) -> Result<()>;
 
 /// Every reader, by the kind of its file; the name is that of a fuzz target too.
-pub const READERS: [(&str, Reader); 16] = [
+pub(crate) const READERS: [(&str, Reader); 16] = [
     ("npy", |path| npy::load(path, None, "fuzz", Split::Test, Depth::of(256)?).map(drop)),
     ("npz", |path| npy::load(path, Some("a"), "fuzz", Split::Test, Depth::of(256)?).map(drop)),
     ("idx", |path| idx::load(path, "fuzz", Split::Test, Depth::of(256)?).map(drop)),

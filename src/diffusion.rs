@@ -62,6 +62,7 @@ impl<S: NoiseSchedule, P: Parameterization> Diffusion<S, P> {
     }
 
     /// The same diffusion with another prior.
+    #[must_use]
     pub fn with_prior(self, prior: Prior) -> Self {
         Self { prior, ..self }
     }

@@ -141,7 +141,6 @@ impl<T: fmt::Display> fmt::Display for Shown<T> {
 }
 
 /// A text as a terminal may have it: see [`Shown`].
-#[cfg(feature = "cli")]
 pub(crate) fn printable(text: &str) -> String {
     Shown(text).to_string()
 }

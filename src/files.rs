@@ -4,10 +4,11 @@
 //! What is reported as written is on the disk, its entry in the folder too: a power cut keeps it.
 
 #[cfg(any(test, feature = "testkit"))]
-pub mod faults;
+#[doc(hidden)]
+pub mod fault_injection;
 mod lock;
 
-pub use lock::Lock;
+pub(crate) use lock::Lock;
 
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
@@ -25,7 +26,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Content that is on the disk beside its place, under a temporary name: [`commit`](Self::commit) puts it there; dropped
 /// before, it is removed.
 #[derive(Debug)]
-pub struct Staged {
+pub(crate) struct Staged {
     path: PathBuf,
     temporary: PathBuf,
     /// Open and locked, which tells others that whoever writes it is alive; none once it is in place.
@@ -37,7 +38,7 @@ impl Staged {
     ///
     /// # Errors
     /// If that cannot be done; nothing is left of it then.
-    pub fn write(path: &Path, bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<Self> {
         let temporary = temporary(path);
         let mut staged = Self { path: path.to_owned(), temporary, file: None };
         staged.fill(bytes).map_err(Error::io(path, "write"))?;
@@ -57,7 +58,7 @@ impl Staged {
     ///
     /// # Errors
     /// If that cannot be done; what was there before stays.
-    pub fn commit(mut self) -> Result<()> {
+    pub(crate) fn commit(mut self) -> Result<()> {
         moved(&self.temporary, &self.path).map_err(Error::io(&self.path, "write"))?;
         self.file = None;
         synced_folder_of(&self.path).map_err(Error::io(&self.path, "write"))
@@ -67,7 +68,7 @@ impl Staged {
     ///
     /// # Errors
     /// If that cannot be done; what was there before is in one of the two places then.
-    pub fn commit_keeping(self, kept: &Path) -> Result<()> {
+    pub(crate) fn commit_keeping(self, kept: &Path) -> Result<()> {
         moved(&self.path, kept).map_err(Error::io(kept, "write"))?;
         self.commit()
     }
@@ -84,7 +85,7 @@ impl Drop for Staged {
 
 /// A file that lines are added to.
 #[derive(Debug)]
-pub struct Appended {
+pub(crate) struct Appended {
     path: PathBuf,
     file: File,
 }
@@ -94,7 +95,7 @@ impl Appended {
     ///
     /// # Errors
     /// If that cannot be done.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let is_new = !path.exists();
         let file = allowed().and_then(|()| OpenOptions::new().create(true).append(true).open(path));
         let entered = if is_new { file.and_then(|file| synced_folder_of(path).map(|()| file)) } else { file };
@@ -105,7 +106,7 @@ impl Appended {
     ///
     /// # Errors
     /// If they cannot be written.
-    pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<()> {
         write(&mut self.file, bytes).map_err(Error::io(&self.path, "write"))
     }
 
@@ -113,7 +114,7 @@ impl Appended {
     ///
     /// # Errors
     /// If the system cannot.
-    pub fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         sync(&self.file).map_err(Error::io(&self.path, "write"))
     }
 }
@@ -122,7 +123,7 @@ impl Appended {
 ///
 /// # Errors
 /// If one cannot be made.
-pub fn create_folder(path: &Path) -> Result<()> {
+pub(crate) fn create_folder(path: &Path) -> Result<()> {
     let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     let mut missing = missing.collect::<Vec<_>>().into_iter().rev();
     missing.try_for_each(made).map_err(Error::io(path, "create"))
@@ -132,7 +133,8 @@ pub fn create_folder(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If something is there, or it cannot be made.
-pub fn create_new_folder(path: &Path) -> Result<()> {
+#[cfg(feature = "cli")]
+pub(crate) fn create_new_folder(path: &Path) -> Result<()> {
     let made = allowed().and_then(|()| fs::create_dir(path));
     made.and_then(|()| synced_folder_of(path)).map_err(Error::io(path, "create"))
 }
@@ -141,7 +143,7 @@ pub fn create_new_folder(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If that cannot be done; nothing is moved then.
-pub fn rename(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
     moved(from, to).and_then(|()| synced_folder_of(to)).map_err(Error::io(to, "write"))
 }
 
@@ -149,7 +151,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If it cannot be removed.
-pub fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     removed(path).map_err(Error::io(path, "remove"))
 }
 
@@ -157,13 +159,13 @@ pub fn remove(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If something cannot be removed.
-pub fn remove_folder(path: &Path) -> Result<()> {
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     allowed().and_then(|()| fs::remove_dir_all(path)).map_err(Error::io(path, "remove"))
 }
 
 /// Removes the temporary files that processes which are gone left in `folder`, of the files that `of` names. What cannot be
 /// removed is left for another time.
-pub fn remove_abandoned(folder: &Path, of: impl Fn(&str) -> bool) {
+pub(crate) fn remove_abandoned(folder: &Path, of: impl Fn(&str) -> bool) {
     for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if made_of(name).is_some_and(&of) && is_abandoned(&path) {
@@ -195,7 +197,7 @@ pub(crate) fn made_of(name: &str) -> Option<&str> {
 /// Where a test makes one of these fail.
 fn allowed() -> io::Result<()> {
     #[cfg(any(test, feature = "testkit"))]
-    faults::next()?;
+    fault_injection::next()?;
     Ok(())
 }
 
@@ -207,7 +209,7 @@ fn create(path: &Path) -> io::Result<File> {
 fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let may = allowed();
     #[cfg(any(test, feature = "testkit"))]
-    file.write_all(&bytes[..faults::torn(&may, bytes.len())])?;
+    file.write_all(&bytes[..fault_injection::torn(&may, bytes.len())])?;
     may?;
     file.write_all(bytes)
 }
@@ -220,7 +222,7 @@ fn sync(file: &File) -> io::Result<()> {
 /// A test that counts steps, or makes them fail, does without the disk's own time.
 fn forced(file: &File) -> io::Result<()> {
     #[cfg(any(test, feature = "testkit"))]
-    if faults::are_planned() {
+    if fault_injection::are_planned() {
         return Ok(());
     }
     file.sync_all()

@@ -29,10 +29,11 @@ pub mod need;
 pub mod nn;
 #[macro_use]
 pub mod number;
+pub mod commands;
 pub mod objective;
 pub mod parameterization;
-pub mod picture;
 pub mod pixels;
+pub mod plot;
 pub mod prelude;
 pub mod progress;
 pub mod registry;
@@ -47,4 +48,3 @@ pub mod tensor;
 pub mod testkit;
 pub mod time;
 pub mod train;
-pub mod work;

@@ -72,7 +72,7 @@ pub fn normal_quantile(lower: f64, upper: f64) -> f64 {
 }
 
 /// The nodes of 8-point Gauss-Legendre quadrature on `[-1, 1]`, in order.
-pub const NODES: [f64; 8] = [
+pub(crate) const NODES: [f64; 8] = [
     -0.960_289_856_497_536_2,
     -0.796_666_477_413_626_7,
     -0.525_532_409_916_329,
@@ -84,7 +84,7 @@ pub const NODES: [f64; 8] = [
 ];
 
 /// The weights that belong to [`NODES`].
-pub const WEIGHTS: [f64; 8] = [
+pub(crate) const WEIGHTS: [f64; 8] = [
     0.101_228_536_290_376_26,
     0.222_381_034_453_374_47,
     0.313_706_645_877_887_3,

@@ -112,13 +112,15 @@ impl Model {
 
     /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names
     /// the same as the recipe.
-    pub fn with_evaluation(&self, evaluation: Evaluation) -> Self {
-        Self { parts: self.parts.with_evaluation(evaluation), ..self.clone() }
+    #[must_use]
+    pub fn with_evaluation(self, evaluation: Evaluation) -> Self {
+        Self { parts: self.parts.with_evaluation(evaluation), ..self }
     }
 
     /// The same with other draws or other probes: see [`Evaluator::with_replicate`](crate::likelihood::Evaluator::with_replicate).
-    pub fn with_replicate(&self, replicate: Replicate) -> Self {
-        Self { replicate, ..self.clone() }
+    #[must_use]
+    pub fn with_replicate(self, replicate: Replicate) -> Self {
+        Self { replicate, ..self }
     }
 
     /// The recipe of the run.
@@ -435,16 +437,12 @@ fn in_units(schema: &Schema, samples: &Samples) -> Vec<f64> {
 }
 
 /// Does something with rows of a table as a network sees them: each spread over the cells of its grids, and scaled.
-fn with_rows<R>(
-    schema: &Schema,
-    rows: &Table,
-    work: impl FnOnce(&DensityRows<'_>) -> Result<R>,
-) -> Result<R> {
+fn with_rows<R>(schema: &Schema, rows: &Table, f: impl FnOnce(&DensityRows<'_>) -> Result<R>) -> Result<R> {
     let width = rows.columns().len();
     let row = |index: usize, rng: &mut ChaCha8Rng| {
         let mut row = rows.values()[index * width..(index + 1) * width].to_vec();
         schema.dequantize(&mut row, rng);
         schema.scaling().forward(&row)
     };
-    work(&DensityRows { rows: rows.rows(), row: &row, log_units: schema.log_units() })
+    f(&DensityRows { rows: rows.rows(), row: &row, log_units: schema.log_units() })
 }

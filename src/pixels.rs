@@ -60,9 +60,4 @@ impl PixelGrid {
             None => Ok(()),
         }
     }
-
-    /// Bits per dimension to add to a density's `-log2 p` on `[-1, 1]`: `log2(L / 2)`.
-    pub fn offset_bits(&self) -> f64 {
-        (f64::from(self.levels) / 2.0).log2()
-    }
 }

@@ -26,4 +26,4 @@ pub use crate::schedule::{
 };
 pub use crate::solver::{ExplicitRk, OdeSolver, OdeState};
 pub use crate::time::{Importance, Stratified, TimeSampler, TimeSamplerExt, Uniform};
-pub use crate::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+pub use crate::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};

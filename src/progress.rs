@@ -92,7 +92,7 @@ pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
 
 /// Who hears how far an estimate or a draw of samples has come, and may ask it to end.
 ///
-/// A run's [`Observer`](crate::run::Observer)s hear of it through [`Watched`](crate::run::Watched).
+/// A run's [`Observer`](crate::run::Observer)s hear of it through `Watched`.
 pub trait Progress {
     /// `done` rows have ended, with the mean bits/dim so far.
     fn advance(&mut self, done: u64, bits_per_dim: Option<f64>);

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The name of the VLB among the estimates.
-pub const VLB: &str = "vlb";
+pub(crate) const VLB: &str = "vlb";
 
 /// The name of the ODE's estimate with a dequantizer: `ode_truncated_normal`, ...; of rows that are no images, without one: `ode`.
-pub fn ode_name(dequantizer: &str) -> String {
+pub(crate) fn ode_name(dequantizer: &str) -> String {
     match dequantizer {
         "" => "ode".to_owned(),
         _ => format!("ode_{dequantizer}"),
@@ -22,7 +22,7 @@ pub fn ode_name(dequantizer: &str) -> String {
 /// One estimate of the likelihood.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// [`VLB`], or [`ode_name`] of a dequantizer.
+    /// `vlb`, or `ode_` and the name of a dequantizer.
     pub name: String,
     /// The mean over images, in bits/dim.
     #[serde(deserialize_with = "null_is_nan")]
@@ -53,7 +53,7 @@ pub struct Estimate {
 
 impl Estimate {
     /// The same of rows of `dims` numbers, in their units.
-    pub fn of_rows(self, dims: usize) -> Self {
+    pub(crate) fn of_rows(self, dims: usize) -> Self {
         let per_bit = dims as f64 * std::f64::consts::LN_2;
         let nats = |bits: f64| Some(bits * per_bit);
         let (nats_per_row, nats_per_row_standard_error) =
@@ -82,12 +82,12 @@ pub struct Baseline {
 
 impl Baseline {
     /// A value in bits/dim.
-    pub fn bits(name: &str, bits_per_dim: f64) -> Self {
+    pub(crate) fn bits(name: &str, bits_per_dim: f64) -> Self {
         Self { name: name.to_owned(), bits_per_dim, nats_per_row: None }
     }
 
     /// A value in nats a row of `dims` numbers.
-    pub fn nats(name: &str, nats_per_row: f64, dims: usize) -> Self {
+    pub(crate) fn nats(name: &str, nats_per_row: f64, dims: usize) -> Self {
         let bits_per_dim = nats_to_bits_per_dim(nats_per_row, dims);
         Self { name: name.to_owned(), bits_per_dim, nats_per_row: Some(nats_per_row) }
     }
@@ -133,7 +133,7 @@ impl Outcome {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))?;
         text.push('\n');
@@ -184,15 +184,19 @@ pub(crate) fn images(images: u64, failures: u64) -> String {
 
 impl std::fmt::Display for StageRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A single image tells nothing of its error.
+        let error = match self.standard_error {
+            error if error.is_nan() => String::new(),
+            error => format!(" +- {error:.4}"),
+        };
         write!(
             f,
-            "stage {} ({}), step {}: {} {:.4} +- {:.4} bits/dim, {:.1} evaluations/image, {} images",
+            "stage {} ({}), step {}: {} {:.4}{error} bits/dim, {:.1} evaluations/image, {} images",
             self.stage,
             self.objective,
             self.step,
             ode_name(&self.dequantizer),
             self.bits_per_dim,
-            self.standard_error,
             self.evaluations_per_image,
             images(self.images, self.failures)
         )
@@ -218,7 +222,7 @@ impl StageRecord {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(records: &[Self], path: &Path) -> Result<()> {
+    pub(crate) fn write(records: &[Self], path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(records)
             .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))?;
         write_atomically(path, (text + "\n").as_bytes())
@@ -270,6 +274,26 @@ mod tests {
         ];
         assert_eq!(names, promised);
         assert_eq!(value["estimates"][0]["name"], "ode_truncated_normal");
+    }
+
+    #[test]
+    fn a_stage_measured_on_one_image_says_no_error() {
+        let two = StageRecord {
+            stage: 1,
+            objective: "first_order".into(),
+            step: 24,
+            dequantizer: "uniform".into(),
+            images: 2,
+            failures: 0,
+            bits_per_dim: 2.5,
+            standard_error: 0.125,
+            evaluations_per_image: 7.0,
+        };
+        let said =
+            "stage 1 (first_order), step 24: ode_uniform 2.5000 +- 0.1250 bits/dim, 7.0 evaluations/image";
+        assert_eq!(two.to_string(), format!("{said}, 2 images"));
+        let one = StageRecord { images: 1, standard_error: f64::NAN, ..two };
+        assert_eq!(one.to_string(), format!("{}, 1 images", said.replace(" +- 0.1250", "")));
     }
 
     /// A budget is in the unit of its estimate.

@@ -153,6 +153,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     /// The same of samples with these conditioning numbers, the first sample's first: see [`Conditioning`].
+    #[must_use]
     pub fn with_conditioning(self, conditioning: Conditioning<'a>) -> Self {
         Self { conditioning, ..self }
     }

@@ -10,8 +10,8 @@ mod checkpointed_blocks;
 mod compare;
 #[path = "cli/diverging.rs"]
 mod diverging;
-#[path = "cli/exchange.rs"]
-mod exchange;
+#[path = "cli/import_export.rs"]
+mod import_export;
 #[path = "cli/limits.rs"]
 mod limits;
 #[path = "cli/longer.rs"]
@@ -30,9 +30,9 @@ mod stages;
 #[path = "cli/tables.rs"]
 mod tables;
 
+use idode::commands::resolved;
 use idode::config::Recipe;
 use idode::registry::Registry;
-use idode::work::resolved;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -261,11 +261,11 @@ fn resume_with_another_recipe() {
         line.starts_with("r.toml: line 6, network.width: found 64, expected 32, as the run in run has it"),
         "{line}"
     );
-    fs::write(root.join("run/recipe.toml"), "seed = 'damaged'").expect("a file");
+    fs::write(root.join("run/recipe.toml"), "seed = 'corrupt'").expect("a file");
     let line = refusal(root, &["train", "r.toml", "--out", "run", "--resume"]);
-    assert!(line.starts_with("run/recipe.toml: line 1, seed: found string \"damaged\""), "{line}");
+    assert!(line.starts_with("run/recipe.toml: line 1, seed: found string \"corrupt\""), "{line}");
     let line = refusal(root, &["eval", "run"]);
-    assert!(line.starts_with("run/recipe.toml: line 1, seed: found string \"damaged\""), "{line}");
+    assert!(line.starts_with("run/recipe.toml: line 1, seed: found string \"corrupt\""), "{line}");
 }
 
 #[test]

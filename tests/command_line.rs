@@ -68,11 +68,11 @@ fn every_law_rejects_its_mutant() {
     for (name, law) in laws {
         let own: Vec<_> = mutants.iter().filter(|mutant| mutant.0 == name).collect();
         assert!(!own.is_empty(), "the law `{name}` has no mutant");
-        for (_, fault, body, said) in own {
-            let violation = law(&subject(&script(body), "noise", RECIPE)).expect_err(fault);
+        for (_, bug, body, said) in own {
+            let violation = law(&subject(&script(body), "noise", RECIPE)).expect_err(bug);
             let line = violation.to_string();
-            assert!(violation.law == name && line.contains(said), "{fault}: {line}");
-            assert_eq!(line.lines().count(), 1, "{fault}: {line}");
+            assert!(violation.law == name && line.contains(said), "{bug}: {line}");
+            assert_eq!(line.lines().count(), 1, "{bug}: {line}");
         }
     }
 }

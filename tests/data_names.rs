@@ -2,6 +2,7 @@
 //! anything is written.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use idode::commands::{self, Destination, SampleOptions, Trained};
 use idode::config::{Data, Recipe};
 use idode::data::{ImageShape, RowShape};
 use idode::model::Model;
@@ -9,7 +10,6 @@ use idode::progress::Silent;
 use idode::registry::Registry;
 use idode::result::Outcome;
 use idode::run::RunFolder;
-use idode::work::{self, Destination, Trained, Wanted};
 use std::fs;
 use std::path::Path;
 
@@ -66,7 +66,7 @@ fn recipe(folder: &Path, data: &str) -> Recipe {
 
 fn train(recipe: &Recipe, run: &Path) -> Result<Outcome, String> {
     let destination = Destination::New(run.to_owned());
-    match work::train(recipe, &Registry::default(), &destination, &mut Silent) {
+    match commands::train(recipe, &Registry::default(), &destination, &mut Silent) {
         Ok(Trained::Finished(outcome)) => Ok(outcome),
         Ok(Trained::Interrupted { .. }) => panic!("interrupted"),
         Err(error) => Err(error.to_string()),
@@ -129,10 +129,10 @@ fn every_name_trains_measures_and_samples_and_then_needs_no_data() {
         let run = folder.path().join(format!("run{i}"));
         let model = Model::load(&run).unwrap();
         assert_eq!(model.shape().image(), ImageShape::new(8, 8, 1));
-        work::sample(
+        commands::sample(
             &RunFolder::open(&run).unwrap(),
             &Registry::default(),
-            &Wanted { count: Some(2), ..Wanted::default() },
+            &SampleOptions { count: Some(2), ..SampleOptions::default() },
             &mut Silent,
         )
         .unwrap();
@@ -290,6 +290,10 @@ fn keys_of_data_are_checked_without_the_data() {
             "line 6, data.augmentation.quarter_turns: found true for images of 8x4x1, expected square images",
         ),
         (
+            "name = 'folder'\ntrain = 'a'\ntest = 'b'\nshape = [8, 8, 1]\naugmentation = { permute_channels = true }",
+            "data.augmentation.permute_channels: found true for images of 8x8x1, expected images of more than one channel",
+        ),
+        (
             "name = 'cifar10'\npath = 'a'\naugmentation = { flips = true }",
             "line 3, data.augmentation.flips: found an unknown key, expected \"flip\"",
         ),
@@ -366,7 +370,7 @@ fn a_result_on_other_images_is_not_replaced() {
     train(&recipe, &run).unwrap();
     let (before, run) = (fs::read(run.join("result.json")).unwrap(), RunFolder::open(&run).unwrap());
     fs::write(root.join("test.npy"), npy("(3, 8, 8)", &levels(3, 64))).unwrap();
-    let evaluate = || work::evaluate(&run, &Registry::default(), &mut Silent);
+    let evaluate = || commands::evaluate(&run, &Registry::default(), &mut Silent);
     let error = evaluate().unwrap_err().to_string();
     let line =
         "result.json: data.fingerprint: found data set images = 3: expected 2, the same data, expected";
@@ -381,7 +385,7 @@ fn a_dry_run_reads_no_data() {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::default();
     let known = "name = 'idx'\ntrain = 'DIR/none'\ntest = 'DIR/none'\nshape = [8, 8, 1]";
-    let found = work::dry_run(&recipe(folder.path(), known), &registry).unwrap();
+    let found = commands::dry_run(&recipe(folder.path(), known), &registry).unwrap();
     // Time embedding, conv_in, three blocks of one input and two of two, attention, the last norm, conv_out.
     let (w, e) = (32, 128);
     let norms = |c: u64| 2 * c;
@@ -398,7 +402,7 @@ fn a_dry_run_reads_no_data() {
     assert!(found.rate > 1e8 && found.seconds(&found.stages[0]) > 0.0);
     assert_eq!(found.to_string().lines().count(), 6, "{found}");
     let unknown = "name = 'idx'\ntrain = 'DIR/none'\ntest = 'DIR/none'";
-    let error = work::dry_run(&recipe(folder.path(), unknown), &registry).unwrap_err().to_string();
+    let error = commands::dry_run(&recipe(folder.path(), unknown), &registry).unwrap_err().to_string();
     assert!(
         error.contains("data.shape: found nothing, expected the shape [height, width, channels]"),
         "{error}"
@@ -439,7 +443,7 @@ fn conditioning_numbers_reach_the_network() {
     use idode::diffusion::Diffusion;
     use idode::nn::{MlpConfig, StaticMlp};
     use idode::time::{Stratified, Uniform};
-    use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+    use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
     use rand::SeedableRng;
     let losses = |conditioning: Option<&[f64]>| -> Result<Vec<f64>, String> {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
@@ -450,8 +454,8 @@ fn conditioning_numbers_reach_the_network() {
             Diffusion::new(idode::schedule::VariancePreserving, idode::parameterization::Velocity, range);
         let rate = Rate { peak: 1e-2, warmup: 0, decay: RateDecay::Constant, steps: 5 };
         let optimizer =
-            AdamWSettings { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.0, ema: 0.9, clip: None };
-        let settings = TrainerSettings { seed: 3, accumulation: 2, rate, optimizer };
+            AdamWConfig { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.0, ema: 0.9, clip: None };
+        let settings = TrainerConfig { seed: 3, accumulation: 2, rate, optimizer };
         let times = Stratified(Uniform::new(range));
         let mut trainer = Trainer::new(network, idode::objective::FirstOrder, diffusion, times, settings);
         let step = |step| {

@@ -1,5 +1,5 @@
 //! Every operation of dfdx that idode calls, value and gradient, on the device of the test against the processor; and dfdx's
-//! fault in the gradient of a reshape, which the device's tests must be able to see.
+//! bug in the gradient of a reshape, which the device's tests must be able to see.
 
 #![allow(clippy::unwrap_used)]
 

@@ -15,7 +15,7 @@ use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
 use idode::tensor::{DropoutKey, Dual, Kernels, Real};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, GradientSet, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, GradientSet, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -42,11 +42,11 @@ where
     let range = GammaRange::for_levels(17);
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
     let times = Stratified(Importance::for_weight(range, diffusion.weight_density()).unwrap());
-    let settings = TrainerSettings {
+    let settings = TrainerConfig {
         seed: 7,
         accumulation: 1,
         rate: Rate { peak: 1e-3, warmup: 20, decay: RateDecay::Constant, steps },
-        optimizer: AdamWSettings {
+        optimizer: AdamWConfig {
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,

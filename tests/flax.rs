@@ -1,13 +1,13 @@
-//! Checkpoints of the published code: in, out again bit by bit, and damage.
+//! Checkpoints of the published code: in, out again bit by bit, and corruption.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use idode::commands::{Destination, Imported, Trained, Weights, export, import, train};
 use idode::config::Recipe;
 use idode::flax::{Array, TrainState, Tree};
 use idode::model::Model;
 use idode::progress::Silent;
 use idode::registry::Registry;
 use idode::run::RunFolder;
-use idode::work::{Chosen, Destination, Imported, Trained, export, import, train};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -168,7 +168,7 @@ impl Case {
         self.folder.path().join(name)
     }
 
-    fn import(&self, run: &str, chosen: Chosen) -> Result<Imported, String> {
+    fn import(&self, run: &str, chosen: Weights) -> Result<Imported, String> {
         import(&self.file, &self.recipe, &Registry::default(), &self.path(run), chosen)
             .map_err(|error| error.to_string())
     }
@@ -182,7 +182,7 @@ impl Case {
 #[test]
 fn what_goes_in_comes_out() {
     let case = Case::of("checkpoint.flax", &state());
-    let found = case.import("run", Chosen::Average).unwrap();
+    let found = case.import("run", Weights::Average).unwrap();
     assert_eq!((found.step, found.has_average, found.has_moments), (42, true, true));
     let expected: usize = shapes().values().map(|shape| shape.iter().product::<usize>()).sum();
     assert_eq!(found.parameters, expected);
@@ -199,7 +199,7 @@ fn what_goes_in_comes_out() {
 #[test]
 fn raw_parameters_take_the_place_of_the_average() {
     let case = Case::of("checkpoint.flax", &state());
-    case.import("raw", Chosen::Raw).unwrap();
+    case.import("raw", Weights::Raw).unwrap();
     assert_eq!(case.export("raw", "raw.safetensors"), parameters(2));
 }
 
@@ -207,7 +207,7 @@ fn raw_parameters_take_the_place_of_the_average() {
 fn parameters_alone_are_enough() {
     for name in ["parameters.safetensors", "parameters.flax"] {
         let case = Case::of(name, &parameters(5));
-        let found = case.import("run", Chosen::Average).unwrap();
+        let found = case.import("run", Weights::Average).unwrap();
         assert_eq!((found.step, found.has_average, found.has_moments), (0, false, false));
         assert_eq!(case.export("run", "again.safetensors"), parameters(5));
         let whole = case.export("run", "whole.flax");
@@ -224,7 +224,7 @@ fn parameters_alone_are_enough() {
 #[test]
 fn an_imported_run_is_measured_sampled_and_trained_further() {
     let case = Case::of("checkpoint.flax", &state());
-    case.import("run", Chosen::Average).unwrap();
+    case.import("run", Weights::Average).unwrap();
     let model = Model::load(case.path("run")).unwrap();
     assert_eq!(model.step(), 42);
     assert!(model.bits_per_dim(&[128; 192]).unwrap().summary.bits_per_dim.is_finite());
@@ -303,7 +303,7 @@ fn names_and_shapes_must_fit() {
     ];
     for (tree, expected) in cases {
         let case = Case::of("c.flax", &tree);
-        let error = case.import("run", Chosen::Average).unwrap_err();
+        let error = case.import("run", Weights::Average).unwrap_err();
         assert!(error.ends_with(&format!("c.flax: {expected}")), "{error}\n{expected}");
         assert!(!case.path("run").exists());
     }
@@ -314,11 +314,11 @@ fn names_and_shapes_must_fit() {
         let adam = branch(vec![("count", integer(1)), ("mu", broken.clone()), ("nu", parameters(1))]);
         let part_of = if place == "opt_state" { branch(vec![("0", adam)]) } else { broken };
         let tree = branch(vec![("params", parameters(1)), (place, part_of), ("step", integer(1))]);
-        let error = Case::of("c.flax", &tree).import("run", Chosen::Average).unwrap_err();
+        let error = Case::of("c.flax", &tree).import("run", Weights::Average).unwrap_err();
         assert!(error.contains(&format!("c.flax: {part} dense1/kernel: found nothing")), "{error}");
     }
     let negative = branch(vec![("params", parameters(1)), ("step", integer(-1))]);
-    let error = Case::of("c.flax", &negative).import("run", Chosen::Average).unwrap_err();
+    let error = Case::of("c.flax", &negative).import("run", Weights::Average).unwrap_err();
     assert!(error.ends_with("step: found no count, expected a whole number, 0 or more"), "{error}");
 }
 
@@ -337,16 +337,16 @@ fn every_truncation_and_every_longer_file_is_one_line() {
         fs::write(&path, bytes).unwrap();
         Tree::load(&path).unwrap_err().to_string()
     };
-    let mut damaged: Vec<Vec<u8>> = (0..bytes.len()).map(|end| bytes[..end].to_vec()).collect();
-    damaged.push([&bytes[..], &[0]].concat());
+    let mut corrupt: Vec<Vec<u8>> = (0..bytes.len()).map(|end| bytes[..end].to_vec()).collect();
+    corrupt.push([&bytes[..], &[0]].concat());
     // A map, an array and an extension that say they are larger than any memory.
-    damaged.extend(
+    corrupt.extend(
         [[0xdf, 0xff, 0xff, 0xff, 0xff], [0xdd, 0xff, 0xff, 0xff, 0xff], [0xc9, 0xff, 0xff, 0xff, 0xff]]
             .map(Vec::from),
     );
-    damaged.push(vec![0x81; 1 << 16]);
-    damaged.push(b"\x93NUMPY".to_vec());
-    for bytes in damaged {
+    corrupt.push(vec![0x81; 1 << 16]);
+    corrupt.push(b"\x93NUMPY".to_vec());
+    for bytes in corrupt {
         let error = line(&bytes);
         assert!(error.contains("c.flax: ") && error.contains(", expected "), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");

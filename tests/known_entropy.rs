@@ -17,7 +17,7 @@ use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -48,11 +48,11 @@ fn ode_bits_per_dim_are_the_entropy_and_never_less() {
     let config = MlpConfig { fourier: Some(fourier), ..MlpConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let network = StaticMlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng).unwrap();
-    let settings = TrainerSettings {
+    let settings = TrainerConfig {
         seed: 0,
         accumulation: 1,
         rate: Rate { peak: 3e-3, warmup: 50, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS },
-        optimizer: AdamWSettings {
+        optimizer: AdamWConfig {
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,

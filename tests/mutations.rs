@@ -1,4 +1,4 @@
-//! Damaged files of every kind: bits flipped, bytes replaced, pieces lost, doubled and moved, ends cut. Whatever is read, there is no panic, and an
+//! Corrupt files of every kind: bits flipped, bytes replaced, pieces lost, doubled and moved, ends cut. Whatever is read, there is no panic, and an
 //! error is one line. `fuzz/` goes on from here, for those with nightly.
 
 #[path = "../fuzz/readers.rs"]
@@ -12,7 +12,7 @@ use std::io::{Cursor, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// Damaged files of each kind.
+/// Corrupt files of each kind.
 const EACH: usize = 250;
 
 fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -72,7 +72,7 @@ fn run(file: &str) -> Vec<u8> {
                     [sample]\ncount = 1\nstepping = { name = 'fixed', steps = 1 }";
         let recipe = idode::config::Recipe::parse("r.toml", text).expect("a recipe");
         let destination = idode::experiment::Destination::at(folder.path().join("run"));
-        idode::work::train(&recipe, &Default::default(), &destination, &mut Silent).expect("a run");
+        idode::commands::train(&recipe, &Default::default(), &destination, &mut Silent).expect("a run");
         folder
     });
     fs::read(folder.path().join("run").join(file)).expect("a file of the run")
@@ -98,7 +98,7 @@ fn whole(kind: &str) -> Vec<u8> {
         "safetensors" => run("checkpoints/last.safetensors"),
         "flax" => {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/reference/checkpoint.flax");
-            // Its first arrays are enough to be damaged; what is cut off is one more damage.
+            // Its first arrays are enough to be corrupted; what is cut off is one more corruption.
             fs::read(path).expect("a checkpoint")[..20_000].to_vec()
         }
         "csv" => b"a,b,c\n1,2,3\n4.5,-6e3,7\n\"8\",9,10\n".to_vec(),
@@ -106,12 +106,12 @@ fn whole(kind: &str) -> Vec<u8> {
         "toml" => run("recipe.toml"),
         "json" => run("result.json"),
         "jsonl" => run("metrics.jsonl"),
-        other => panic!("no file of {other}"),
+        other => unreachable!("no file of {other}"),
     }
 }
 
 /// A few of the things that happen to files.
-fn damaged(whole: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+fn corrupted(whole: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     for _ in 0..rng.gen_range(1..4) {
         if bytes.is_empty() {
@@ -146,14 +146,14 @@ fn check(kind: &str, read: Reader) {
     let whole = whole(kind);
     let (mut rng, mut refused) = (ChaCha8Rng::seed_from_u64(17), 0);
     for number in 0..EACH {
-        fs::write(&path, damaged(&whole, &mut rng)).expect("a file");
+        fs::write(&path, corrupted(&whole, &mut rng)).expect("a file");
         let found = catch_unwind(AssertUnwindSafe(|| read(&path)));
-        let Ok(found) = found else { panic!("{kind}, damage {number}: a panic") };
-        if let Err(error) = found {
+        assert!(found.is_ok(), "{kind}, corruption {number}: a panic");
+        if let Ok(Err(error)) = found {
             let line = error.to_string();
             assert!(
                 !line.contains(char::is_control) && !line.is_empty(),
-                "{kind}, damage {number}: {line:?}"
+                "{kind}, corruption {number}: {line:?}"
             );
             refused += 1;
         }
@@ -162,13 +162,13 @@ fn check(kind: &str, read: Reader) {
 }
 
 #[test]
-fn no_damage_makes_a_reader_panic() {
+fn no_corruption_makes_a_reader_panic() {
     for (kind, read) in READERS {
         check(kind, read);
     }
 }
 
-/// Whole files are read, so that what is damaged is what was good.
+/// Whole files are read, so that what is corrupted is what was good.
 #[test]
 fn whole_files_are_read() {
     // A pickle needs all 10,000 images of its batch, and the Flax file is cut.
@@ -181,9 +181,8 @@ fn whole_files_are_read() {
             other => other,
         });
         fs::write(&path, whole(kind)).expect("a file");
-        if let Err(error) = read(&path) {
-            panic!("{kind}: {error}");
-        }
+        let found = read(&path);
+        assert!(found.is_ok(), "{kind}: {found:?}");
     }
 }
 

@@ -1,12 +1,12 @@
 //! The page of a run: whole, self-contained, and text where text was; in a headless Chromium where this machine has one.
 
+use idode::commands;
 use idode::config::Recipe;
 use idode::experiment::Destination;
 use idode::prelude::*;
 use idode::registry::Registry;
 use idode::report::report;
 use idode::run::RunFolder;
-use idode::work;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +30,7 @@ const REST: &str = "
 fn run(folder: &Path, recipe: &str) -> RunFolder {
     let recipe = Recipe::parse("r.toml", recipe).expect("a recipe");
     let root = folder.join(format!("run {}", CRUEL.replace('/', "")));
-    work::train(&recipe, &Registry::default(), &Destination::at(&root), &mut Silent).expect("a run");
+    commands::train(&recipe, &Registry::default(), &Destination::at(&root), &mut Silent).expect("a run");
     RunFolder::open(&root).expect("a run")
 }
 
@@ -104,7 +104,8 @@ fn seen(path: &Path, pictures: usize) {
         .arg(path)
         .output()
         .expect("the browser runs");
-    let shown = image::open(&picture).unwrap_or_else(|error| panic!("{error}: {output:?}")).to_rgb8();
+    assert!(picture.is_file(), "{output:?}");
+    let shown = image::open(&picture).expect("a picture").to_rgb8();
     let colours: std::collections::BTreeSet<[u8; 3]> = shown.pixels().map(|pixel| pixel.0).collect();
     assert!(pictures > 0 && colours.len() > 20, "{} colours", colours.len());
     let text = String::from_utf8_lossy(&output.stderr);
@@ -155,9 +156,9 @@ fn a_run_of_images_is_a_page() {
     let page = fs::read_to_string(&elsewhere).expect("a page");
     checked(&page);
     assert_eq!(page.matches("class=\"missing\"").count(), 7);
-    // A damaged one is named.
+    // A corrupt one is named.
     fs::write(run.root().join("result.json"), "{").expect("a file");
-    let line = report(&run, &Registry::default(), None).expect_err("damaged").to_string();
+    let line = report(&run, &Registry::default(), None).expect_err("corrupt").to_string();
     assert!(line.contains("result.json: line 1: found "), "{line}");
 }
 

@@ -1,12 +1,12 @@
 //! The same recipe gives the same bits: twice, interrupted and resumed, and with any number of threads.
 
+use idode::commands::{Destination, Trained, train};
 use idode::config::Recipe;
 use idode::error::Result;
 use idode::progress::StepMetrics;
 use idode::registry::Registry;
 use idode::result::StageRecord;
 use idode::run::{Observer, Phase};
-use idode::work::{Destination, Trained, train};
 use std::path::Path;
 
 /// Two stages, so that stops fall within both and between them; every random part is at work.

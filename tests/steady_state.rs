@@ -13,7 +13,7 @@ use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
 use idode::solver::{AnyState, Field, HostState};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use peak_alloc::PeakAlloc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -51,7 +51,7 @@ fn train_and_solve() {
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(256));
     let times = Importance::for_weight(diffusion.range(), diffusion.weight_density()).unwrap();
     let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer: AdamWConfig::default() };
     let x: Vec<f64> = (0..ROWS * DIMS).map(|_| rng.gen_range(-1.0..1.0)).collect();
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, Stratified(times), settings);
     let mut step = 0;

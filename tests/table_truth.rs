@@ -1,13 +1,13 @@
 //! A model of a table against the exact density: its nats a row may not lie below the entropy, and come near it.
 
 use idode::analytic::MixtureTable;
+use idode::commands::{Destination, Trained, train};
 use idode::config::{self, Data, Mlp, Recipe, Stage};
 use idode::data::table::{Table, write_csv};
 use idode::error::Result;
 use idode::model::Model;
 use idode::progress::Silent;
 use idode::registry::Registry;
-use idode::work::{Destination, Trained, train};
 use std::path::Path;
 
 const ROWS: usize = 6000;
@@ -46,7 +46,7 @@ fn excess(truth: &MixtureTable, columns: &[&str], conditions: &[&str], steps: u6
     };
     let path = folder.path().join("t.csv");
     write_csv(&path, &names, &(0..ROWS).flat_map(row).collect::<Vec<_>>())?;
-    let recipe = idode::work::resolved(&recipe(&path, conditions, steps), &Registry::default())?;
+    let recipe = idode::commands::resolved(&recipe(&path, conditions, steps), &Registry::default())?;
     let root = folder.path().join("run");
     let trained = train(&recipe, &Registry::default(), &Destination::New(root.clone()), &mut Silent)?;
     assert!(matches!(trained, Trained::Finished(_)));

@@ -1,12 +1,12 @@
 //! Event files as TensorBoard's own reader reads them, where this machine's Python has it; `IDODE_PYTHON` is that Python: `python3`.
 
+use idode::commands;
 use idode::config::Recipe;
 use idode::experiment::Destination;
 use idode::prelude::*;
 use idode::registry::Registry;
 use idode::result::Outcome;
 use idode::run::{LevelLosses, MetricsLog, StepLog};
-use idode::work;
 use std::path::Path;
 use std::process::Command;
 
@@ -66,7 +66,7 @@ impl Observer for StopAt {
 fn run(folder: &Path) {
     let recipe = Recipe::parse("r.toml", RECIPE).expect("a recipe");
     let train = |observer: &mut dyn Observer| {
-        work::train(&recipe, &Registry::default(), &Destination::at(folder), observer).expect("a run")
+        commands::train(&recipe, &Registry::default(), &Destination::at(folder), observer).expect("a run")
     };
     train(&mut StopAt(4, false));
     // What a session writes that is ended in the middle is trained, and written, again.

@@ -1,6 +1,7 @@
 //! What is measured while a run trains: on which rows, which checkpoint is kept, when training ends, and that none of it depends on where a
 //! run was interrupted.
 
+use idode::commands;
 use idode::config::{Data, Recipe};
 use idode::data::{Rows, Split};
 use idode::error::Result;
@@ -11,7 +12,6 @@ use idode::progress::StepMetrics;
 use idode::registry::Registry;
 use idode::result::Outcome;
 use idode::run::MetricsLog;
-use idode::work;
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
@@ -71,7 +71,7 @@ impl Observer for Stops {
 }
 
 fn train(recipe: &Recipe, destination: Destination, observer: &mut Stops) -> Result<Trained> {
-    work::train(recipe, &Registry::default(), &destination, observer)
+    commands::train(recipe, &Registry::default(), &destination, observer)
 }
 
 fn metrics(run: &Path) -> Vec<StepMetrics> {

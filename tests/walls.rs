@@ -51,11 +51,11 @@ const WITHOUT_DFDX: &[&str] = &[
 
 /// The rooms that know names: of built-ins, of recipes, of a run's files. (The kit composes built-ins by name.)
 const OF_NAMES: &[&str] =
-    &["cli", "config", "experiment", "need", "registry", "report", "run", "model", "testkit", "work"];
+    &["cli", "commands", "config", "experiment", "need", "registry", "report", "run", "model", "testkit"];
 
 /// The outer rooms from the lowest: none names one above it.
 const STAIRS: &[&str] =
-    &["config", "registry", "need", "run", "model", "experiment", "report", "work", "cli"];
+    &["config", "registry", "need", "run", "model", "experiment", "report", "commands", "cli"];
 
 /// A path in the code of a room.
 struct Mention {
@@ -157,7 +157,7 @@ fn files_are_short_and_unsafe_code_has_one_room() {
     }
 }
 
-/// What is written goes through one room, so that a test can make any of it fail: see `files::faults`.
+/// What is written goes through one room, so that a test can make any of it fail: see `files::fault_injection`.
 #[test]
 fn files_are_written_in_one_room() {
     const WRITES: [&str; 9] = [

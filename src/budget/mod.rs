@@ -21,7 +21,7 @@
 //!
 //! # The design
 //! The first images (64) are measured again with `J` (4) draws and `P` (4) sets of probes of each draw ([`Design`]), all nested and
-//! balanced ([`Nested`]). With means `y_ij.`, `y_i..` and `y_...` over what a dot stands for, the mean squares
+//! balanced (`Nested`). With means `y_ij.`, `y_i..` and `y_...` over what a dot stands for, the mean squares
 //!
 //! ```text
 //! MS_C = sum (y_ijp - y_ij.)^2 / (n J (P - 1)),       E = c
@@ -51,6 +51,7 @@ mod plan;
 mod tests;
 
 pub use measure::{Again, Estimated, measure};
-pub use nested::{Components, Nested};
-pub use parts::{Budget, Design, Spread};
-pub use plan::{Effort, Limits, Plan, plan};
+pub(crate) use nested::{Components, Nested};
+pub(crate) use parts::Spread;
+pub use parts::{Budget, Design};
+pub(crate) use plan::{Effort, Limits, Plan, plan};

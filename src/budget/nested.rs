@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 /// # Shapes
 /// `images x draws x probes`, row-major.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Nested {
+pub(crate) struct Nested {
     draws: usize,
     probes: usize,
     values: Vec<f64>,
@@ -15,7 +15,7 @@ pub struct Nested {
 
 /// The variances of the three effects: unbiased, so that each may be below 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Components {
+pub(crate) struct Components {
     /// Over images; NaN of fewer than two.
     pub data: f64,
     /// Over draws of an image; 0 where each has one.
@@ -31,7 +31,7 @@ impl Nested {
     ///
     /// # Errors
     /// Unless they are whole images of at least one value.
-    pub fn new(draws: usize, probes: usize, values: Vec<f64>) -> Result<Self> {
+    pub(crate) fn new(draws: usize, probes: usize, values: Vec<f64>) -> Result<Self> {
         let each = draws * probes;
         if each == 0 || !values.len().is_multiple_of(each) {
             let expected = format!("images of {draws} draws with {probes} probes each");
@@ -43,7 +43,7 @@ impl Nested {
     /// The components by analysis of variance: see the [module](crate::budget).
     ///
     /// An image with a value that is not finite is left out with all of its values, so that the design stays balanced.
-    pub fn components(&self) -> Components {
+    pub(crate) fn components(&self) -> Components {
         let (draws, probes) = (self.draws as f64, self.probes as f64);
         let all = self.values.chunks_exact(self.draws * self.probes);
         let images: Vec<&[f64]> = all.filter(|image| image.iter().all(|value| value.is_finite())).collect();

@@ -65,7 +65,7 @@ pub struct Budget {
 
 /// The estimate's own values, over which the data's part is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// Images with a value.
     pub images: usize,
     /// The variance over images of their values; NaN of fewer than two.
@@ -76,7 +76,7 @@ pub struct Spread {
 
 impl Spread {
     /// The spread of values, each the mean of `draws`; one that is not finite is left out.
-    pub fn of(values: &[f64], draws: usize) -> Self {
+    pub(crate) fn of(values: &[f64], draws: usize) -> Self {
         let moments = Moments::of(values.iter().copied().filter(|value| value.is_finite()));
         Self { images: moments.count, variance: moments.variance, draws: draws.max(1) }
     }
@@ -84,7 +84,7 @@ impl Spread {
 
 impl Budget {
     /// The parts of an estimate with this spread, whose draws and probes vary like this; `solver` is the change of its mean.
-    pub fn new(spread: Spread, components: Components, design: Design, solver: Option<f64>) -> Self {
+    pub(crate) fn new(spread: Spread, components: Components, design: Design, solver: Option<f64>) -> Self {
         let (images, draws) = (spread.images as f64, spread.draws as f64);
         let data = spread.variance - (components.dequantization + components.probe) / draws;
         let mut negative = Vec::new();
@@ -122,13 +122,13 @@ impl Budget {
     }
 
     /// Whether the solver's part is above all the others together: the tolerances then decide what is reported.
-    pub fn is_of_the_solver(&self) -> bool {
+    pub(crate) fn is_of_the_solver(&self) -> bool {
         self.solver.is_some_and(|solver| solver.abs() > self.random())
     }
 
     /// The same in another unit, of which this one has `factor`.
     #[must_use]
-    pub fn times(self, factor: f64) -> Self {
+    pub(crate) fn times(self, factor: f64) -> Self {
         let of = |part: Option<f64>| part.map(|part| factor * part);
         Self {
             data: of(self.data),

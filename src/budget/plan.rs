@@ -7,7 +7,7 @@ const MARGIN: f64 = 0.95;
 
 /// What is spent on an estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Effort {
+pub(crate) struct Effort {
     /// Images.
     pub images: usize,
     /// Draws of each.
@@ -18,7 +18,7 @@ pub struct Effort {
 
 /// What can be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The images that there are.
     pub images: usize,
     /// Whether an image can have more draws.
@@ -29,7 +29,7 @@ pub struct Limits {
 
 /// How a target can be reached.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Plan {
+pub(crate) enum Plan {
     /// It is.
     Reached,
     /// With this effort.
@@ -50,7 +50,7 @@ pub enum Plan {
 /// A total is `sqrt(a/n + b/(n m) + c/(n m q) + solver^2)` with `n` images, `m` draws and `q` probes, and costs `n m q` products of
 /// the Jacobian an evaluation. An image lowers all three parts, a draw two of them and a probe one, for the same price; so images
 /// come first, then draws, and probes where nothing is drawn. Nothing is taken back.
-pub fn plan(budget: &Budget, now: Effort, limits: Limits, target: f64) -> Plan {
+pub(crate) fn plan(budget: &Budget, now: Effort, limits: Limits, target: f64) -> Plan {
     if budget.total.is_some_and(|total| total <= target) {
         return Plan::Reached;
     }

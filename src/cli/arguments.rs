@@ -1,7 +1,8 @@
 //! What can be typed.
 
+use super::exit::Exit;
 use super::new_plugin::Kind;
-use super::{Exit, complain, print};
+use super::output::{complain, print};
 use crate::config::Device;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -108,7 +109,7 @@ pub(super) enum Command {
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
-        /// The picture of every image.
+        /// The plot of every image.
         #[arg(long, value_name = "FILE", default_value = "compare.png")]
         out: PathBuf,
     },

@@ -60,13 +60,13 @@ pub fn comparison_table(comparison: &Comparison) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::{Difference, ToReference, Unit};
+    use crate::comparison::{PairedDifference, ReferenceDifference, Unit};
     use crate::result::DataRecord;
 
     #[test]
     fn columns_line_up() {
         let data = DataRecord { name: "cifar10".into(), split: "test".into(), fingerprint: ().into() };
-        let difference = Difference {
+        let difference = PairedDifference {
             estimate: "vlb".into(),
             baseline: "runs/a".into(),
             run: "runs/b".into(),
@@ -81,7 +81,7 @@ mod tests {
             left_out: 1,
             pairs: Vec::new(),
         };
-        let reference = ToReference {
+        let reference = ReferenceDifference {
             estimate: "vlb".into(),
             reference: "vdm-cifar10".into(),
             source: "VDM".into(),

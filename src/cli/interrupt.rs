@@ -16,10 +16,10 @@ static REQUESTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 pub struct Interrupt(());
 
 impl Interrupt {
-    /// Listens from now on, as [`install`] does.
+    /// Listens from now on: the first signal asks for the end, the second ends the process.
     ///
     /// # Errors
-    /// As [`install`].
+    /// If the system lets nobody listen.
     pub fn listen() -> Result<Self> {
         install().map(|()| Self(()))
     }
@@ -48,7 +48,7 @@ impl Observer for Until {
 ///
 /// # Errors
 /// If the system lets nobody listen.
-pub fn install() -> Result<()> {
+pub(crate) fn install() -> Result<()> {
     let mut signals = vec![SIGINT, SIGTERM];
     #[cfg(unix)]
     if !hangup_is_ignored() {
@@ -75,6 +75,6 @@ fn hangup_is_ignored() -> bool {
 }
 
 /// Whether the end was asked for.
-pub fn requested() -> bool {
+pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
 }

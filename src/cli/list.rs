@@ -1,6 +1,6 @@
 //! `idode list`: every name by kind.
 
-use crate::registry::{Entry, Registry, Roster};
+use crate::registry::{Builders, Entry, Registry};
 use std::fmt::Write;
 
 /// Every name of the registry with its formula and reference, a paragraph a kind.
@@ -15,12 +15,12 @@ pub(super) fn list(registry: &Registry) -> String {
     text
 }
 
-fn section<I, O>(text: &mut String, roster: &Roster<I, O>, place: &str) {
-    let width = roster.names().iter().map(|name| name.len()).max().unwrap_or(0);
+fn section<I, O>(text: &mut String, builders: &Builders<I, O>, place: &str) {
+    let width = builders.names().iter().map(|name| name.len()).max().unwrap_or(0);
     let gap = if text.is_empty() { "" } else { "\n" };
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{gap}{}s ({place})", roster.kind());
-    for (name, Entry { formula, reference }) in roster.entries() {
+    let _ = writeln!(text, "{gap}{}s ({place})", builders.kind());
+    for (name, Entry { formula, reference }) in builders.entries() {
         let _ = writeln!(text, "  {name:width$}  {formula}\n  {:width$}    {reference}", "");
     }
 }

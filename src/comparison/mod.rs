@@ -16,12 +16,12 @@
 //! fingerprint (grey levels, shape, number of images, hash), other images of it, another bound or another
 //! number of importance samples or of conditions, another unit. [`Reference`]s are published figures under the same rules.
 
-mod difference;
 mod measured;
+mod paired_difference;
 mod reference;
 
-pub use difference::{Comparison, Difference, ToReference};
 pub use measured::{Bound, Measured, Unit};
+pub use paired_difference::{Comparison, PairedDifference, ReferenceDifference};
 pub use reference::Reference;
 
 #[cfg(test)]

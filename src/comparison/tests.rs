@@ -20,7 +20,7 @@ fn measured(run: &str, values: &[f64]) -> Measured {
 #[test]
 fn the_paired_error_is_that_of_the_differences() -> Result<()> {
     let (a, b) = (measured("a", &[1.0, 3.0, NAN, 5.0, 7.0]), measured("b", &[0.5, 3.0, 2.0, 4.0, NAN]));
-    let found = Difference::of(&a, &b)?;
+    let found = PairedDifference::of(&a, &b)?;
     // The differences are -1/2, 0 and -1: their standard deviation is 1/2.
     assert_eq!((found.images, found.left_out, found.better), (3, 2, 2));
     assert_eq!((found.baseline_value, found.value, found.difference), (3.0, 2.5, -0.5));
@@ -28,7 +28,7 @@ fn the_paired_error_is_that_of_the_differences() -> Result<()> {
     // Standard deviations 2 and sqrt(13/4) of three values each.
     assert!((found.unpaired_standard_error - ((4.0 + 3.25) / 3_f64).sqrt()).abs() < 1e-15);
     assert_eq!(found.pairs, [(1.0, 0.5), (3.0, 3.0), (5.0, 4.0)]);
-    let one = Difference::of(&measured("a", &[1.0]), &measured("b", &[2.0]))?;
+    let one = PairedDifference::of(&measured("a", &[1.0]), &measured("b", &[2.0]))?;
     assert!(one.difference == 1.0 && one.standard_error.is_nan());
     Ok(())
 }
@@ -69,14 +69,14 @@ fn unlike_runs_are_refused() {
     ];
     for (change, line) in cases {
         let mut b = measured("b", &[1.0, 2.0]);
-        assert!(Difference::of(&a, &b).is_ok());
+        assert!(PairedDifference::of(&a, &b).is_ok());
         change(&mut b);
-        assert_eq!(Difference::of(&a, &b).unwrap_err().to_string(), line);
+        assert_eq!(PairedDifference::of(&a, &b).unwrap_err().to_string(), line);
     }
     // The same images under another name are the same.
     let mut b = measured("b", &[1.0, 2.0]);
     b.data.name = "npz".into();
-    assert!(Difference::of(&a, &b).is_ok());
+    assert!(PairedDifference::of(&a, &b).is_ok());
 }
 
 /// A run on all of CIFAR-10's test images.
@@ -93,7 +93,7 @@ fn cifar10() -> Measured {
 #[test]
 fn published_figures_ask_for_their_data_split_levels_bound_and_images() -> Result<()> {
     let reference = Reference::named("i-dode-cifar10")?;
-    let found = ToReference::of(&reference, &cifar10())?;
+    let found = ReferenceDifference::of(&reference, &cifar10())?;
     assert_eq!((found.images, found.left_out, found.published_value), (9999, 1, 2.56));
     assert!(
         (found.difference - 0.09).abs() < 1e-4 && (found.standard_error - 5e-4).abs() < 1e-7,
@@ -110,7 +110,10 @@ fn published_figures_ask_for_their_data_split_levels_bound_and_images() -> Resul
         let mut run = cifar10();
         change(&mut run);
         let end = ", as i-dode-cifar10 (i-DODE, arXiv 2305.03935) has";
-        assert_eq!(ToReference::of(&reference, &run).unwrap_err().to_string(), format!("{line}{end}"));
+        assert_eq!(
+            ReferenceDifference::of(&reference, &run).unwrap_err().to_string(),
+            format!("{line}{end}")
+        );
     }
     Ok(())
 }
@@ -127,19 +130,19 @@ fn the_releases_of_imagenet32_are_never_compared() -> Result<()> {
         run
     };
     let (old, new) = (release("imagenet32_old", 49_999), release("imagenet32_new", 50_000));
-    let line = Difference::of(&old, &new).unwrap_err().to_string();
+    let line = PairedDifference::of(&old, &new).unwrap_err().to_string();
     assert_eq!(
         line,
         "data's images of a (imagenet32_new) = 50000: expected 49999, as a (imagenet32_old) has"
     );
     for reference in Reference::ALL.iter().filter(|reference| reference.estimate != "vlb") {
         assert_eq!(
-            ToReference::of(reference, &old).is_ok(),
+            ReferenceDifference::of(reference, &old).is_ok(),
             reference.data == "imagenet32_old",
             "{reference:?}"
         );
         assert_eq!(
-            ToReference::of(reference, &new).is_ok(),
+            ReferenceDifference::of(reference, &new).is_ok(),
             reference.data == "imagenet32_new",
             "{reference:?}"
         );
@@ -159,7 +162,7 @@ fn all_common_estimates_or_the_one_asked_for() -> Result<()> {
     };
     let (a, b, c) = (run("a", &["vlb", "x", "y"]), run("b", &["y", "vlb"]), run("c", &["vlb", "y", "z"]));
     let names = |comparison: Comparison| {
-        let of = |d: Difference| (d.estimate, d.baseline, d.run);
+        let of = |d: PairedDifference| (d.estimate, d.baseline, d.run);
         comparison.differences.into_iter().map(of).collect::<Vec<_>>()
     };
     let row = |estimate: &str, run: &str| (estimate.to_owned(), "a".to_owned(), run.to_owned());
@@ -188,9 +191,12 @@ fn all_common_estimates_or_the_one_asked_for() -> Result<()> {
     assert_eq!((found.differences.len(), found.references.len()), (0, 1));
     let images: BTreeMap<u64, f64> = BTreeMap::new();
     assert!(
-        Difference::of(&Measured { images: images.clone(), ..cifar10() }, &Measured { images, ..cifar10() })?
-            .difference
-            .is_nan()
+        PairedDifference::of(
+            &Measured { images: images.clone(), ..cifar10() },
+            &Measured { images, ..cifar10() }
+        )?
+        .difference
+        .is_nan()
     );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The classes of image files: the folders that they lie in.
 
-use super::fault::Fault;
+use super::field_error::FieldError;
 use crate::data::Labels;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -19,15 +19,17 @@ pub enum Classes {
 const FOLDERS: &str = "folders";
 
 impl Classes {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), FieldError> {
         let Self::Named(names) = self else { return Ok(()) };
         if !(1..=Labels::MOST_CLASSES).contains(&names.len()) {
-            return Err(Fault::new("", format!("{} names", names.len()), "1 to 65536 names"));
+            return Err(FieldError::new("", format!("{} names", names.len()), "1 to 65536 names"));
         }
         let mut seen = HashSet::new();
         match names.iter().position(|name| !seen.insert(name)) {
             None => Ok(()),
-            Some(i) => Err(Fault::new(format!("[{i}]"), format!("{:?} again", names[i]), "each name once")),
+            Some(i) => {
+                Err(FieldError::new(format!("[{i}]"), format!("{:?} again", names[i]), "each name once"))
+            }
         }
     }
 }

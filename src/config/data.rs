@@ -2,7 +2,7 @@
 
 use super::by_name::by_name;
 use super::classes::Classes;
-use super::fault::Fault;
+use super::field_error::FieldError;
 use super::files::{self, ArrayArchives, ArrayFiles, Cifar10, Condition, Digits, Folder, ImageNet32};
 use super::source::Source;
 use super::table::Table;
@@ -91,7 +91,7 @@ impl Data {
     }
 
     /// The shape of a row, as far as the recipe tells: of a table, once its columns are named.
-    pub fn row_shape(&self) -> Option<RowShape> {
+    pub(crate) fn row_shape(&self) -> Option<RowShape> {
         match self {
             Self::Table(table) if table.columns.is_empty() => None,
             Self::Table(table) => Some(RowShape::Vector(table.columns.len())),
@@ -168,10 +168,10 @@ impl Data {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), FieldError> {
         if self.condition().is_some() && !self.is_labelled() {
             let expected = "no such key, as the images have no labels";
-            return Err(Fault::new("condition", "\"label\"", expected));
+            return Err(FieldError::new("condition", "\"label\"", expected));
         }
         match self {
             Self::Digits(_) | Self::TwoPixel | Self::Program(_) => Ok(()),
@@ -185,11 +185,11 @@ impl Data {
             Self::Folder(folder) => {
                 files::check(folder.levels, files::MOST_LEVELS, Some(&folder.shape), folder.augmentation)?;
                 if let Some(classes) = &folder.classes {
-                    classes.check().map_err(|fault| fault.under("classes"))?;
+                    classes.check().map_err(|error| error.under("classes"))?;
                 }
                 match folder.shape[2] {
                     1 | 3 => Ok(()),
-                    channels => Err(Fault::new("shape[2]", channels.to_string(), "1 or 3 channels")),
+                    channels => Err(FieldError::new("shape[2]", channels.to_string(), "1 or 3 channels")),
                 }
             }
         }

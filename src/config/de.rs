@@ -3,13 +3,13 @@
 //! Two things differ from the one in `toml`: every error carries its dotted key, and an enum reads
 //! from a table with `name = "..."` and the variant's settings beside it, or from the bare name.
 
-use super::fault::{Fault, nameless};
+use super::field_error::{FieldError, nameless};
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Error as _, Unexpected, Visitor};
 use toml::{Table, Value};
 
 /// Reads `T` from a table; keys in errors are relative to it.
-pub(crate) fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, Fault> {
+pub(crate) fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, FieldError> {
     T::deserialize(Settings { table: Some(table), skip: None })
 }
 
@@ -17,21 +17,21 @@ pub(crate) fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, Fault>
 struct Node<'de>(&'de Value);
 
 impl<'de> de::Deserializer<'de> for Node<'de> {
-    type Error = Fault;
+    type Error = FieldError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
         match self.0 {
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Integer(number) => visitor.visit_i64(*number),
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Boolean(flag) => visitor.visit_bool(*flag),
-            Value::Datetime(_) => Err(Fault::invalid_type(Unexpected::Other("a date"), &visitor)),
+            Value::Datetime(_) => Err(FieldError::invalid_type(Unexpected::Other("a date"), &visitor)),
             Value::Array(items) => {
                 let mut elements = Elements { items, next: 0 };
                 let result = visitor.visit_seq(&mut elements)?;
                 if elements.next < items.len() {
                     let expected = format!("an array of {}", elements.next);
-                    return Err(Fault::invalid_length(items.len(), &expected.as_str()));
+                    return Err(FieldError::invalid_length(items.len(), &expected.as_str()));
                 }
                 Ok(result)
             }
@@ -39,11 +39,15 @@ impl<'de> de::Deserializer<'de> for Node<'de> {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, v: V) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        v: V,
+    ) -> Result<V::Value, FieldError> {
         v.visit_newtype_struct(self)
     }
 
@@ -52,7 +56,7 @@ impl<'de> de::Deserializer<'de> for Node<'de> {
         _name: &'static str,
         _variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, FieldError> {
         let choice = match self.0 {
             Value::String(name) => Choice { name, key: "", settings: Settings { table: None, skip: None } },
             Value::Table(table) => match table.get("name") {
@@ -63,7 +67,7 @@ impl<'de> de::Deserializer<'de> for Node<'de> {
                 },
                 Some(other) => {
                     let wrong = <String as de::Deserialize>::deserialize(Node(other)).err();
-                    return Err(wrong.unwrap_or_else(|| Fault::missing_field("")).under("name"));
+                    return Err(wrong.unwrap_or_else(|| FieldError::missing_field("")).under("name"));
                 }
                 None => return Err(nameless(table.keys())),
             },
@@ -85,9 +89,9 @@ struct Settings<'de> {
 }
 
 impl<'de> de::Deserializer<'de> for Settings<'de> {
-    type Error = Fault;
+    type Error = FieldError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
         visitor.visit_map(Entries { table: self.table.map(Table::iter), skip: self.skip, value: None })
     }
 
@@ -104,9 +108,9 @@ struct Entries<'de> {
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'de> {
-    type Error = Fault;
+    type Error = FieldError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, FieldError> {
         let skip = self.skip;
         let mut rest = self.table.iter_mut().flatten();
         let Some((key, value)) = rest.find(|(key, _)| Some(key.as_str()) != skip) else { return Ok(None) };
@@ -114,9 +118,9 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
         seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let (key, value) = self.value.take().ok_or_else(|| Fault::custom("a key before its value"))?;
-        seed.deserialize(Node(value)).map_err(|fault| fault.under(key))
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, FieldError> {
+        let (key, value) = self.value.take().ok_or_else(|| FieldError::custom("a key before its value"))?;
+        seed.deserialize(Node(value)).map_err(|error| error.under(key))
     }
 }
 
@@ -126,13 +130,16 @@ struct Elements<'de> {
 }
 
 impl<'de> de::SeqAccess<'de> for &mut Elements<'de> {
-    type Error = Fault;
+    type Error = FieldError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, FieldError> {
         let Some(item) = self.items.get(self.next) else { return Ok(None) };
         let index = format!("[{}]", self.next);
         self.next += 1;
-        seed.deserialize(Node(item)).map(Some).map_err(|fault| fault.under(&index))
+        seed.deserialize(Node(item)).map(Some).map_err(|error| error.under(&index))
     }
 }
 
@@ -144,40 +151,40 @@ struct Choice<'de> {
 }
 
 impl<'de> de::EnumAccess<'de> for Choice<'de> {
-    type Error = Fault;
+    type Error = FieldError;
     type Variant = Settings<'de>;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Settings<'de>), Fault> {
-        let variant = seed.deserialize(BorrowedStrDeserializer::<Fault>::new(self.name));
-        Ok((variant.map_err(|fault| fault.under(self.key))?, self.settings))
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Settings<'de>), FieldError> {
+        let variant = seed.deserialize(BorrowedStrDeserializer::<FieldError>::new(self.name));
+        Ok((variant.map_err(|error| error.under(self.key))?, self.settings))
     }
 }
 
 impl<'de> de::VariantAccess<'de> for Settings<'de> {
-    type Error = Fault;
+    type Error = FieldError;
 
-    fn unit_variant(self) -> Result<(), Fault> {
+    fn unit_variant(self) -> Result<(), FieldError> {
         let skip = self.skip;
         let mut keys = self.table.into_iter().flat_map(Table::keys);
         match keys.find(|key| Some(key.as_str()) != skip) {
-            Some(key) => Err(Fault::unknown_field(key, &[])),
+            Some(key) => Err(FieldError::unknown_field(key, &[])),
             None => Ok(()),
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, FieldError> {
         seed.deserialize(self)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
-        Err(Fault::invalid_type(Unexpected::Map, &visitor))
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, FieldError> {
+        Err(FieldError::invalid_type(Unexpected::Map, &visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(
         self,
         _fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Fault> {
+    ) -> Result<V::Value, FieldError> {
         de::Deserializer::deserialize_any(self, visitor)
     }
 }
@@ -217,7 +224,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Outer, String> {
         let table = text.parse::<Table>().expect("TOML");
-        from_table(&table).map_err(|fault| fault.to_string())
+        from_table(&table).map_err(|error| error.to_string())
     }
 
     #[test]

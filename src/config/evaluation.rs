@@ -1,7 +1,7 @@
 //! How a trained model is measured and sampled.
 
 use super::by_name::by_name;
-use super::fault::Fault;
+use super::field_error::FieldError;
 use super::limits::{count, not_negative, positive, seed};
 use super::named::Named;
 use super::unnamed::Unnamed;
@@ -210,17 +210,17 @@ impl Default for Blocks {
 }
 
 impl Divergence {
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), FieldError> {
         match self {
             Self::Exact | Self::Program(_) => Ok(()),
             Self::Hutchinson(hutchinson) => count("probes", hutchinson.probes),
             Self::HutchPlusPlus(HutchPlusPlus { products: 1 }) => {
-                Err(Fault::new("products", "1", "2 to 1000000000"))
+                Err(FieldError::new("products", "1", "2 to 1000000000"))
             }
             Self::HutchPlusPlus(settings) => count("products", settings.products),
             Self::Blocks(blocks) => count("stride", blocks.stride),
         }
-        .map_err(|fault| fault.under("divergence"))
+        .map_err(|error| error.under("divergence"))
     }
 }
 
@@ -256,17 +256,17 @@ impl Default for Sample {
 }
 
 impl Stepping {
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), FieldError> {
         match self {
             Self::Adaptive(adaptive) => adaptive.check(),
             Self::Fixed(fixed) => count("steps", fixed.steps),
         }
-        .map_err(|fault| fault.under("stepping"))
+        .map_err(|error| error.under("stepping"))
     }
 }
 
 impl Adaptive {
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), FieldError> {
         not_negative("relative", self.relative)?;
         positive("absolute", self.absolute)?;
         positive("log_density", self.log_density)?;
@@ -275,7 +275,7 @@ impl Adaptive {
 }
 
 impl Evaluation {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), FieldError> {
         seed("seed", self.seed)?;
         count("batch", self.batch)?;
         self.images.map_or(Ok(()), |images| count("images", images))?;
@@ -286,7 +286,11 @@ impl Evaluation {
         for (i, samples) in self.ladder.iter().enumerate() {
             count(&format!("ladder[{i}]"), *samples)?;
             if self.ladder[..i].last().is_some_and(|before| before >= samples) {
-                return Err(Fault::new(format!("ladder[{i}]"), samples.to_string(), "numbers that rise"));
+                return Err(FieldError::new(
+                    format!("ladder[{i}]"),
+                    samples.to_string(),
+                    "numbers that rise",
+                ));
             }
         }
         self.stepping.check()?;
@@ -294,7 +298,7 @@ impl Evaluation {
         for (i, dequantizer) in self.dequantizers.iter().enumerate() {
             if self.dequantizers[..i].iter().any(|earlier| earlier.name == dequantizer.name) {
                 let found = format!("\"{}\" again", dequantizer.name);
-                return Err(Fault::new(format!("dequantizers[{i}]"), found, "each name once"));
+                return Err(FieldError::new(format!("dequantizers[{i}]"), found, "each name once"));
             }
         }
         Ok(())
@@ -302,10 +306,10 @@ impl Evaluation {
 }
 
 impl Sample {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), FieldError> {
         seed("seed", self.seed)?;
         if self.count > 1_000_000 {
-            return Err(Fault::new("count", self.count.to_string(), "1 to 1000000"));
+            return Err(FieldError::new("count", self.count.to_string(), "1 to 1000000"));
         }
         count("count", self.count)?;
         self.stepping.check()

@@ -3,7 +3,7 @@
 //! Paths are as the process sees them: absolute, or relative to the folder it runs in. Nothing here opens one.
 
 use super::classes::Classes;
-use super::fault::Fault;
+use super::field_error::FieldError;
 use super::limits::levels;
 use crate::data::imagenet32::Release;
 use crate::data::{Augmentation, ImageShape, Labels};
@@ -115,12 +115,12 @@ macro_rules! arrays {
                 self.stored_levels.unwrap_or(self.levels)
             }
 
-            pub(super) fn check(&self) -> Result<(), Fault> {
+            pub(super) fn check(&self) -> Result<(), FieldError> {
                 if let Some(stored) = self.stored_levels {
                     levels("stored_levels", stored, MOST_LEVELS)?;
                     if self.levels > stored {
                         let expected = format!("at most {stored}, the stored_levels");
-                        return Err(Fault::new("levels", self.levels.to_string(), expected));
+                        return Err(FieldError::new("levels", self.levels.to_string(), expected));
                     }
                 }
                 check(self.levels, MOST_LEVELS, self.shape.as_ref(), self.augmentation)?;
@@ -199,15 +199,19 @@ pub(super) fn shape(&[height, width, channels]: &[usize; 3]) -> ImageShape {
 }
 
 /// Checks the keys of labels: those of both splits or of none, and a number of classes only beside them.
-fn check_labels(train: bool, test: bool, classes: Option<usize>) -> Result<(), Fault> {
+fn check_labels(train: bool, test: bool, classes: Option<usize>) -> Result<(), FieldError> {
     match (train, test, classes) {
-        (true, false, _) => Err(Fault::new("test_labels", "nothing", "this key, as there is train_labels")),
-        (false, true, _) => Err(Fault::new("train_labels", "nothing", "this key, as there is test_labels")),
+        (true, false, _) => {
+            Err(FieldError::new("test_labels", "nothing", "this key, as there is train_labels"))
+        }
+        (false, true, _) => {
+            Err(FieldError::new("train_labels", "nothing", "this key, as there is test_labels"))
+        }
         (false, false, Some(found)) => {
-            Err(Fault::new("classes", found.to_string(), "no such key, as there are no labels"))
+            Err(FieldError::new("classes", found.to_string(), "no such key, as there are no labels"))
         }
         (true, true, Some(found)) if !(1..=Labels::MOST_CLASSES).contains(&found) => {
-            Err(Fault::new("classes", found.to_string(), "1 to 65536"))
+            Err(FieldError::new("classes", found.to_string(), "1 to 65536"))
         }
         _ => Ok(()),
     }
@@ -219,14 +223,19 @@ pub(super) fn check(
     most: u32,
     sides: Option<&[usize; 3]>,
     augmentation: Augmentation,
-) -> Result<(), Fault> {
+) -> Result<(), FieldError> {
     levels("levels", used, most)?;
     let Some(sides) = sides else { return Ok(()) };
     if let Some(axis) = sides.iter().position(|side| !(1..=65536).contains(side)) {
-        return Err(Fault::new(format!("shape[{axis}]"), sides[axis].to_string(), "1 to 65536"));
+        return Err(FieldError::new(format!("shape[{axis}]"), sides[axis].to_string(), "1 to 65536"));
     }
     let shape = shape(sides);
-    augmentation.check(shape).map_err(|_| {
-        Fault::new("augmentation.quarter_turns", format!("true for images of {shape}"), "square images")
-    })
+    match augmentation.misfit(shape) {
+        None => Ok(()),
+        Some((step, expected)) => Err(FieldError::new(
+            format!("augmentation.{step}"),
+            format!("true for images of {shape}"),
+            expected,
+        )),
+    }
 }

@@ -22,7 +22,7 @@ mod data;
 pub(crate) mod de;
 mod device;
 mod evaluation;
-pub(crate) mod fault;
+pub(crate) mod field_error;
 mod files;
 mod finer;
 mod limits;
@@ -182,7 +182,7 @@ impl Recipe {
     /// As [`load`](Self::load).
     pub fn parse(path: impl AsRef<Path>, text: &str) -> Result<Self> {
         let (source, table) = Source::parse(path.as_ref(), text)?;
-        let recipe: Self = de::from_table(&table).map_err(|fault| source.fault(fault))?;
+        let recipe: Self = de::from_table(&table).map_err(|error| source.field_error(error))?;
         let recipe = Self { source, ..recipe };
         recipe.check()?;
         Ok(recipe)
@@ -214,7 +214,7 @@ impl Recipe {
     ///
     /// # Errors
     /// Unless `gamma_min < gamma_max`, both within `[-100, 100]`.
-    pub fn gamma_range(&self) -> Result<GammaRange> {
+    pub(crate) fn gamma_range(&self) -> Result<GammaRange> {
         self.range.of(self.data.levels(), &self.source)
     }
 
@@ -222,7 +222,7 @@ impl Recipe {
     ///
     /// # Errors
     /// If it depends on a file, and the recipe is not resolved.
-    pub fn row_shape(&self) -> Result<RowShape> {
+    pub(crate) fn row_shape(&self) -> Result<RowShape> {
         self.data.row_shape().ok_or_else(|| match &self.data {
             Data::Table(_) => {
                 let expected = "the columns, since the data is not looked at";
@@ -271,7 +271,7 @@ impl Recipe {
     /// The same recipe with the defaults that depend on the data written out.
     ///
     /// # Errors
-    /// As [`gamma_range`](Self::gamma_range).
+    /// A range of gamma that is none.
     pub fn resolved(&self) -> Result<Self> {
         let range = self.gamma_range()?;
         let range = Range { gamma_min: Some(range.min().0), gamma_max: Some(range.max().0) };
@@ -283,31 +283,31 @@ impl Recipe {
     /// # Errors
     /// The first that is out of its range.
     pub fn check(&self) -> Result<()> {
-        self.data.check().map_err(|fault| self.source.fault(fault.under("data")))?;
+        self.data.check().map_err(|error| self.source.field_error(error.under("data")))?;
         self.gamma_range()?;
         if let (Data::Table(_), [_, ..]) = (&self.data, &self.evaluation.ladder[..]) {
             let expected = "none for a table: its bounds are of images, which are dequantized";
             return Err(self.source.error("evaluation.ladder", "bounds", expected));
         }
-        self.check_sections().map_err(|fault| self.source.fault(fault))
+        self.check_sections().map_err(|error| self.source.field_error(error))
     }
 
-    fn check_sections(&self) -> Result<(), fault::Fault> {
+    fn check_sections(&self) -> Result<(), field_error::FieldError> {
         limits::seed("seed", self.seed)?;
         if self.stage.is_empty() {
-            return Err(fault::Fault::new("stage", "no stage", "at least one [[stage]]"));
+            return Err(field_error::FieldError::new("stage", "no stage", "at least one [[stage]]"));
         }
         for (index, stage) in self.stage.iter().enumerate() {
-            stage.check().map_err(|fault| fault.under(&format!("stage[{index}]")))?;
+            stage.check().map_err(|error| error.under(&format!("stage[{index}]")))?;
         }
         limits::count("log.every", self.log.every)?;
         limits::count("log.checkpoint_every", self.log.checkpoint_every)?;
         limits::count("log.keep", self.log.keep)?;
         if let Some(validation) = &self.validation {
-            validation.check().map_err(|fault| fault.under("validation"))?;
+            validation.check().map_err(|error| error.under("validation"))?;
         }
-        self.evaluation.check().map_err(|fault| fault.under("evaluation"))?;
-        self.sample.check().map_err(|fault| fault.under("sample"))
+        self.evaluation.check().map_err(|error| error.under("evaluation"))?;
+        self.sample.check().map_err(|error| error.under("sample"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A thing chosen by name, with settings that only its builder understands.
 
-use super::fault::nameless;
+use super::field_error::nameless;
 use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

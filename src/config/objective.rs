@@ -1,7 +1,7 @@
 //! What a stage minimises.
 
 use super::by_name::by_name;
-use super::fault::Fault;
+use super::field_error::FieldError;
 use super::limits::not_negative;
 use super::unnamed::Unnamed;
 use crate::objective::TraceEstimator;
@@ -86,7 +86,7 @@ impl Objective {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), FieldError> {
         let ThirdOrder { trace, jacobian, trace_gradient, .. } = self.weights();
         for (key, weight) in [("trace", trace), ("jacobian", jacobian), ("trace_gradient", trace_gradient)] {
             not_negative(key, weight)?;

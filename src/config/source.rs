@@ -1,6 +1,6 @@
 //! Where a recipe was read from, so that a message can name the file and the line.
 
-use super::fault::{Fault, join};
+use super::field_error::{FieldError, join};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,9 +74,9 @@ impl Source {
         Error::format(path, what, found, expected)
     }
 
-    /// The error for a fault whose key is complete.
-    pub(crate) fn fault(&self, fault: Fault) -> Error {
-        self.error(&fault.key, fault.found, fault.expected)
+    /// The error for a error whose key is complete.
+    pub(crate) fn field_error(&self, error: FieldError) -> Error {
+        self.error(&error.key, error.found, error.expected)
     }
 }
 

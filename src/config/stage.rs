@@ -1,7 +1,7 @@
 //! One stage of training.
 
 use super::by_name::by_name;
-use super::fault::Fault;
+use super::field_error::FieldError;
 use super::limits::{at_most, count, fraction, not_negative, positive};
 use super::objective::Objective;
 use serde::de::value::MapAccessDeserializer;
@@ -155,20 +155,20 @@ impl Default for Stage {
 }
 
 impl Stage {
-    pub(super) fn check(&self) -> Result<(), Fault> {
-        self.objective.check().map_err(|fault| fault.under("objective"))?;
+    pub(super) fn check(&self) -> Result<(), FieldError> {
+        self.objective.check().map_err(|error| error.under("objective"))?;
         count("steps", self.steps)?;
         count("batch", self.batch)?;
         count("accumulation", self.accumulation)?;
         positive("learning_rate", self.learning_rate)?;
         if self.warmup > self.steps {
             let expected = format!("at most the stage's {} steps", self.steps);
-            return Err(Fault::new("warmup", self.warmup.to_string(), expected));
+            return Err(FieldError::new("warmup", self.warmup.to_string(), expected));
         }
         if let Decay::Cosine(Cosine { final_rate }) = self.decay
             && !(0.0..=1.0).contains(&final_rate)
         {
-            return Err(Fault::new("decay.final_rate", final_rate.to_string(), "0 to 1"));
+            return Err(FieldError::new("decay.final_rate", final_rate.to_string(), "0 to 1"));
         }
         fraction("beta1", self.beta1)?;
         fraction("beta2", self.beta2)?;

@@ -1,6 +1,6 @@
 //! A table of a recipe: rows of numbers from CSV or NumPy files.
 
-use super::fault::Fault;
+use super::field_error::FieldError;
 use super::limits::{positive, seed};
 use crate::data::table::{Choice, Files, Scale, Spec, TableFile};
 use crate::error::Error;
@@ -92,11 +92,11 @@ impl Table {
     /// Unless there is either `path`, or `train` and `test`, each with keys of its own kind only, and every number is
     /// in its range.
     pub fn spec(&self) -> crate::error::Result<Spec> {
-        self.check().map_err(|fault| Error::value(format!("data.{}", fault.key), fault.found, fault.expected))
+        self.check().map_err(|error| Error::value(format!("data.{}", error.key), error.found, error.expected))
     }
 
     /// What is to be read, or the key that stands in its way.
-    pub(super) fn check(&self) -> Result<Spec, Fault> {
+    pub(super) fn check(&self) -> Result<Spec, FieldError> {
         let files = self.files()?;
         if let Scale::By(scales) = &self.scale {
             for (j, &scale) in scales.iter().enumerate() {
@@ -104,7 +104,7 @@ impl Table {
             }
             if !self.columns.is_empty() && scales.len() != self.columns.len() {
                 let expected = format!("{}, one for each of columns", self.columns.len());
-                return Err(Fault::new("scale", format!("an array of {}", scales.len()), expected));
+                return Err(FieldError::new("scale", format!("an array of {}", scales.len()), expected));
             }
         }
         for (column, &step) in &self.grid {
@@ -120,8 +120,8 @@ impl Table {
         })
     }
 
-    fn files(&self) -> Result<Files, Fault> {
-        let nothing = |key, expected| Err(Fault::new(key, "nothing", expected));
+    fn files(&self) -> Result<Files, FieldError> {
+        let nothing = |key, expected| Err(FieldError::new(key, "nothing", expected));
         let together = [
             ("key", self.key.is_some()),
             ("test_fraction", self.test_fraction.is_some()),
@@ -139,11 +139,11 @@ impl Table {
             (Some(path), _, _) => {
                 if let Some(key) = given(&apart) {
                     let expected = "either path, or train and test: path is given too";
-                    return Err(Fault::new(key, "this key", expected));
+                    return Err(FieldError::new(key, "this key", expected));
                 }
                 let test_fraction = self.test_fraction.unwrap_or(FRACTION);
                 if !(test_fraction > 0.0 && test_fraction < 1.0) {
-                    return Err(Fault::new(
+                    return Err(FieldError::new(
                         "test_fraction",
                         test_fraction.to_string(),
                         "above 0 and below 1",
@@ -160,7 +160,7 @@ impl Table {
                         "key" => "train_key and test_key, as train and test are given",
                         _ => "no such key, as train and test are given",
                     };
-                    Err(Fault::new(key, "this key", expected))
+                    Err(FieldError::new(key, "this key", expected))
                 }
                 None => Ok(Files::Apart {
                     train: TableFile { path: train.clone(), key: self.train_key.clone() },
@@ -218,8 +218,8 @@ mod tests {
 
     fn read(text: &str) -> Result<Table, String> {
         let table = text.parse::<toml::Table>().expect("TOML");
-        let table: Table = from_table(&table).map_err(|fault| fault.to_string())?;
-        table.check().map_err(|fault| fault.to_string())?;
+        let table: Table = from_table(&table).map_err(|error| error.to_string())?;
+        table.check().map_err(|error| error.to_string())?;
         Ok(table)
     }
 

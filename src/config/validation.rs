@@ -1,6 +1,6 @@
 //! What is measured while a run trains.
 
-use super::fault::Fault;
+use super::field_error::FieldError;
 use super::limits::{count, seed};
 use serde::{Deserialize, Serialize};
 
@@ -47,14 +47,14 @@ impl Default for Validation {
 }
 
 impl Validation {
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    pub(super) fn check(&self) -> Result<(), FieldError> {
         count("every", self.every)?;
         count("images", self.images)?;
         seed("seed", self.seed)?;
         count("vlb_levels", self.vlb_levels)?;
         if self.ode_images > self.images {
             let expected = format!("0 to {}, as images has it", self.images);
-            return Err(Fault::new("ode_images", self.ode_images.to_string(), expected));
+            return Err(FieldError::new("ode_images", self.ode_images.to_string(), expected));
         }
         count("ode_steps", self.ode_steps)?;
         self.patience.map_or(Ok(()), |patience| count("patience", patience))

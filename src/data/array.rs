@@ -1,7 +1,7 @@
 //! Arrays of images and of labels, whatever kind of file they come in.
 
+use crate::data::checked_read::{fill, require_end};
 use crate::data::columns::Rows;
-use crate::data::damage::{fill, require_end};
 use crate::data::element::Element;
 use crate::data::shape::ImageShape;
 use crate::error::{Error, Result};

@@ -24,15 +24,25 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
-    /// Checks that every allowed step keeps images of `shape` in that shape.
+    /// Checks that every allowed step does something to images of `shape`, and keeps them in that shape.
     ///
     /// # Errors
-    /// If quarter turns meet an image that is not square.
+    /// If quarter turns meet an image that is not square, or permutations one of a single channel.
     pub fn check(&self, shape: ImageShape) -> Result<()> {
+        self.misfit(shape).map_or(Ok(()), |(step, expected)| {
+            Err(Error::value(format!("augmentation.{step}"), format!("true for images of {shape}"), expected))
+        })
+    }
+
+    /// The first step that does not fit images of `shape`, and the images that it fits.
+    pub(crate) fn misfit(&self, shape: ImageShape) -> Option<(&'static str, &'static str)> {
         if self.quarter_turns && shape.height != shape.width {
-            return Err(Error::value("image shape under quarter turns", shape, "a square"));
+            Some(("quarter_turns", "square images"))
+        } else if self.permute_channels && shape.channels == 1 {
+            Some(("permute_channels", "images of more than one channel"))
+        } else {
+            None
         }
-        Ok(())
     }
 
     /// Changes one image in place and gives its conditioning number, 0 or 1.
@@ -169,10 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_needs_a_square() {
+    fn a_turn_needs_a_square_and_a_permutation_channels() {
+        let permutations = Augmentation { permute_channels: true, ..Default::default() };
+        assert!(permutations.check(SHAPE).is_ok() && permutations.check(ImageShape::new(2, 2, 1)).is_err());
         let turns = Augmentation { quarter_turns: true, ..Default::default() };
         let wide = ImageShape::new(1, 2, 1);
         let line = turns.apply(1, 0.into(), wide, &mut [0, 0]).unwrap_err().to_string();
-        assert_eq!(line, "image shape under quarter turns = 1x2x1: expected a square");
+        assert_eq!(line, "augmentation.quarter_turns = true for images of 1x2x1: expected square images");
     }
 }

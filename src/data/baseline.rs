@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 
 /// A baseline's value on a test split.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Baseline {
+pub(crate) struct Baseline {
     /// Mean over the test images, in bits/dim.
     pub bits_per_dim: f64,
     /// Standard error of that mean over the test images, in bits/dim; NaN of a single image.
@@ -28,7 +28,7 @@ pub struct Baseline {
 ///
 /// # Reference
 /// The added 1/2: R. Krichevsky and V. Trofimov, "The performance of universal encoding", 1981.
-pub fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Baseline> {
+pub(crate) fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Baseline> {
     if train.shape() != test.shape() {
         return Err(Error::value("shape of the test images", test.shape(), train.shape().to_string()));
     }
@@ -62,7 +62,7 @@ pub fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Baseline>
 ///
 /// # Shapes
 /// Both `rows x dims`, row-major.
-pub fn normal(dims: usize, train: &[f64], test: &[f64]) -> Option<f64> {
+pub(crate) fn normal(dims: usize, train: &[f64], test: &[f64]) -> Option<f64> {
     let rows = |values: &[f64]| DMatrix::from_row_slice(values.len() / dims, dims, values);
     let (train, test) = (rows(train), rows(test));
     let mean = train.row_mean();

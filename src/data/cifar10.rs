@@ -7,15 +7,15 @@
 //! A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
 use crate::data::array::Array;
-use crate::data::damage::read_error;
+use crate::data::checked_read::read_error;
 use crate::data::depth::Depth;
+use crate::data::disk_cache::{DiskCacheWriter, StreamedSet};
 use crate::data::labels::Labels;
 use crate::data::parts::{Parts, read_parts};
 use crate::data::pickle::Pickle;
 use crate::data::planar::interleave;
 use crate::data::shape::ImageShape;
 use crate::data::source::Split;
-use crate::data::spool::{Spool, StreamedSet};
 use crate::error::{Error, Result};
 use std::io::Read;
 use std::path::Path;
@@ -34,10 +34,10 @@ pub fn shape() -> ImageShape {
 /// Reads one split, with its labels; `levels` below 256 merges neighbouring levels.
 ///
 /// # Errors
-/// If a batch is missing, truncated or damaged, or a pickle holds anything but plain data and arrays.
+/// If a batch is missing, truncated or corrupt, or a pickle holds anything but plain data and arrays.
 pub fn load(path: impl AsRef<Path>, split: Split, levels: u32) -> Result<StreamedSet> {
     let (path, depth) = (path.as_ref(), Depth::reduced(256, levels)?);
-    let mut spool = Spool::new(path, shape(), depth.grid(), None)?;
+    let mut cache = DiskCacheWriter::new(path, shape(), depth.grid(), None)?;
     let batches: &[&str] = match split {
         Split::Train => &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"],
         Split::Test => &["test_batch"],
@@ -46,10 +46,10 @@ pub fn load(path: impl AsRef<Path>, split: Split, levels: u32) -> Result<Streame
     let title = |part: usize| batches[part].to_string();
     let number = |file: &str| batches.iter().position(|b| *b == file.strip_suffix(".bin").unwrap_or(file));
     let mut pixels = Vec::new();
-    let parts = read_parts(path, batches.len(), &title, &number, &mut spool, &mut |entry, reader, spool| {
+    let parts = read_parts(path, batches.len(), &title, &number, &mut cache, &mut |entry, reader, cache| {
         let mut push = |what: &str, planes: &[u16]| {
             interleave(shape(), planes, &mut pixels);
-            spool.push(what, (32, 32), depth, &pixels)
+            cache.push(what, (32, 32), depth, &pixels)
         };
         if entry.ends_with(".bin") {
             binary(path, entry, reader, &mut push).map(Some)
@@ -58,7 +58,7 @@ pub fn load(path: impl AsRef<Path>, split: Split, levels: u32) -> Result<Streame
         }
     })?;
     let Parts { order, labels } = parts;
-    let set = spool.finish(NAME, split, Some(&order))?;
+    let set = cache.finish(NAME, split, Some(&order))?;
     match labels {
         None => Ok(set),
         Some(labels) => set.with_labels(Labels::new(&path.display().to_string(), labels, CLASSES)?),

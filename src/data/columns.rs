@@ -1,6 +1,6 @@
 //! Arrays whose first axis runs fastest, turned into rows.
 
-use crate::data::damage::{read_error, require_end};
+use crate::data::checked_read::{read_error, require_end};
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

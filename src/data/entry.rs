@@ -1,6 +1,6 @@
 //! One file of an archive: its name, which may not point outside, and its bytes, which have a known number.
 
-use crate::data::damage::is_damage;
+use crate::data::checked_read::is_corrupt;
 use crate::error::{Error, Result};
 use std::io::{self, Read};
 use std::path::{Component, Path};
@@ -38,7 +38,7 @@ pub(crate) struct Exact<'a> {
 impl Read for Exact<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = match self.inner.read(buffer) {
-            Err(e) if is_damage(&e) => return Err(io::Error::new(io::ErrorKind::InvalidData, e)),
+            Err(e) if is_corrupt(&e) => return Err(io::Error::new(io::ErrorKind::InvalidData, e)),
             other => other?,
         };
         if n == 0 && self.left > 0 && !buffer.is_empty() {

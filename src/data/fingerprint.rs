@@ -45,7 +45,7 @@ impl Fingerprint {
 
 /// A fingerprint in the making: rows go in, in order.
 #[derive(Clone, Debug)]
-pub struct Fingerprinter {
+pub(crate) struct Fingerprinter {
     shape: ImageShape,
     grid: PixelGrid,
     values: usize,
@@ -55,12 +55,12 @@ pub struct Fingerprinter {
 
 impl Fingerprinter {
     /// Starts with no images.
-    pub fn new(shape: ImageShape, grid: PixelGrid) -> Self {
+    pub(crate) fn new(shape: ImageShape, grid: PixelGrid) -> Self {
         Self { shape, grid, values: 0, hash: Sha256::new(), bytes: Vec::new() }
     }
 
     /// Takes in the levels of one or more whole images.
-    pub fn update(&mut self, rows: &[u16]) {
+    pub(crate) fn update(&mut self, rows: &[u16]) {
         self.bytes.clear();
         encode(rows, self.grid, &mut self.bytes);
         self.hash.update(&self.bytes);
@@ -68,7 +68,7 @@ impl Fingerprinter {
     }
 
     /// The fingerprint of all rows so far.
-    pub fn finish(self) -> Fingerprint {
+    pub(crate) fn finish(self) -> Fingerprint {
         let mut sha256 = String::with_capacity(64);
         for byte in self.hash.finalize() {
             // Writing to a string cannot fail.

@@ -4,12 +4,12 @@
 //! Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits": file format.
 
 use crate::data::array::Array;
-use crate::data::damage::fill;
+use crate::data::checked_read::fill;
 use crate::data::depth::Depth;
+use crate::data::disk_cache::{DiskCacheWriter, StreamedSet};
 use crate::data::element::Element;
 use crate::data::shape::ImageShape;
 use crate::data::source::Split;
-use crate::data::spool::{Spool, StreamedSet};
 use crate::data::{magic, unpack};
 use crate::error::{Error, Result};
 use std::io::Read;
@@ -28,11 +28,11 @@ pub fn load(path: impl AsRef<Path>, name: &str, split: Split, depth: Depth) -> R
     let mut reader = unpack::open(path)?.reader;
     let array = header(path, &mut reader)?;
     let shape = array.image_shape(path, ENTRY)?;
-    let mut spool = Spool::new(path, shape, depth.grid(), None)?;
+    let mut cache = DiskCacheWriter::new(path, shape, depth.grid(), None)?;
     array.rows(path, ENTRY, &mut reader, &mut |what, levels| {
-        spool.push(what, (shape.height, shape.width), depth, levels)
+        cache.push(what, (shape.height, shape.width), depth, levels)
     })?;
-    spool.finish(name, split, None)
+    cache.finish(name, split, None)
 }
 
 /// The shape of the images of a file, from its header alone.
@@ -47,7 +47,7 @@ pub fn shape(path: impl AsRef<Path>) -> Result<ImageShape> {
 /// The labels in a file: one whole number an image, axes (image) or (image, 1).
 ///
 /// # Errors
-/// If the file is damaged, or of another shape.
+/// If the file is corrupt, or of another shape.
 pub fn labels(path: impl AsRef<Path>) -> Result<Vec<u16>> {
     let path = path.as_ref();
     let mut reader = unpack::open(path)?.reader;
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_named() {
+    fn corruption_is_named() {
         let longer = [bytes(), vec![0]].concat();
         assert!(line(&longer).contains("more bytes than the header says"));
         let mut other = bytes();

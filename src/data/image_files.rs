@@ -1,14 +1,14 @@
 //! Image files (PNG, JPEG) in a folder, a tar or a zip, with optional random crops.
 
 use crate::data::archive::for_each_file;
+use crate::data::checked_read::read_at_most;
 use crate::data::companions::is_companion;
-use crate::data::damage::read_at_most;
+use crate::data::decode::{DecodedImage, decode};
 use crate::data::depth::Depth;
+use crate::data::disk_cache::{DiskCacheWriter, StreamedSet};
 use crate::data::labels::Labels;
-use crate::data::picture::{Picture, decode};
 use crate::data::shape::ImageShape;
 use crate::data::source::Split;
-use crate::data::spool::{Spool, StreamedSet};
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
 use std::collections::{BTreeSet, HashSet};
@@ -51,7 +51,7 @@ impl Files {
 /// single channel, palettes, alpha that is opaque.
 ///
 /// # Errors
-/// If there is no image, or one is damaged, has transparency, has colours where the set is grey, or is of another
+/// If there is no image, or one is corrupt, has transparency, has colours where the set is grey, or is of another
 /// shape or fewer levels than asked; if two have one name, or one is in none of the classes.
 pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> Result<StreamedSet> {
     let path = path.as_ref();
@@ -59,7 +59,7 @@ pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> R
     if !matches!(shape.channels, 1 | 3) {
         return Err(Error::value("channels of image files", shape.channels, "1 or 3"));
     }
-    let mut spool = Spool::new(path, shape, PixelGrid::new(levels)?, crop_seed)?;
+    let mut cache = DiskCacheWriter::new(path, shape, PixelGrid::new(levels)?, crop_seed)?;
     let (mut names, mut labels, mut passed_over) = (Vec::new(), Vec::new(), 0);
     for_each_file(path, &mut |entry, reader| {
         if is_companion(entry) {
@@ -67,11 +67,11 @@ pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> R
             return Ok(());
         }
         let bytes = read_at_most(path, entry, reader, LARGEST)?;
-        let Picture { size, stored, values } = decode(path, entry, &bytes, shape.channels)?;
+        let DecodedImage { size, stored, values } = decode(path, entry, &bytes, shape.channels)?;
         let depth = Depth::reduced(stored, levels).map_err(|_| {
             Error::format(path, format!("{entry}: levels"), stored, format!("at least {levels}"))
         })?;
-        spool.push(entry, size, depth, &values)?;
+        cache.push(entry, size, depth, &values)?;
         if let Some(classes) = &classes {
             labels.push(label(path, entry, classes)?);
         }
@@ -84,7 +84,7 @@ pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> R
     }
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by(|&a, &b| names[a].cmp(&names[b]));
-    let set = spool.finish(name, split, Some(&order))?.beside(passed_over);
+    let set = cache.finish(name, split, Some(&order))?.beside(passed_over);
     match classes {
         None => Ok(set),
         Some(classes) => {

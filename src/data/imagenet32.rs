@@ -8,9 +8,10 @@
 //! New: P. Chrabaszcz, I. Loshchilov, F. Hutter, "A Downsampled Variant of ImageNet as an Alternative to
 //! the CIFAR datasets", 2017.
 
+use crate::data::checked_read::read_at_most;
 use crate::data::cifar10::{planar_rows, python};
-use crate::data::damage::read_at_most;
 use crate::data::depth::Depth;
+use crate::data::disk_cache::{DiskCacheWriter, StreamedSet};
 use crate::data::image_files::{self, Files};
 use crate::data::labels::Labels;
 use crate::data::npy;
@@ -18,7 +19,6 @@ use crate::data::parts::{Parts, read_parts};
 use crate::data::planar::interleave;
 use crate::data::shape::ImageShape;
 use crate::data::source::Split;
-use crate::data::spool::{Spool, StreamedSet};
 use crate::data::zip::for_each_in_zip;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ pub fn shape() -> ImageShape {
 /// them from 1 to 1000, as published (they count from 0 here).
 ///
 /// # Errors
-/// If a batch is missing, a file is truncated or damaged or of another shape, or a pickle holds anything
+/// If a batch is missing, a file is truncated or corrupt or of another shape, or a pickle holds anything
 /// but plain data and arrays.
 pub fn load(path: impl AsRef<Path>, release: Release, split: Split, levels: u32) -> Result<StreamedSet> {
     if split == Split::Test {
@@ -86,7 +86,7 @@ pub fn load(path: impl AsRef<Path>, release: Release, split: Split, levels: u32)
 
 fn new_release(path: &Path, split: Split, levels: u32) -> Result<StreamedSet> {
     let depth = Depth::reduced(256, levels)?;
-    let mut spool = Spool::new(path, shape(), depth.grid(), None)?;
+    let mut cache = DiskCacheWriter::new(path, shape(), depth.grid(), None)?;
     let train = split == Split::Train;
     let title =
         |part: usize| if train { format!("train_data_batch_{}", part + 1) } else { "val_data".into() };
@@ -96,10 +96,10 @@ fn new_release(path: &Path, split: Split, levels: u32) -> Result<StreamedSet> {
         (0..count).find(|&part| title(part) == stem)
     };
     let mut pixels = Vec::new();
-    let parts = read_parts(path, count, &title, &number, &mut spool, &mut |entry, reader, spool| {
+    let parts = read_parts(path, count, &title, &number, &mut cache, &mut |entry, reader, cache| {
         let mut push = |what: &str, planes: &[u16]| {
             interleave(shape(), planes, &mut pixels);
-            spool.push(what, (32, 32), depth, &pixels)
+            cache.push(what, (32, 32), depth, &pixels)
         };
         if entry.ends_with(".npz") {
             npz(path, entry, reader, &mut push)
@@ -108,7 +108,7 @@ fn new_release(path: &Path, split: Split, levels: u32) -> Result<StreamedSet> {
         }
     })?;
     let Parts { order, labels } = parts;
-    let set = spool.finish(Release::New.name(), split, Some(&order))?;
+    let set = cache.finish(Release::New.name(), split, Some(&order))?;
     let from_zero = |label: u16| label.checked_sub(1).filter(|&label| usize::from(label) < CLASSES);
     match labels.and_then(|labels| labels.into_iter().map(from_zero).collect()) {
         None => Ok(set),

@@ -5,13 +5,13 @@
 
 use crate::data::archive::for_each_file;
 use crate::data::array::Array;
-use crate::data::damage::fill;
+use crate::data::checked_read::fill;
 use crate::data::depth::Depth;
+use crate::data::disk_cache::{DiskCacheWriter, StreamedSet};
 use crate::data::element::Element;
 use crate::data::magic;
 use crate::data::shape::ImageShape;
 use crate::data::source::Split;
-use crate::data::spool::{Spool, StreamedSet};
 use crate::error::{Error, Result};
 use std::io::Read;
 use std::path::Path;
@@ -38,11 +38,11 @@ pub fn load(
     read(path, key, &mut |entry, reader| {
         let array = header(path, entry, reader)?;
         let shape = array.image_shape(path, entry)?;
-        let mut spool = Spool::new(path, shape, depth.grid(), None)?;
+        let mut cache = DiskCacheWriter::new(path, shape, depth.grid(), None)?;
         array.rows(path, entry, reader, &mut |what, levels| {
-            spool.push(what, (shape.height, shape.width), depth, levels)
+            cache.push(what, (shape.height, shape.width), depth, levels)
         })?;
-        spool.finish(name, split, None)
+        cache.finish(name, split, None)
     })
 }
 
@@ -58,7 +58,7 @@ pub fn shape(path: impl AsRef<Path>, key: Option<&str>) -> Result<ImageShape> {
 /// The labels in a `.npy`, or in array `key` of a `.npz`: one whole number an image, axes (image) or (image, 1).
 ///
 /// # Errors
-/// If there is no such array, or it is damaged, or of another shape.
+/// If there is no such array, or it is corrupt, or of another shape.
 pub fn labels(path: impl AsRef<Path>, key: Option<&str>) -> Result<Vec<u16>> {
     let path = path.as_ref();
     read(path, key, &mut |entry, reader| header(path, entry, reader)?.labels(path, entry, reader))

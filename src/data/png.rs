@@ -32,7 +32,7 @@ pub(crate) fn chunks(bytes: &[u8]) -> Result<Chunks<'_>, String> {
                 let mut crc = Crc::new();
                 crc.update(&bytes[at - length + 4..at - 4]);
                 if bytes[at - 4..at] != crc.sum().to_be_bytes() {
-                    return Err("a damaged image (the checksum of eXIf)".into());
+                    return Err("a corrupt image (the checksum of eXIf)".into());
                 }
                 exif.get_or_insert(content);
             }

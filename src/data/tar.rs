@@ -1,6 +1,6 @@
 //! The files of a tar of any kind: V7, ustar, GNU and pax.
 
-use crate::data::damage::{is_damage, read_at_most, read_error};
+use crate::data::checked_read::{is_corrupt, read_at_most, read_error};
 use crate::data::entry::{Exact, Visitor, inside, name_of, refuse_link};
 use crate::error::{Error, Result};
 use std::io::{self, Read};
@@ -142,9 +142,9 @@ struct Tail<R> {
 
 impl<R: Read> Read for Tail<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // What is wrong with a stream below is damage, whatever kind its decoder gives it.
+        // What is wrong with a stream below is corruption, whatever kind its decoder gives it.
         let n = match self.inner.read(buffer) {
-            Err(e) if is_damage(&e) => return Err(io::Error::new(io::ErrorKind::InvalidData, e)),
+            Err(e) if is_corrupt(&e) => return Err(io::Error::new(io::ErrorKind::InvalidData, e)),
             other => other?,
         };
         let last = buffer[..n].iter().rev().take_while(|&&b| b == 0).count();

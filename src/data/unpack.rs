@@ -45,7 +45,7 @@ pub(crate) fn open(path: &Path) -> Result<Unpacked> {
         _ => return Ok(Unpacked { start, reader: Box::new(whole), packing: None }),
     };
     let mut reader = bounded(reader, packed);
-    let start = start_of(&mut reader).map_err(|e| crate::data::damage::read_error(path, packing, e))?;
+    let start = start_of(&mut reader).map_err(|e| crate::data::checked_read::read_error(path, packing, e))?;
     let reader = Box::new(BufReader::new(Cursor::new(start.clone()).chain(reader)));
     Ok(Unpacked { start, reader, packing: Some(packing) })
 }

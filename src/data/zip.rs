@@ -1,6 +1,6 @@
 //! The files of a zip, all of them: its directory and its entries must agree.
 
-use crate::data::damage::read_error;
+use crate::data::checked_read::read_error;
 use crate::data::entry::{Exact, Visitor, inside, refuse_link};
 use crate::data::unpack::bounded;
 use crate::error::{Error, Result};
@@ -27,18 +27,18 @@ pub(crate) fn for_each(
     reader: impl Read + Seek,
     visitor: &mut Visitor<'_>,
 ) -> Result<()> {
-    let damaged = |what: &str, e: ZipError| read_error(path, &format!("{within}{what}"), io::Error::other(e));
-    let mut archive = ZipArchive::new(reader).map_err(|e| damaged("zip", e))?;
+    let corrupt = |what: &str, e: ZipError| read_error(path, &format!("{within}{what}"), io::Error::other(e));
+    let mut archive = ZipArchive::new(reader).map_err(|e| corrupt("zip", e))?;
     if archive.has_duplicate_names() {
         let found = twice(archive).map_err(|e| read_error(path, &format!("{within}zip"), e))?;
         return Err(Error::format(path, format!("{within}zip"), found, "each name once"));
     }
     // An entry that the directory does not list, or lists otherwise than it is, would be lost without a word.
-    archive.validate_header_consistency().map_err(|e| damaged("zip directory", e))?;
+    archive.validate_header_consistency().map_err(|e| corrupt("zip directory", e))?;
     for i in 0..archive.len() {
-        let mut entry = archive.by_index(i).map_err(|e| damaged("zip entry", e))?;
+        let mut entry = archive.by_index(i).map_err(|e| corrupt("zip entry", e))?;
         // Some writers put their system's separator into names.
-        let name = entry.name().map_err(|e| damaged("zip entry", e))?.replace('\\', "/");
+        let name = entry.name().map_err(|e| corrupt("zip entry", e))?.replace('\\', "/");
         inside(path, &name)?;
         if entry.is_symlink() {
             return Err(refuse_link(path, &name, "a link"));

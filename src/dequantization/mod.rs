@@ -6,20 +6,20 @@
 mod bound;
 mod gaussian;
 mod in_bin;
-mod lesson;
 mod per_coordinate;
 mod start;
 #[cfg(test)]
 mod tests;
+mod training_step;
 mod truncated_normal;
 mod uniform;
 
 pub use bound::{k_sample_bound, mean_of_draws, nats_to_bits_per_dim};
 pub use gaussian::{Gaussian, decode, decode_row, log_decoder};
 pub use in_bin::{BinDensity, InBin};
-pub use lesson::Lesson;
 pub use per_coordinate::PerCoordinate;
 pub use start::{StartConfig, gamma_of_half_bin};
+pub use training_step::TrainingStep;
 pub use truncated_normal::TruncatedNormal;
 pub use uniform::{UNIFORM_TAU, UniformBin};
 
@@ -82,8 +82,8 @@ pub trait Dequantizer: Debug + Send + Sync {
     ///
     /// # Errors
     /// Images or a score that cannot be learned from; then nothing was changed.
-    fn learn(&mut self, lesson: &Lesson<'_>, rng: &mut dyn RngCore) -> Result<()> {
-        let _ = (lesson, rng);
+    fn learn(&mut self, step: &TrainingStep<'_>, rng: &mut dyn RngCore) -> Result<()> {
+        let _ = (step, rng);
         Ok(())
     }
 
@@ -112,8 +112,8 @@ impl Dequantizer for Box<dyn Dequantizer> {
     fn entropy(&self, dims: usize) -> Option<f64> {
         (**self).entropy(dims)
     }
-    fn learn(&mut self, lesson: &Lesson<'_>, rng: &mut dyn RngCore) -> Result<()> {
-        (**self).learn(lesson, rng)
+    fn learn(&mut self, step: &TrainingStep<'_>, rng: &mut dyn RngCore) -> Result<()> {
+        (**self).learn(step, rng)
     }
     fn state(&self) -> Option<String> {
         (**self).state()

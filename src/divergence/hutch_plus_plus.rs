@@ -35,7 +35,7 @@ impl HutchPlusPlus {
     }
 
     /// The number of directions of the basis, `k`.
-    pub fn basis(&self) -> usize {
+    pub(crate) fn basis(&self) -> usize {
         self.basis
     }
 

@@ -81,7 +81,7 @@ fn estimates_are_unbiased() {
 }
 
 /// Every built-in estimator.
-fn roster() -> Vec<Box<dyn Divergence>> {
+fn built_ins() -> Vec<Box<dyn Divergence>> {
     let hutchinson = |probe, probes| Hutchinson::new(probe, probes).expect("positive");
     vec![
         Box::new(Exact),
@@ -96,7 +96,7 @@ fn roster() -> Vec<Box<dyn Divergence>> {
 /// Law `fixed`: the same Jacobian of the same row gives the same trace, whatever was asked in between.
 #[test]
 fn within_a_solve_a_trace_is_a_function_of_the_jacobian() {
-    for divergence in roster() {
+    for divergence in built_ins() {
         let mut trace = divergence.begin(3, &seeds(5));
         let mut of = |rows: &[usize], matrix| trace.trace(rows, &mut Matrices(vec![matrix; rows.len()]));
         let all = of(&[0, 1, 2, 3, 4], FULL);
@@ -110,7 +110,7 @@ fn within_a_solve_a_trace_is_a_function_of_the_jacobian() {
 /// Law `rows`: whoever shares its batches, and whenever they begin, a row has its own trace.
 #[test]
 fn traces_depend_on_no_other_row() {
-    for divergence in roster() {
+    for divergence in built_ins() {
         let together =
             divergence.begin(3, &seeds(3)).trace(&[0, 1, 2], &mut Matrices(vec![FULL, OTHER, FULL]));
         let mut apart = divergence.begin(3, &seeds(3));

@@ -53,15 +53,15 @@ pub(super) fn of(
     let total = (design.draws * design.probes + usize::from(kind.solved)) as u64;
     let phase = format!("{name}, error budget");
     observer.start(&Phase { name: &phase, unit: "measurements", done: 0, total })?;
-    let single = model.with_evaluation(Evaluation { draws: 1, ..evaluation.clone() });
+    let single = model.clone().with_evaluation(Evaluation { draws: 1, ..evaluation.clone() });
     let estimated = Estimated { values, draws: kind.draws.unwrap_or(1) as usize, solved: kind.solved };
     let mut done = 0;
     let budget = measure(estimated, design, |what, rows| {
         let model = match what {
-            Again::Replicate { draw, probe } => single.with_replicate(Replicate { draw, probe }),
+            Again::Replicate { draw, probe } => single.clone().with_replicate(Replicate { draw, probe }),
             Again::Finer(times) => {
                 let stepping = evaluation.stepping.finer(times);
-                model.with_evaluation(Evaluation { stepping, ..evaluation.clone() })
+                model.clone().with_evaluation(Evaluation { stepping, ..evaluation.clone() })
             }
         };
         let values = again(&model, rows, &mut Watched::unseen(&mut *observer))?;

@@ -67,14 +67,10 @@ fn resolved_images(images: &Data, recipe: &Recipe) -> Result<Data> {
     };
     if let Some((path, shape)) = shape {
         // The file is to blame, not a line that the recipe does not have.
-        data.augmentation().check(shape).map_err(|_| {
-            Error::format(
-                path,
-                "shape of its images",
-                shape,
-                "square images, as data.augmentation.quarter_turns is true",
-            )
-        })?;
+        if let Some((step, expected)) = data.augmentation().misfit(shape) {
+            let expected = format!("{expected}, as data.augmentation.{step} is true");
+            return Err(Error::format(path, "shape of its images", shape, expected));
+        }
         data = data.with_shape(shape);
     }
     match &mut data {

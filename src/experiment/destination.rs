@@ -40,7 +40,7 @@ impl Destination {
     /// Checks what can be checked without touching anything.
     ///
     /// # Errors
-    /// As [`RunFolder::vacant`] and [`RunFolder::resume`].
+    /// A new run where there is something already; a run to go on with that is another, or none.
     pub fn check(&self, recipe: &Recipe) -> Result<()> {
         match self.change() {
             None => RunFolder::vacant(self.path()),
@@ -66,7 +66,7 @@ impl Destination {
 
 /// What samples are drawn.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
+pub struct SampleOptions {
     /// How many; without it as the recipe says.
     pub count: Option<u64>,
     /// The value of each condition of the model by name; without any, those of the first held-out rows.

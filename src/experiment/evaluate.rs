@@ -12,9 +12,9 @@ use crate::registry::ComputeDevice;
 use crate::result::{DataRecord, Outcome, StageRecord};
 use crate::run::{Evaluated, Heeded, Observer, RunFolder};
 
-/// What an evaluation is asked for beside what the recipe says.
+/// Options of an evaluation beside what the recipe says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Asked {
+pub struct EvaluateOptions {
     /// Whether each estimate's error is taken apart: see [`budget`](crate::budget).
     pub budget: bool,
     /// The total error, in an estimate's unit, that images, draws and probes are spent on to reach it.
@@ -27,21 +27,21 @@ impl<D: ComputeDevice> Experiment<D> {
     /// # Errors
     /// A run without a checkpoint that can be used, or whose folder another process writes in.
     pub fn evaluate(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        self.evaluate_with(run, Asked::default(), observer)
+        self.evaluate_with(run, EvaluateOptions::default(), observer)
     }
 
-    /// [`evaluate`](Self::evaluate), with what is asked for beside what the recipe says.
+    /// [`evaluate`](Self::evaluate), with options beside what the recipe says.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
     pub fn evaluate_with(
         &self,
         run: &RunFolder,
-        asked: Asked,
+        options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         let _lock = run.lock()?;
-        self.resolved()?.measured(run, asked, &mut Heeded::new(observer))
+        self.resolved()?.measured(run, options, &mut Heeded::new(observer))
     }
 
     /// Measures a trained run by every bound and writes `ladder.json` and `ladder.png`: the VLB, the information-estimation identity, and the
@@ -61,13 +61,12 @@ impl<D: ComputeDevice> Experiment<D> {
     pub(super) fn measured(
         &self,
         run: &RunFolder,
-        asked: Asked,
+        options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         let recipe = self.recipe();
-        let budget = recipe.evaluation.budget || asked.budget || asked.target.is_some();
-        let mut needs = need::of_recipe(recipe, self.parts.shape()?.dims(), 0);
-        needs.retain(|need| need.key.starts_with("evaluation."));
+        let budget = recipe.evaluation.budget || options.budget || options.target.is_some();
+        let needs = need::of_evaluation(&recipe.evaluation, self.parts.shape()?.dims());
         need::check(recipe, &needs, need::available())?;
         let model = self.trained(run)?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
         let held_out = self.held_out()?;
@@ -78,7 +77,7 @@ impl<D: ComputeDevice> Experiment<D> {
             Rows::Images(images) => measure::images(run, model, images, count, observer),
             Rows::Table(table) => measure::table(run, model, &table.rows.truncated(count), observer),
         };
-        let (found, count) = match asked.target {
+        let (found, count) = match options.target {
             None => (measure(&model, count, observer)?, count),
             Some(target) => {
                 target::reach(target, model.clone(), (count, held_out.rows()), measure, observer)?

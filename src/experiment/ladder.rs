@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::ladder::{IMMSE, Ladder, Rung, violations};
 use crate::model::Model;
-use crate::picture;
+use crate::plot;
 use crate::progress::Progress;
 use crate::result::{DataRecord, VLB, ode_name};
 use crate::run::{Observer, Phase, RunFolder, Watched};
@@ -50,7 +50,7 @@ pub(super) fn measured(
         .map_err(|error| Error::format(&path, "content", error, "values that JSON can hold"))?;
     text.push('\n');
     write_atomically(&path, text.as_bytes())?;
-    picture::ladder(&found)?.write(&run.ladder_picture())?;
+    plot::ladder(&found)?.write(&run.ladder_plot())?;
     Ok(found)
 }
 
@@ -94,7 +94,8 @@ fn rungs(
     for (name, dequantizer) in model.dequantizers()? {
         for &k in samples {
             let name = ode_name(&name);
-            let own = model.with_evaluation(Evaluation { importance_samples: k, ..evaluation.clone() });
+            let own =
+                model.clone().with_evaluation(Evaluation { importance_samples: k, ..evaluation.clone() });
             let ode = watched(&format!("{name}, K = {k}"), total, observer, |progress| {
                 own.ode(pixels, labels, &*dequantizer, progress)
             })?;

@@ -1,6 +1,6 @@
 //! The dequantizers of a recipe's evaluation that learn while the model trains.
 
-use crate::dequantization::{Dequantizer, Lesson};
+use crate::dequantization::{Dequantizer, TrainingStep};
 use crate::error::Result;
 use crate::level::Gamma;
 use crate::model::{Parts, States, key};
@@ -54,7 +54,7 @@ impl Learners {
         rng.set_stream(stream | LEARNERS);
         for dequantizer in self.learning.values_mut() {
             let gamma = dequantizer.level().gamma();
-            dequantizer.learn(&Lesson { images, rate, score: &|z| score(gamma, z) }, &mut rng)?;
+            dequantizer.learn(&TrainingStep { images, rate, score: &|z| score(gamma, z) }, &mut rng)?;
         }
         Ok(())
     }

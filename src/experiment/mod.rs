@@ -3,14 +3,15 @@
 //! One engine behind both doors. An [`Experiment`] is a [`Recipe`], which has every number and every name of a run, and the parts that a
 //! program gives as types, which go before the names: a diffusion, a network, rows, objectives of any types, a time sampler, a solver, a
 //! divergence, dequantizers. `idode train` builds the same value from TOML, where every part is a name of a
-//! [`Registry`](crate::registry::Registry); nothing that it does is beyond a program's reach.
+//! [`Registry`]; nothing that it does is beyond a program's reach.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | `compose` | the builder's methods |
 //! | `parts` | what data and networks may be |
 //! | `names` | the name that a typed part has in a registry, found by what it does |
-//! | `training` | the loop: stages, checkpoints, resumption; `validation`: what is measured meanwhile |
+//! | `train`, `training` | a run from its beginning to its samples; the loop: stages, checkpoints, resumption |
+//! | `validation` | what is measured meanwhile |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
 //! | `stage`, `samples` | what follows a stage and training |
 //! | `data` | the rows that a recipe names |
@@ -37,14 +38,15 @@ mod samples;
 mod stage;
 mod step_metrics;
 mod target;
+mod train;
 mod training;
 mod validation;
 
 pub use data::resolved;
 pub(crate) use data::table;
-pub use destination::{Destination, Trained, Wanted};
-pub use evaluate::Asked;
-pub use objective::ByName;
+pub use destination::{Destination, SampleOptions, Trained};
+pub use evaluate::EvaluateOptions;
+pub(crate) use objective::ByName;
 pub use parts::{DataPart, NetworkPart};
 
 use crate::config::Recipe;
@@ -54,15 +56,13 @@ use crate::model::{Model, Parts, States};
 use crate::need::{self, Need};
 use crate::nn::{Counted, DynNetwork};
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
-use crate::result::{Outcome, StageRecord};
-use crate::run::{Change, Curve, Events, Found, Heeded, Observer, Observers, RunFolder};
+use crate::run::{Change, Heeded, Observer, RunFolder};
 use crate::tensor::Kernels;
 use data::Loaded;
 use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use training::Training;
 
 /// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
 ///
@@ -73,7 +73,7 @@ use training::Training;
 ///
 /// # fn main() -> Result<()> {
 /// let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::for_levels(17));
-/// let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+/// let fine_tuning = FirstOrder + 0.1 * SecondOrderTrace::default();
 /// let run = Experiment::new(Digits::default(), diffusion, Unet { width: 32, ..Unet::default() })
 ///     .stage(FirstOrder, Stage { steps: 2400, learning_rate: 4e-3, ..Stage::default() })
 ///     .stage(fine_tuning, Stage { steps: 400, learning_rate: 1e-3, ..Stage::default() })
@@ -118,85 +118,6 @@ impl<D: ComputeDevice> Experiment<D> {
         &self.parts.recipe
     }
 
-    /// Trains, evaluates the result and draws samples.
-    ///
-    /// # Errors
-    /// Parts, data or a folder that cannot be used: found before anything is written. A loss,
-    /// gradient or parameter that is not finite: the last good checkpoint is kept.
-    pub fn train(&self, destination: &Destination, observer: &mut dyn Observer) -> Result<Trained> {
-        let observer = &mut Heeded::new(observer) as &mut dyn Observer;
-        let ready = self.resolved()?;
-        let recipe = ready.recipe();
-        ready.check()?;
-        need::check(recipe, &ready.needs()?, need::available())?;
-        destination.check(recipe)?;
-        // What the end of the run needs is looked at before its beginning.
-        let Loaded { train: rows, validation, held_out, warnings } = ready.load()?;
-        warnings.iter().for_each(|warning| observer.message(warning));
-        data::baseline(recipe, held_out.rows())?;
-        let network = ready.description()?;
-        let fingerprint = rows.fingerprint()?;
-        let (run, _lock, from) = match destination.change() {
-            None => {
-                if let Destination::Resume(path) = destination {
-                    let said = format!("{}: nothing had begun there: trains from the start", path.display());
-                    observer.message(&said);
-                }
-                let (run, lock) = RunFolder::create(destination.path(), recipe)?;
-                (run, lock, None)
-            }
-            Some(change) => {
-                let lock = RunFolder::open(destination.path())?.lock()?;
-                let run = RunFolder::resume(destination.path(), recipe, change)?;
-                let from = Found::newest(&run)?;
-                from.check(recipe, &network, &fingerprint)?;
-                data::check_same(&run, &held_out)?;
-                StageRecord::read(&run.stages())?;
-                run.write_recipe()?;
-                (run, lock, Some(from))
-            }
-        };
-        drop(held_out);
-        let (run, rows) = (&run, &rows);
-        let mut all = Observers::new();
-        if recipe.log.tensorboard {
-            all = all.and(Events::of(run, ready.parts.diffusion.range()));
-        }
-        let observer = &mut all.and(observer) as &mut dyn Observer;
-        let is_longer = destination.change() == Some(Change::Longer);
-        let training = Training {
-            experiment: &ready,
-            run,
-            rows,
-            validation,
-            network,
-            fingerprint,
-            from,
-            is_longer,
-            observer,
-        };
-        let ended = training.run()?;
-        if ended.early {
-            return Ok(Trained::Interrupted { step: ended.step });
-        }
-        match ready.finish(run, observer) {
-            Ok(outcome) => Ok(Trained::Finished(outcome)),
-            Err(Error::Interrupted) => Ok(Trained::Interrupted { step: ended.step }),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What follows training.
-    fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let outcome = self.measured(
-            run,
-            Asked::default(),
-            &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
-        )?;
-        self.draw_samples(run, &Wanted::default(), observer)?;
-        Ok(outcome)
-    }
-
     /// The folder of this run, which has been trained there.
     ///
     /// # Errors
@@ -218,28 +139,38 @@ impl<D: ComputeDevice> Experiment<D> {
     /// # Errors
     /// A run without a checkpoint that can be used, or whose folder another process writes in; conditions that the model does
     /// not have.
-    pub fn sample(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+    pub fn sample(
+        &self,
+        run: &RunFolder,
+        options: &SampleOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
         let _lock = run.lock()?;
-        self.resolved()?.draw_samples(run, wanted, &mut Heeded::new(observer))
+        self.resolved()?.draw_samples(run, options, &mut Heeded::new(observer))
     }
 
-    fn draw_samples(&self, run: &RunFolder, wanted: &Wanted, observer: &mut dyn Observer) -> Result<PathBuf> {
+    fn draw_samples(
+        &self,
+        run: &RunFolder,
+        options: &SampleOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
         let recipe = self.recipe();
-        let count = wanted.count.unwrap_or(recipe.sample.count);
-        let dims = self.parts.shape()?.dims() as u128;
+        let count = options.count.unwrap_or(recipe.sample.count);
+        let dims = self.parts.shape()?.dims();
         need::check(recipe, &[need::of_samples(count, dims)], need::available())?;
         let (model, count) = (self.trained(run)?, count as usize);
-        let asked = (count, &wanted.conditions[..], wanted.log_prob);
+        let request = (count, &options.conditions[..], options.log_prob);
         match model.schema() {
             Some(schema) => {
                 let held_out = self.held_out();
-                samples::of_table(run, &model, held_out, schema, asked, wanted.npy, observer)
+                samples::of_table(run, &model, held_out, schema, request, options.npy, observer)
             }
-            None if wanted.npy => {
+            None if options.npy => {
                 let expected = "a table, whose rows can be written as NumPy's";
                 Err(Error::value("samples", format!("images of {}", model.shape()), expected))
             }
-            None => samples::of_images(run, &model, asked, observer),
+            None => samples::of_images(run, &model, request, observer),
         }
     }
 
@@ -261,27 +192,15 @@ impl<D: ComputeDevice> Experiment<D> {
         }
     }
 
-    fn held_out(&self) -> Result<Rows> {
-        match &self.rows {
-            Some((_, held_out)) => Ok(held_out.clone()),
-            None => data::held_out(self.recipe()),
-        }
-    }
-
     /// The rows that a run is measured on.
     ///
     /// # Errors
     /// If the data cannot be read, or has another shape than the recipe says.
-    pub(crate) fn rows_to_measure(&self) -> Result<Rows> {
-        self.held_out()
-    }
-
-    /// The network before training.
-    ///
-    /// # Errors
-    /// A network that cannot be built.
-    pub(crate) fn untrained(&self) -> Result<DynNetwork<f32, D>> {
-        self.fresh()
+    pub(crate) fn held_out(&self) -> Result<Rows> {
+        match &self.rows {
+            Some((_, held_out)) => Ok(held_out.clone()),
+            None => data::held_out(self.recipe()),
+        }
     }
 
     /// Makes every part and drops it: what is wrong shows before any work.
@@ -346,7 +265,7 @@ impl<D: ComputeDevice> Experiment<D> {
     }
 
     /// The network before training.
-    fn fresh(&self) -> Result<DynNetwork<f32, D>> {
+    pub(crate) fn fresh(&self) -> Result<DynNetwork<f32, D>> {
         match &self.network {
             Net::Named => self.plan()?.fresh(self.recipe().seed, &self.device),
             Net::Own(_, network) => Ok(network.clone()),

@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 /// The first order and the high-order terms whose weights are not 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ByName(config::ThirdOrder);
+pub(crate) struct ByName(config::ThirdOrder);
 
 impl ByName {
     /// The objective of a recipe's stage.
     ///
     /// # Errors
     /// A program's own.
-    pub fn new(objective: &config::Objective) -> Result<Self> {
+    pub(crate) fn new(objective: &config::Objective) -> Result<Self> {
         match objective {
             config::Objective::Program(own) => {
                 let expected = "one that a recipe can name";

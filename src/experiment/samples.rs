@@ -1,22 +1,22 @@
-//! Samples of a run, as pictures and as rows.
+//! Samples of a run, as an image and as rows.
 
 use super::sample_densities;
 use crate::data::table::{Schema, write_csv, write_npy};
 use crate::data::{ImageSet, Rows, Split};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::picture;
+use crate::plot;
 use crate::run::{Observer, Phase, RunFolder, Watched};
 use std::path::PathBuf;
 
 /// How many, the conditions that were asked for by name, and whether log-densities are.
-pub(super) type Asked<'a> = (usize, &'a [(String, f64)], bool);
+pub(super) type Request<'a> = (usize, &'a [(String, f64)], bool);
 
 /// Draws images and writes `samples.png`.
 pub(super) fn of_images(
     run: &RunFolder,
     model: &Model,
-    (count, conditions, log_prob): Asked<'_>,
+    (count, conditions, log_prob): Request<'_>,
     observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
     let classes = run.recipe().data.conditions();
@@ -45,7 +45,7 @@ pub(super) fn of_images(
     sample_densities::write(run, &densities, observer)?;
     let (name, shape) = (run.recipe().data.name(), model.shape().image());
     let set = ImageSet::new(name, Split::Test, shape, model.grid()?, pixels)?;
-    picture::grid(&set)?.write(&run.samples())?;
+    plot::grid(&set)?.write(&run.samples())?;
     observer.samples(model.step(), &run.samples())?;
     Ok(run.samples())
 }
@@ -56,7 +56,7 @@ pub(super) fn of_table(
     model: &Model,
     held_out: Result<Rows>,
     schema: &Schema,
-    (count, asked, log_prob): Asked<'_>,
+    (count, asked, log_prob): Request<'_>,
     npy: bool,
     observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
@@ -66,7 +66,7 @@ pub(super) fn of_table(
         Ok(Rows::Images(_)) => None,
         // The rows are drawn all the same, unless they need its conditions.
         Err(error) if given.is_some() || schema.conditions().is_empty() => {
-            observer.message(&format!("no picture of the samples beside the data: {error}"));
+            observer.message(&format!("no plot of the samples beside the data: {error}"));
             None
         }
         Err(error) => return Err(error),
@@ -88,7 +88,7 @@ pub(super) fn of_table(
     observer.end()?;
     sample_densities::write(run, &densities, observer)?;
     if let Some(held_out) = held_out {
-        picture::corner(columns, held_out.rows.values(), &samples)?.write(&run.samples())?;
+        plot::corner(columns, held_out.rows.values(), &samples)?.write(&run.samples())?;
         observer.samples(model.step(), &run.samples())?;
     }
     let names: Vec<String> = columns.iter().chain(conditions).cloned().collect();

@@ -65,7 +65,8 @@ pub(super) fn reach(
             None => evaluation.divergence.clone(),
         };
         let draws = if drawn { next.draws as u64 } else { evaluation.draws };
-        model = model.with_evaluation(Evaluation { draws, divergence, ..model.recipe().evaluation.clone() });
+        let evaluation = Evaluation { draws, divergence, ..model.recipe().evaluation.clone() };
+        model = model.with_evaluation(evaluation);
         (now, round) = (next, round + 1);
     }
 }

@@ -15,8 +15,8 @@ use crate::run::{
     RunFolder,
 };
 use crate::train::{
-    AdamW, AdamWSettings, Best, CheckpointState, QuantileClip, Rate, RateDecay, Trainer, TrainerSettings,
-    encode, network_score,
+    AdamW, AdamWConfig, Best, CheckpointState, QuantileClip, Rate, RateDecay, Trainer, TrainerConfig, encode,
+    network_score,
 };
 use serde_json::Value;
 use std::time::Instant;
@@ -202,9 +202,9 @@ impl<D: ComputeDevice> Training<'_, D> {
             let optimizer = checkpoint.optimizer(&network)?;
             let mut state =
                 CheckpointState { data: Some(self.fingerprint.clone()), ..checkpoint.state().clone() };
-            for damaged in &from.damaged {
+            for corrupt in &from.corrupt {
                 let (path, step) = (from.path.display(), state.step);
-                self.observer.message(&format!("{damaged}; goes on from {path}, step {step}"));
+                self.observer.message(&format!("{corrupt}; goes on from {path}, step {step}"));
             }
             let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
             let mut checkpoints = Checkpoints::new(folder, keep, last);
@@ -247,8 +247,8 @@ fn share<'b>(batch: &'b Batch, stage: &config::Stage) -> Option<&'b [u16]> {
 }
 
 /// A stage's settings as the trainer takes them.
-fn settings(seed: u64, stage: &config::Stage) -> TrainerSettings {
-    TrainerSettings {
+fn settings(seed: u64, stage: &config::Stage) -> TrainerConfig {
+    TrainerConfig {
         seed,
         accumulation: stage.accumulation as usize,
         rate: Rate {
@@ -260,7 +260,7 @@ fn settings(seed: u64, stage: &config::Stage) -> TrainerSettings {
             },
             steps: stage.steps,
         },
-        optimizer: AdamWSettings {
+        optimizer: AdamWConfig {
             beta1: stage.beta1,
             beta2: stage.beta2,
             epsilon: stage.epsilon,

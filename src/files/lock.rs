@@ -11,19 +11,19 @@ use std::path::Path;
 /// It is the operating system's lock of the file `.lock`, which stays in the folder and holds the number of the process
 /// that had the lock last: a file of a process that is gone is in nobody's way. A file system without locks guards nothing.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
     /// The name of the file.
-    pub const NAME: &str = ".lock";
+    pub(crate) const NAME: &str = ".lock";
 
     /// Takes the lock of `folder`.
     ///
     /// # Errors
     /// If another process has it, which is named, or the file cannot be written.
-    pub fn take(folder: &Path) -> Result<Self> {
+    pub(crate) fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(Self::NAME);
         let unusable = |error| Error::io(&path, "lock")(error);
         let opened = allowed().and_then(|()| {

@@ -1,4 +1,4 @@
-use super::faults::{Then, counted, failing};
+use super::fault_injection::{Then, counted, failing};
 use super::*;
 
 #[test]

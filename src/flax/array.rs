@@ -87,7 +87,7 @@ impl Array {
     }
 
     /// An array of the same type and shape that holds another count, if this one holds one and the type is wide enough.
-    pub fn with_count(&self, count: u64) -> Option<Self> {
+    pub(crate) fn with_count(&self, count: u64) -> Option<Self> {
         self.count()?;
         let wide = count.to_le_bytes();
         let bytes = wide[..self.bytes.len()].to_vec();

@@ -88,7 +88,7 @@ fn array(path: &Path, name: &str, mut bytes: &[u8]) -> Result<Array> {
     let wrong = |found: &str| {
         Error::format(path, name, found, "an array: [shape, type, as many bytes as these two say]")
     };
-    let value = read_value_ref(&mut bytes).map_err(|_| wrong("damaged msgpack"))?;
+    let value = read_value_ref(&mut bytes).map_err(|_| wrong("corrupt msgpack"))?;
     let ValueRef::Array(parts) = &value else { return Err(wrong(kind(&value))) };
     let [ValueRef::Array(shape), dtype, ValueRef::Binary(data)] = &parts[..] else {
         return Err(wrong("other parts"));
@@ -101,7 +101,7 @@ fn array(path: &Path, name: &str, mut bytes: &[u8]) -> Result<Array> {
 
 /// An array above 2^30 bytes, which Flax cuts in pieces.
 fn chunked(path: &Path, name: &str, mut parts: BTreeMap<String, Tree>) -> Result<Tree> {
-    let wrong = || Error::format(path, name, "a damaged array in chunks", "its shape and all of its chunks");
+    let wrong = || Error::format(path, name, "a corrupt array in chunks", "its shape and all of its chunks");
     let mut numbered = |key: &str| match parts.remove(key) {
         Some(Tree::Branch(mut of)) => {
             (0..of.len()).map(|i| of.remove(&i.to_string())).collect::<Option<Vec<_>>>()

@@ -11,12 +11,13 @@
 mod array;
 mod decode;
 mod encode;
+mod file;
 mod network;
 mod safetensors;
 mod state;
 mod tree;
 
 pub use array::Array;
-pub use network::{collect, load};
+pub(crate) use network::{collect, load};
 pub use state::{Arrays, Moments, TrainState};
 pub use tree::Tree;

@@ -17,7 +17,7 @@ fn published(role: Role, shape: Vec<usize>) -> Vec<usize> {
 }
 
 /// The parameters of a network; with `values`, other numbers in their shapes, by the index in the network's walk.
-pub fn collect<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
+pub(crate) fn collect<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
     network: &N,
     values: Option<&dyn Fn(usize) -> Vec<E>>,
 ) -> Arrays {
@@ -37,7 +37,7 @@ pub fn collect<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
 /// # Errors
 /// If an array is missing, of another shape, not `float32` or not finite, or if there is one that the network lacks;
 /// the network is then unchanged.
-pub fn load<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
+pub(crate) fn load<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
     path: &Path,
     part: &str,
     arrays: &Arrays,

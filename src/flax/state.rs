@@ -71,7 +71,7 @@ impl TrainState {
     }
 
     /// The tree of a file that the published code reads; without a layout, as that code writes it today.
-    pub fn into_tree(self) -> Tree {
+    pub(crate) fn into_tree(self) -> Tree {
         let bare = |layout: &Tree| self.moments.is_some() && !has_moments(layout);
         let mut layout = self.layout.filter(|layout| !bare(layout)).unwrap_or_else(published);
         let params = branch(self.params);

@@ -1,11 +1,8 @@
 //! What a file holds: arrays under names under names.
 
 use super::Array;
-use crate::error::{Error, Result};
-use crate::files::write_atomically;
 use rmpv::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// A tree of arrays, as Flax's `to_state_dict` makes of a state.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,35 +18,6 @@ pub enum Tree {
 }
 
 impl Tree {
-    /// Reads a file: safetensors if its name ends so, else Flax's msgpack.
-    ///
-    /// # Errors
-    /// If the file cannot be read, is truncated or damaged, is longer than its content, or holds an array that is
-    /// not whole.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-        if is_safetensors(path) {
-            super::safetensors::parse(path, &bytes)
-        } else {
-            super::decode::parse(path, &bytes)
-        }
-    }
-
-    /// Writes a file, all of it or nothing, in the format that [`load`](Self::load) would read it in.
-    ///
-    /// # Errors
-    /// If the file cannot be written, or its format has no room for a leaf.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let bytes = if is_safetensors(path) {
-            super::safetensors::bytes(path, self)?
-        } else {
-            super::encode::bytes(path, self)?
-        };
-        write_atomically(path, &bytes)
-    }
-
     /// The part called `name` of a branch.
     pub fn get(&self, name: &str) -> Option<&Tree> {
         match self {
@@ -96,11 +64,6 @@ impl Tree {
             }
         }
     }
-}
-
-/// Whether a file's name says that it is safetensors.
-pub(super) fn is_safetensors(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "safetensors")
 }
 
 /// The path of a part.

@@ -14,7 +14,7 @@ use dfdx::prelude::*;
 /// States on a device, `f64`.
 type Rows<D> = Tensor<(usize, usize), f64, D>;
 
-/// A network at rows on a device: see [`super::caller`] for the same on the host.
+/// A network at rows on a device: see [`super::batched_network`] for the same on the host.
 struct Call<'c, D: Kernels<f64>, N> {
     network: &'c N,
     batch: usize,
@@ -226,7 +226,7 @@ where
     }
 }
 
-/// Evaluates a field on states of whatever home.
+/// Evaluates a field on states on any device.
 fn wherever<D: Kernels<f64>, F: Field<HostState> + Field<TensorState<D>>>(
     field: &mut F,
     rows: &[usize],

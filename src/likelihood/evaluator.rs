@@ -62,16 +62,19 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     /// The same with another divergence.
+    #[must_use]
     pub fn with_divergence(self, divergence: impl Divergence + 'static) -> Self {
         Self { divergence: Box::new(divergence), ..self }
     }
 
     /// The same for rows with these conditioning numbers, the first row's first: see [`Conditioning`].
+    #[must_use]
     pub fn with_conditioning(self, conditioning: Conditioning<'a>) -> Self {
         Self { conditioning, ..self }
     }
 
     /// The same with another seed.
+    #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
@@ -91,6 +94,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     /// The same with other draws or other probes, to see how much they matter: see [`budget`](crate::budget).
+    #[must_use]
     pub fn with_replicate(self, replicate: Replicate) -> Self {
         Self { replicate, ..self }
     }

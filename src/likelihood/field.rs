@@ -3,7 +3,7 @@
 //! `dz/dgamma = c_F F + c_z z`, and along the flow `d log p / dgamma = -(c_F tr dF/dz + d c_z)`. The
 //! network computes in its own type; everything else is `f64`.
 
-use super::caller::{Caller, NetworkJacobian, Rows};
+use super::batched_network::{BatchedNetwork, NetworkJacobian, Rows};
 use crate::diffusion::{Coefficients, Diffusion};
 use crate::divergence::Trace;
 use crate::level::Gamma;
@@ -16,7 +16,7 @@ use crate::tensor::{Kernels, Real};
 /// The drift alone: for sampling. No derivative of the network is taken.
 #[derive(Debug)]
 pub struct Drift<'a, E, D, N, S, P> {
-    caller: Caller<'a, E, D, N>,
+    network: BatchedNetwork<'a, E, D, N>,
     diffusion: &'a Diffusion<S, P>,
     conditioning: Option<&'a [f64]>,
 }
@@ -26,25 +26,27 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
 {
     /// The drift of `network` under `diffusion`, called on at most `batch` rows at once.
     pub fn new(network: &'a N, diffusion: &'a Diffusion<S, P>, batch: usize) -> Self {
-        Self { caller: Caller::new(network, batch), diffusion, conditioning: None }
+        Self { network: BatchedNetwork::new(network, batch), diffusion, conditioning: None }
     }
 
     /// The same with the conditioning numbers of each row that the solve begins with.
+    #[must_use]
     pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
         Self { conditioning, ..self }
     }
 
     /// The same with the log-density; `trace` belongs to the one solve that this field is for.
+    #[must_use]
     pub fn with_density(self, trace: Box<dyn Trace>) -> DensityDrift<'a, E, D, N, S, P> {
         DensityDrift { drift: self, trace }
     }
 
     pub(super) fn network(&self) -> &'a N {
-        self.caller.network()
+        self.network.network()
     }
 
     pub(super) fn batch(&self) -> usize {
-        self.caller.batch()
+        self.network.batch()
     }
 
     pub(super) fn levels(&self, t: &[f64]) -> Vec<Coefficients> {
@@ -52,7 +54,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     pub(super) fn conditioning(&self, rows: &[usize]) -> Option<Vec<f64>> {
-        self.conditioning.map(|all| conditions_of(all, self.caller.network().conditions(), rows))
+        self.conditioning.map(|all| conditions_of(all, self.network.network().conditions(), rows))
     }
 }
 
@@ -74,7 +76,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
     fn eval(&mut self, rows: &[usize], t: &[f64], y: &HostState) -> HostState {
         let (levels, conditioning) = (self.levels(t), self.conditioning(rows));
         let at = Rows { z: y.values(), levels: &levels, conditioning: conditioning.as_deref() };
-        let f = self.caller.forward(at);
+        let f = self.network.forward(at);
         rates(y, &levels, &f, |_| 0.0)
     }
 }
@@ -92,7 +94,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization
     fn eval(&mut self, rows: &[usize], t: &[f64], y: &HostState) -> HostState {
         let (levels, conditioning) = (self.drift.levels(t), self.drift.conditioning(rows));
         let at = Rows { z: y.values(), levels: &levels, conditioning: conditioning.as_deref() };
-        let mut jacobian = NetworkJacobian::new(&mut self.drift.caller, at);
+        let mut jacobian = NetworkJacobian::new(&mut self.drift.network, at);
         let traces = self.trace.trace(rows, &mut jacobian);
         let f = jacobian.into_values();
         let dims = y.dims() as f64;

@@ -74,6 +74,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     /// The same with another solver and its steps in gamma.
+    #[must_use]
     pub fn with_solver(self, solver: impl OdeSolver<AnyState> + 'static, stepping: Stepping) -> Self {
         Self { solver: Box::new(solver), stepping, ..self }
     }
@@ -90,6 +91,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     /// The same with its states elsewhere.
+    #[must_use]
     pub fn with_states(self, states: States) -> Self {
         Self { states, ..self }
     }

@@ -1,7 +1,7 @@
 //! The likelihood of images by the information-estimation identity.
 
 use super::Evaluator;
-use super::caller::{Caller, Rows};
+use super::batched_network::{BatchedNetwork, Rows};
 use super::records::Summary;
 use super::seeds::Purpose;
 use crate::dequantization::{Dequantizer, Gaussian, nats_to_bits_per_dim};
@@ -93,7 +93,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         let decoder = Gaussian::new(grid, diffusion.level(range.min()));
         let (high, low) = (range.min().snr(), range.max().snr());
         let each = self.flow.network().conditions();
-        let mut caller = Caller::new(self.flow.network(), self.flow.batch());
+        let mut network = BatchedNetwork::new(self.flow.network(), self.flow.batch());
         let mut records = Vec::with_capacity(images);
         for (index, own) in pixels.chunks_exact(dims).enumerate() {
             let (x, key) = (grid.centres(own), self.key(index, 0));
@@ -113,7 +113,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
             let coefficients: Vec<_> = gammas.iter().map(|gamma| diffusion.coefficients(*gamma)).collect();
             let conditioning = self.conditioning.map(|all| conditions_of(all, each, &vec![index; levels]));
             let f =
-                caller.forward(Rows { z: &z, levels: &coefficients, conditioning: conditioning.as_deref() });
+                network.forward(Rows { z: &z, levels: &coefficients, conditioning: conditioning.as_deref() });
             let rows = gammas.iter().zip(z.chunks_exact(dims)).zip(f.chunks_exact(dims));
             let gains = rows.map(|((gamma, z), f)| {
                 let level = diffusion.level(*gamma);

@@ -10,7 +10,7 @@
 //! Every draw is named by `(seed, index, draw)` and nothing else reaches its generator
 //! ([`DrawKey`]), so results do not depend on the batch size.
 
-mod caller;
+mod batched_network;
 mod density;
 mod device_field;
 mod discrete;

@@ -53,7 +53,7 @@ impl DrawKey {
     }
 
     /// The key of the generator of a set of probes; set 0 is [`bytes`](Self::bytes).
-    pub fn bytes_of_set(self, purpose: Purpose, set: usize) -> [u8; 32] {
+    pub(crate) fn bytes_of_set(self, purpose: Purpose, set: usize) -> [u8; 32] {
         let last = (set as u64) << 32 | purpose as u64;
         let words = [self.seed, self.row as u64, self.draw as u64, last];
         let mut bytes = [0; 32];

@@ -1,7 +1,7 @@
 //! The variational bound: reconstruction, prior and diffusion.
 
 use super::Evaluator;
-use super::caller::{Caller, Rows};
+use super::batched_network::{BatchedNetwork, Rows};
 use super::density::DensityRows;
 use super::records::{Summary, VlbEstimate, VlbRecord};
 use super::seeds::Purpose;
@@ -106,7 +106,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
             return Err(Error::value("range of the time sampler", found, expected));
         }
         let each = self.flow.network().conditions();
-        let mut caller = Caller::new(self.flow.network(), self.flow.batch());
+        let mut network = BatchedNetwork::new(self.flow.network(), self.flow.batch());
         let mut records = Vec::with_capacity(rows);
         let block = (self.flow.batch() / levels).max(1);
         for first in (0..rows).step_by(block) {
@@ -126,7 +126,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
                     block.clone().flat_map(|row| std::iter::repeat_n(row, levels)).collect();
                 conditions_of(all, each, &repeated)
             });
-            let losses = noised.losses(&mut caller, dims, conditioning.as_deref());
+            let losses = noised.losses(&mut network, dims, conditioning.as_deref());
             for (index, losses) in block.zip(losses.chunks_exact(levels)) {
                 let reconstruction_nats = reconstruction(index);
                 let prior_nats = diffusion.prior_kl(&data(index));
@@ -174,11 +174,11 @@ impl Noised {
     /// The weighted squared error of each row, in nats.
     fn losses<E: Real, D: Kernels<E>, N: Network<E, D>>(
         &self,
-        caller: &mut Caller<'_, E, D, N>,
+        network: &mut BatchedNetwork<'_, E, D, N>,
         dims: usize,
         conditioning: Option<&[f64]>,
     ) -> Vec<f64> {
-        let f = caller.forward(Rows { z: &self.z, levels: &self.levels, conditioning });
+        let f = network.forward(Rows { z: &self.z, levels: &self.levels, conditioning });
         let rows = f.chunks_exact(dims).zip(self.target.chunks_exact(dims)).zip(&self.weights);
         rows.map(|((f, target), weight)| {
             weight * f.iter().zip(target).map(|(f, target)| (f - target).powi(2)).sum::<f64>()

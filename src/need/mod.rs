@@ -17,7 +17,7 @@ mod available;
 
 pub use available::available;
 
-use crate::config::{self, Divergence, Recipe};
+use crate::config::{self, Divergence, Evaluation, Recipe};
 use crate::error::Result;
 use crate::registry::NetworkPlan;
 use std::fmt;
@@ -75,35 +75,34 @@ pub fn of_network(plan: &NetworkPlan) -> Need {
     )
 }
 
+/// What a row of numbers is accompanied by: its visit, level, density and losses.
+const ROW: u128 = 64;
+
 /// What each number of a recipe asks for on rows of `dims` numbers, with a network that keeps `activations` numbers of a row.
 pub fn of_recipe(recipe: &Recipe, dims: usize, activations: u64) -> Vec<Need> {
-    /// What a row of numbers is accompanied by: its visit, level, density and losses.
-    const ROW: u128 = 64;
-    /// What a solved draw leaves: its density, its price and the report of its solve.
-    const DRAW: u128 = 48;
-    let dims = dims as u128;
     let mut needs = Vec::new();
     for (index, stage) in recipe.stage.iter().enumerate() {
         let key = |name: &str| format!("stage[{index}].{name}");
         let (batch, accumulation) = (u128::from(stage.batch), u128::from(stage.accumulation));
+        let row = 8 * dims as u128;
         let kept = u128::from(taped(&stage.objective)) * u128::from(activations);
-        needs.push(Need::new(key("batch"), batch, "a training step", batch * (kept + 8 * dims)));
+        needs.push(Need::new(key("batch"), batch, "a training step", batch * (kept + row)));
         let rows = batch.saturating_mul(accumulation);
-        needs.push(Need::new(
-            key("accumulation"),
-            accumulation,
-            "the rows of a step",
-            rows * (8 * dims + ROW),
-        ));
+        needs.push(Need::new(key("accumulation"), accumulation, "the rows of a step", rows * (row + ROW)));
     }
-    let evaluation = &recipe.evaluation;
-    let levels = |key: &str, levels: u64| {
-        Need::new(key, levels, "a row at all of its levels", u128::from(levels) * (16 * dims + ROW))
-    };
-    needs.push(levels("evaluation.vlb_levels", evaluation.vlb_levels));
     if let Some(validation) = &recipe.validation {
-        needs.push(levels("validation.vlb_levels", validation.vlb_levels));
+        needs.push(of_levels("validation.vlb_levels", validation.vlb_levels, dims));
     }
+    needs.extend(of_evaluation(&recipe.evaluation, dims));
+    needs.push(of_samples(recipe.sample.count, dims));
+    needs
+}
+
+/// What the numbers of an evaluation ask for on rows of `dims` numbers.
+pub fn of_evaluation(evaluation: &Evaluation, dims: usize) -> Vec<Need> {
+    /// What a solved draw leaves: its density, its price and the report of its solve.
+    const DRAW: u128 = 48;
+    let mut needs = vec![of_levels("evaluation.vlb_levels", evaluation.vlb_levels, dims)];
     let (draws, samples) = (u128::from(evaluation.draws), u128::from(evaluation.importance_samples));
     let each = draws.saturating_mul(samples);
     let (key, found) = match draws > samples {
@@ -123,15 +122,20 @@ pub fn of_recipe(recipe: &Recipe, dims: usize, activations: u64) -> Vec<Need> {
     };
     if let Some((key, count)) = directions {
         // One row is solved at least.
-        needs.push(Need::new(key, count, "the directions of a row", u128::from(count) * 8 * dims));
+        needs.push(Need::new(key, count, "the directions of a row", u128::from(count) * 8 * dims as u128));
     }
-    needs.push(of_samples(recipe.sample.count, dims));
     needs
 }
 
+/// What the levels of a row of `dims` numbers ask for.
+fn of_levels(key: &str, levels: u64, dims: usize) -> Need {
+    let bytes = u128::from(levels) * (16 * dims as u128 + ROW);
+    Need::new(key, levels, "a row at all of its levels", bytes)
+}
+
 /// What so many samples of rows of `dims` numbers ask for.
-pub fn of_samples(count: u64, dims: u128) -> Need {
-    Need::new("sample.count", count, "the samples", u128::from(count) * 8 * dims)
+pub fn of_samples(count: u64, dims: usize) -> Need {
+    Need::new("sample.count", count, "the samples", u128::from(count) * 8 * dims as u128)
 }
 
 /// Refuses the first need that is above what is available, where that is known.

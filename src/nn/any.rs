@@ -14,37 +14,46 @@ use std::fmt;
 pub type Rows<E, D> = Tensor<(usize, usize), E, D>;
 
 /// [`Rows`] with a tape that records.
-pub type TapedRows<E, D> = Tensor<(usize, usize), E, D, OwnedTape<E, D>>;
+pub(crate) type TapedRows<E, D> = Tensor<(usize, usize), E, D, OwnedTape<E, D>>;
 
-/// What is done with a network, as an object-safe trait: every [`ModeNetwork`] with named parameters has it.
+/// A network behind a pointer: every [`ModeNetwork`] with named parameters has it, and nothing else need write it.
 ///
 /// The two of each kind differ in the tape alone. [`DynNetwork`] makes a [`ModeNetwork`] of it again.
 pub trait AnyNetwork<E: Real, D: Kernels<E>>: 'static {
     /// The number of dimensions of a row.
+    #[doc(hidden)]
     fn row_dims(&self) -> usize;
 
     /// The conditioning numbers of a row.
+    #[doc(hidden)]
     fn row_conditions(&self) -> usize;
 
     /// The device that the parameters are on.
-    fn home(&self) -> &D;
+    #[doc(hidden)]
+    fn own_device(&self) -> &D;
 
     /// `F(z, t)`.
+    #[doc(hidden)]
     fn value(&self, z: Rows<E, D>, pass: &mut Pass<'_>) -> Rows<E, D>;
 
     /// `F(z, t)`, recorded.
+    #[doc(hidden)]
     fn taped_value(&self, z: TapedRows<E, D>, pass: &mut Pass<'_>) -> TapedRows<E, D>;
 
     /// [`Jvp::jvp`].
+    #[doc(hidden)]
     fn along(&self, z: Dual<Rows<E, D>>, pass: &mut Pass<'_>) -> Dual<Rows<E, D>>;
 
     /// [`Jvp::jvp`], recorded.
+    #[doc(hidden)]
     fn taped_along(&self, z: Dual<TapedRows<E, D>>, pass: &mut Pass<'_>) -> Dual<TapedRows<E, D>>;
 
     /// [`SecondJvp::second_jvp`].
+    #[doc(hidden)]
     fn along_both(&self, z: Dual<Dual<Rows<E, D>>>, pass: &mut Pass<'_>) -> Dual<Dual<Rows<E, D>>>;
 
     /// [`SecondJvp::second_jvp`], recorded.
+    #[doc(hidden)]
     fn taped_along_both(
         &self,
         z: Dual<Dual<TapedRows<E, D>>>,
@@ -52,15 +61,19 @@ pub trait AnyNetwork<E: Real, D: Kernels<E>>: 'static {
     ) -> Dual<Dual<TapedRows<E, D>>>;
 
     /// Walks over all parameters.
+    #[doc(hidden)]
     fn visit(&mut self, prefix: &str, visit: &mut Visit<'_, E, D>);
 
     /// The operations of one forward pass of one row.
+    #[doc(hidden)]
     fn tally(&self) -> Operations;
 
     /// Draws what a pass draws, without computing.
+    #[doc(hidden)]
     fn draw(&self, pass: &mut Pass<'_>);
 
     /// A copy that shares its parameters until one of the two is written.
+    #[doc(hidden)]
     fn boxed(&self) -> Box<dyn AnyNetwork<E, D>>;
 }
 
@@ -94,7 +107,7 @@ where
         Network::conditions(self)
     }
 
-    fn home(&self) -> &D {
+    fn own_device(&self) -> &D {
         Network::device(self)
     }
 
@@ -192,7 +205,7 @@ impl<E: Real, D: Kernels<E>> ModeNetwork<E, D> for DynNetwork<E, D> {
     }
 
     fn device(&self) -> &D {
-        self.0.home()
+        self.0.own_device()
     }
 
     fn conditions(&self) -> usize {

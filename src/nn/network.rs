@@ -39,6 +39,7 @@ impl<'a> Pass<'a> {
 
     /// The same pass with conditioning numbers: those of the first row, then those of the second, and so on. A network sees as many of each
     /// row as it has [`conditions`](Network::conditions), and 0 for those that are not given.
+    #[must_use]
     pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
         Self { conditioning, ..self }
     }
@@ -75,7 +76,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Goes back to the first dropout layer: the next walk through the same network drops what this one dropped.
-    pub fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.next = 0;
     }
 }

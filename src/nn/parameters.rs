@@ -21,7 +21,7 @@ pub enum Role {
 
 impl Role {
     /// Whether weight decay applies.
-    pub fn is_decayed(self) -> bool {
+    pub(crate) fn is_decayed(self) -> bool {
         matches!(self, Self::Weight | Self::Kernel { .. })
     }
 }
@@ -113,7 +113,7 @@ pub fn count<E: Real, D: Kernels<E>, N: Parameters<E, D>>(network: &N) -> usize 
 }
 
 /// Where the gradient of each parameter of a part lies: for its [`Segment`](crate::tensor::Segment).
-pub fn slots<E: Real, D: Kernels<E>, N: Parameters<E, D>>(part: &N) -> Vec<Slot<E, D>> {
+pub(crate) fn slots<E: Real, D: Kernels<E>, N: Parameters<E, D>>(part: &N) -> Vec<Slot<E, D>> {
     let mut slots = Vec::new();
     part.clone().parameters("", &mut |_, _, parameter| slots.push(parameter.slot()));
     slots

@@ -11,7 +11,7 @@ use rand::RngCore;
 /// # Reference
 /// Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), section 3.5, with time scaled by
 /// 1000 as in VDM (arXiv 2107.00630).
-pub fn sinusoidal(time: f64, width: usize) -> Vec<f64> {
+pub(super) fn sinusoidal(time: f64, width: usize) -> Vec<f64> {
     let half = width / 2;
     let rate = 10_000f64.ln() / (half.max(2) - 1) as f64;
     let angles = (0..half).map(|i| 1000.0 * time * (-rate * i as f64).exp());

@@ -3,8 +3,8 @@
 //!
 //! The order of an objective is in its type ([`Objective::Order`]): one that needs derivatives of the network
 //! in the state bounds the network by [`Jvp`](crate::nn::Jvp) or [`SecondJvp`](crate::nn::SecondJvp), so a network without
-//! them does not compile with it. Objectives compose by [`Sum`] and [`Weighted`]; fine-tuning as in the paper minimises
-//! `Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()))`.
+//! them does not compile with it. Objectives are added and weighted by `+` and `*`: fine-tuning as in the paper minimises
+//! `FirstOrder + 0.1 * SecondOrderTrace::default()`. One's own are, too, after [`objective_operators!`](crate::objective_operators).
 //!
 //! dfdx's gradients are not differentiable: derivatives in the state are taken forward, with taped
 //! operations, so that one ordinary backward pass gives the exact gradient in the parameters. What the theory

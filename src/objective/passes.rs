@@ -60,6 +60,7 @@ impl<'a, 'p, E: Real, D: Kernels<E>, N: Network<E, D>> Passes<'a, 'p, E, D, N> {
 
     /// Takes everything that no gradient goes through (the residual and the lower orders' estimates in high-order
     /// targets, the second factor of a product of probes) from another network: a frozen copy, say.
+    #[must_use]
     pub fn with_reference(self, reference: &'a N) -> Self {
         Self { reference: Some(reference), ..self }
     }

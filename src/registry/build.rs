@@ -20,7 +20,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// A number that the solver does not take.
-pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
+pub(crate) fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
     let whole = |name: &str, value: u64| {
         u32::try_from(value).map_err(|_| Error::value(name, value, "at most 4294967295"))
     };
@@ -47,7 +47,7 @@ pub fn stepping(recipe: &config::Stepping) -> Result<solver::Stepping> {
 ///
 /// # Errors
 /// A number that the estimator does not take.
-pub fn divergence(evaluation: &config::Evaluation, shape: RowShape) -> Result<Box<dyn Divergence>> {
+pub(crate) fn divergence(evaluation: &config::Evaluation, shape: RowShape) -> Result<Box<dyn Divergence>> {
     Ok(match evaluation.divergence.as_ref().unwrap_or(&config::Divergence::default()) {
         config::Divergence::Exact => Box::new(Exact),
         config::Divergence::Hutchinson(config::Hutchinson { probe, probes }) => {
@@ -83,7 +83,7 @@ impl<Y: OdeState> Registry<Y> {
     ///
     /// # Errors
     /// A name, a setting or a range that cannot be used.
-    pub fn diffusion(&self, recipe: &Recipe) -> Result<DynDiffusion> {
+    pub(crate) fn diffusion(&self, recipe: &Recipe) -> Result<DynDiffusion> {
         let range = recipe.gamma_range()?;
         let source = &recipe.source;
         let inputs = ScheduleInputs { range };
@@ -112,7 +112,11 @@ impl<Y: OdeState> Registry<Y> {
     ///
     /// # Errors
     /// A name or a setting that cannot be used.
-    pub fn time_sampler(&self, recipe: &Recipe, diffusion: &DynDiffusion) -> Result<Box<dyn TimeSampler>> {
+    pub(crate) fn time_sampler(
+        &self,
+        recipe: &Recipe,
+        diffusion: &DynDiffusion,
+    ) -> Result<Box<dyn TimeSampler>> {
         let inputs = TimeInputs { range: diffusion.range(), weight: weight(diffusion) };
         self.time_samplers.build(&recipe.time, &inputs, &recipe.source, "time")
     }
@@ -121,7 +125,7 @@ impl<Y: OdeState> Registry<Y> {
     ///
     /// # Errors
     /// A name or a setting that cannot be used.
-    pub fn dequantizers(
+    pub(crate) fn dequantizers(
         &self,
         recipe: &Recipe,
         diffusion: &DynDiffusion,
@@ -154,7 +158,7 @@ impl<Y: OdeState> Registry<Y> {
     ///
     /// # Errors
     /// A name or a setting that cannot be used; adaptive steps with a solver that has no error estimate.
-    pub fn evaluation_solver(&self, recipe: &Recipe) -> Result<Box<dyn OdeSolver<Y>>> {
+    pub(crate) fn evaluation_solver(&self, recipe: &Recipe) -> Result<Box<dyn OdeSolver<Y>>> {
         let evaluation = &recipe.evaluation;
         self.solver(recipe, &evaluation.solver, &evaluation.stepping, "evaluation.solver")
     }
@@ -163,7 +167,7 @@ impl<Y: OdeState> Registry<Y> {
     ///
     /// # Errors
     /// As [`evaluation_solver`](Self::evaluation_solver).
-    pub fn sample_solver(&self, recipe: &Recipe) -> Result<Box<dyn OdeSolver<Y>>> {
+    pub(crate) fn sample_solver(&self, recipe: &Recipe) -> Result<Box<dyn OdeSolver<Y>>> {
         self.solver(recipe, &recipe.sample.solver, &recipe.sample.stepping, "sample.solver")
     }
 

@@ -13,11 +13,11 @@ pub(crate) enum Opened {
 
 /// Does the same on whatever device was opened.
 macro_rules! on_device {
-    ($opened:expr, $device:ident => $work:expr) => {
+    ($opened:expr, $device:ident => $body:expr) => {
         match $opened {
-            $crate::registry::device::Opened::Cpu($device) => $work,
+            $crate::registry::device::Opened::Cpu($device) => $body,
             #[cfg(feature = "cuda")]
-            $crate::registry::device::Opened::Cuda($device) => $work,
+            $crate::registry::device::Opened::Cuda($device) => $body,
         }
     };
 }

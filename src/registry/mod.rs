@@ -26,16 +26,15 @@
 //! ```
 
 mod build;
+mod builders;
 mod built_in;
 pub(crate) mod device;
 mod network;
 mod networks;
-mod roster;
 
-pub use build::{divergence, stepping};
+pub(crate) use build::{divergence, stepping};
+pub use builders::{Builders, Context, Entry, NoSettings};
 pub use network::{BuildNetwork, ComputeDevice, NetworkInputs, NetworkPlan};
-pub use networks::{MlpByName, UnetByName};
-pub use roster::{Context, Entry, NoSettings, Roster};
 
 use crate::data::ImageShape;
 use crate::dequantization::{Dequantizer, StartConfig};
@@ -127,17 +126,17 @@ impl DequantizerInputs {
 #[derive(Clone, Debug)]
 pub struct Registry<Y: OdeState = FlowState> {
     /// Noise schedules.
-    pub schedules: Roster<ScheduleInputs, Arc<dyn NoiseSchedule>>,
+    pub schedules: Builders<ScheduleInputs, Arc<dyn NoiseSchedule>>,
     /// Parameterizations.
-    pub parameterizations: Roster<ParameterizationInputs, Arc<dyn Parameterization>>,
+    pub parameterizations: Builders<ParameterizationInputs, Arc<dyn Parameterization>>,
     /// Time samplers.
-    pub time_samplers: Roster<TimeInputs, Box<dyn TimeSampler>>,
+    pub time_samplers: Builders<TimeInputs, Box<dyn TimeSampler>>,
     /// Dequantizers.
-    pub dequantizers: Roster<DequantizerInputs, Box<dyn Dequantizer>>,
+    pub dequantizers: Builders<DequantizerInputs, Box<dyn Dequantizer>>,
     /// ODE solvers.
-    pub solvers: Roster<(), Box<dyn OdeSolver<Y>>>,
+    pub solvers: Builders<(), Box<dyn OdeSolver<Y>>>,
     /// Networks.
-    pub networks: Roster<NetworkInputs, NetworkPlan>,
+    pub networks: Builders<NetworkInputs, NetworkPlan>,
 }
 
 /// The context of a schedule's builder.
@@ -155,12 +154,12 @@ impl<Y: OdeState> Registry<Y> {
     /// A registry without any name.
     pub fn empty() -> Self {
         Self {
-            schedules: Roster::new("noise schedule"),
-            parameterizations: Roster::new("parameterization"),
-            time_samplers: Roster::new("time sampler"),
-            dequantizers: Roster::new("dequantizer"),
-            solvers: Roster::new("ODE solver"),
-            networks: Roster::new("network"),
+            schedules: Builders::new("noise schedule"),
+            parameterizations: Builders::new("parameterization"),
+            time_samplers: Builders::new("time sampler"),
+            dequantizers: Builders::new("dequantizer"),
+            solvers: Builders::new("ODE solver"),
+            networks: Builders::new("network"),
         }
     }
 

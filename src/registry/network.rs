@@ -1,6 +1,6 @@
 //! Networks by name: how a name becomes a network on whatever device a recipe says.
 
-use super::{Entry, Roster};
+use super::{Builders, Entry};
 use crate::data::RowShape;
 use crate::error::Result;
 use crate::level::GammaRange;
@@ -160,7 +160,11 @@ impl NetworkPlan {
     ///
     /// # Errors
     /// Settings that the network does not take.
-    pub fn build<D: ComputeDevice>(&self, device: &D, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, D>> {
+    pub(crate) fn build<D: ComputeDevice>(
+        &self,
+        device: &D,
+        rng: &mut dyn RngCore,
+    ) -> Result<DynNetwork<f32, D>> {
         device.network(self, rng)
     }
 
@@ -168,7 +172,7 @@ impl NetworkPlan {
     ///
     /// # Errors
     /// As [`build`](Self::build).
-    pub fn fresh<D: ComputeDevice>(&self, seed: u64, device: &D) -> Result<DynNetwork<f32, D>> {
+    pub(crate) fn fresh<D: ComputeDevice>(&self, seed: u64, device: &D) -> Result<DynNetwork<f32, D>> {
         // Stream -1 of the generator: training step k has stream k.
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(u64::MAX);
@@ -183,7 +187,7 @@ pub trait ComputeDevice: Kernels<f32> + Kernels<f64> + Synchronize {
         self.synchronize();
     }
 
-    /// See [`NetworkPlan::build`].
+    /// The network of a [`NetworkPlan`] on this device.
     ///
     /// # Errors
     /// Settings that the network does not take.
@@ -244,7 +248,7 @@ impl<B: BuildNetwork> OnDevice for Set<B> {
 }
 
 /// The networks of a registry.
-pub(super) type Networks = Roster<NetworkInputs, NetworkPlan>;
+pub(super) type Networks = Builders<NetworkInputs, NetworkPlan>;
 
 /// Adds a network by name.
 pub(super) fn add<B: BuildNetwork>(networks: &mut Networks, name: &str, entry: Entry, network: B) {

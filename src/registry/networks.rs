@@ -13,7 +13,7 @@ const MOST: usize = 65_536;
 
 /// `"unet"`: [`crate::nn::UNet`] for images.
 #[derive(Debug)]
-pub struct UnetByName;
+pub(crate) struct UnetByName;
 
 impl BuildNetwork for UnetByName {
     type Settings = Unet;
@@ -80,7 +80,7 @@ impl BuildNetwork for UnetByName {
 
 /// `"mlp"`: [`crate::nn::Mlp`] for rows of any number of dimensions.
 #[derive(Debug)]
-pub struct MlpByName;
+pub(crate) struct MlpByName;
 
 impl BuildNetwork for MlpByName {
     type Settings = Mlp;

@@ -69,11 +69,11 @@ fn plan(recipe: &Recipe) -> Result<Option<NetworkPlan>> {
 proptest::proptest! {
     /// Whatever a slip of the keyboard does to a recipe, the answer is a value or one line.
     #[test]
-    fn damaged_recipes_get_one_line(which in 0..2usize, at in 0.0..1.0f64, cut in 0..12usize, put in "[ -~\n]{0,6}") {
+    fn corrupt_recipes_get_one_line(which in 0..2usize, at in 0.0..1.0f64, cut in 0..12usize, put in "[ -~\n]{0,6}") {
         let text = RECIPES[which];
         let start = (at * text.len() as f64) as usize;
-        let damaged = format!("{}{put}{}", &text[..start], &text[(start + cut).min(text.len())..]);
-        let recipe = Recipe::parse("r.toml", &damaged);
+        let corrupt = format!("{}{put}{}", &text[..start], &text[(start + cut).min(text.len())..]);
+        let recipe = Recipe::parse("r.toml", &corrupt);
         let used = |recipe| registry().check(&recipe).and_then(|()| plan(&recipe));
         if let Err(error) = recipe.and_then(used) {
             let line = error.to_string();
@@ -129,11 +129,13 @@ fn networks_have_the_defaults_of_rust() {
 
 #[test]
 fn every_module_s_names_are_there_with_formula_and_reference() {
-    fn same<I, O>(roster: &Roster<I, O>, table: &[(&str, &str, &str)]) {
+    fn same<I, O>(builders: &Builders<I, O>, table: &[(&str, &str, &str)]) {
         let mut expected: Vec<_> = table.iter().map(|row| row.0).collect();
         expected.sort_unstable();
-        assert_eq!(roster.names(), expected);
-        assert!(roster.entries().all(|(_, entry)| !entry.formula.is_empty() && !entry.reference.is_empty()));
+        assert_eq!(builders.names(), expected);
+        assert!(
+            builders.entries().all(|(_, entry)| !entry.formula.is_empty() && !entry.reference.is_empty())
+        );
     }
     let registry = Registry::<FlowState>::default();
     same(&registry.schedules, crate::schedule::BUILT_IN);

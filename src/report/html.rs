@@ -1,7 +1,8 @@
 //! HTML that nothing can break out of: text goes in through [`Html::text`], which escapes it, and tags and attributes' names are the
 //! program's own.
 
-use crate::picture::Png;
+use crate::error::Result;
+use crate::plot::Png;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -58,10 +59,23 @@ impl Html {
     }
 
     /// A picture with what it shows in words, and a caption.
-    pub(super) fn picture(png: &Png, shows: &str, caption: &str) -> Self {
+    fn picture(png: &Png, shows: &str, caption: &str) -> Self {
         let (data, alt) = (STANDARD.encode(png.bytes()), escaped(shows));
         let image = Self(format!("<img alt=\"{alt}\" src=\"data:image/png;base64,{data}\">"));
         Self::tag("figure", Self::all([image, Self::tag("figcaption", Self::text(caption))]))
+    }
+
+    /// A picture, or why there is none.
+    pub(super) fn drawn(png: Result<Png>, shows: &str, caption: &str) -> Self {
+        match png {
+            Ok(png) => Self::picture(&png, shows, caption),
+            Err(error) => Self::missing(format!("{shows}: {error}")),
+        }
+    }
+
+    /// What is not there, and why.
+    pub(super) fn missing(why: impl ToString) -> Self {
+        Self::of_class("p", "missing", Self::text(why))
     }
 
     /// A table of text: its header and its rows.

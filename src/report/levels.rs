@@ -1,16 +1,18 @@
 //! The losses over noise levels, and what the time sampler's density was worth.
 
 use super::html::Html;
-use super::{Source, missing, picture};
+use super::source::Source;
 use crate::error::Result;
-use crate::picture::{Axis, Plot};
+use crate::plot::{Axis, Plot};
 use crate::run::{LevelLosses, StepLog};
 
 pub(super) fn section(source: &Source<'_>) -> Result<Html> {
     let path = source.run.levels();
     let lines: Vec<LevelLosses> = if path.exists() { StepLog::read(&path)? } else { Vec::new() };
     let Some(found) = last(&lines) else {
-        return Ok(missing("not recorded: levels.jsonl is written at the first checkpoint after a step"));
+        return Ok(Html::missing(
+            "not recorded: levels.jsonl is written at the first checkpoint after a step",
+        ));
     };
     let points = |value: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
         (0..found.bins.len()).map(|bin| (found.middle(bin), value(bin))).collect()
@@ -57,12 +59,12 @@ pub(super) fn section(source: &Source<'_>) -> Result<Html> {
     };
     Ok(Html::all([
         Html::line(said),
-        picture(
+        Html::drawn(
             losses.draw(),
             "training losses over noise levels",
             "The mean loss of training rows in bins of noise levels, and how much rows of one bin differ.",
         ),
-        picture(
+        Html::drawn(
             density.level("uniform", uniform).draw(),
             "density of the levels drawn",
             "The density that training drew its levels from.",

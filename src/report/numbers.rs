@@ -1,9 +1,8 @@
 //! What was trained, and the numbers of its likelihood.
 
 use super::html::Html;
-use super::{Source, missing, picture};
-use crate::error::Result;
-use crate::picture::{self as draw, Axis, Plot, Png};
+use super::source::Source;
+use crate::plot::{self as draw, Axis, Plot, Png};
 use crate::progress::StepMetrics;
 use crate::result::{Estimate, images};
 use serde_json::Value;
@@ -56,19 +55,22 @@ pub(super) fn head(name: &str, source: &Source<'_>) -> Html {
         Html::of_class("p", "lead", Html::text(lead)),
         match source.outcome {
             Some(_) => Html::of_class("div", "big", Html::all(cards)),
-            None => missing("not measured yet: result.json is not there"),
+            None => Html::missing("not measured yet: result.json is not there"),
         },
     ])
 }
 
-pub(super) fn what(source: &Source<'_>, parameters: Option<u64>) -> Html {
+pub(super) fn what(source: &Source<'_>) -> Html {
     let recipe = source.run.recipe();
     let mut facts = vec![
         ("folder", source.run.root().display().to_string()),
         ("data", recipe.data.name().to_owned()),
         ("row", recipe.row_shape().map_or_else(|error| error.to_string(), |shape| shape.to_string())),
         ("network", recipe.network.name.clone()),
-        ("parameters", parameters.map_or_else(|| "not known by name".to_owned(), |count| count.to_string())),
+        (
+            "parameters",
+            source.parameters.map_or_else(|| "not known by name".to_owned(), |count| count.to_string()),
+        ),
         ("seed", recipe.seed.to_string()),
     ];
     for (index, stage) in recipe.stage.iter().enumerate() {
@@ -100,10 +102,10 @@ pub(super) fn what(source: &Source<'_>, parameters: Option<u64>) -> Html {
     Html::facts(&facts)
 }
 
-pub(super) fn curves(source: &Source<'_>) -> Result<Html> {
+pub(super) fn curves(source: &Source<'_>) -> Html {
     let metrics = &source.metrics;
     if !metrics.iter().any(|step| draw::is_drawn(step.bits_per_dim)) {
-        return Ok(missing("no step with a finite number is in metrics.jsonl yet"));
+        return Html::missing("no step with a finite number is in metrics.jsonl yet");
     }
     let outcome = source.outcome.as_ref();
     let baseline = outcome.and_then(|outcome| outcome.baseline.iter().next());
@@ -124,24 +126,24 @@ pub(super) fn curves(source: &Source<'_>) -> Result<Html> {
         0 => Html::default(),
         count => Html::line(format!("{count} steps were passed over, as a loss or gradient was not finite.")),
     };
-    Ok(Html::all([
-        picture(
+    Html::all([
+        Html::drawn(
             draw::curve(metrics, &references),
             "bits/dim over training",
             "The VLB of the rows of each logged step with its moving mean, what was measured on validation rows, and the result on the test split.",
         ),
-        picture(
+        Html::drawn(
             norms,
             "gradient norm and learning rate",
             "The norm of each logged step's gradient, and its learning rate.",
         ),
         said,
-    ]))
+    ])
 }
 
 pub(super) fn estimates(source: &Source<'_>) -> Html {
     let Some(outcome) = &source.outcome else {
-        return missing("not measured yet: idode eval writes result.json");
+        return Html::missing("not measured yet: idode eval writes result.json");
     };
     let rows = outcome.estimates.iter().map(|estimate| {
         let (mean, error) = value(estimate);
@@ -185,11 +187,11 @@ pub(super) fn estimates(source: &Source<'_>) -> Html {
 pub(super) fn ladder(source: &Source<'_>) -> Html {
     let path = source.run.ladder();
     if !path.exists() {
-        return missing("not measured: idode ladder does");
+        return Html::missing("not measured: idode ladder does");
     }
     let found = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let rungs = found.as_ref().and_then(|found| found.get("rungs")?.as_array());
-    let Some(rungs) = rungs else { return missing("ladder.json cannot be read") };
+    let Some(rungs) = rungs else { return Html::missing("ladder.json cannot be read") };
     let text = |rung: &Value, key: &str| match &rung[key] {
         Value::String(text) => text.clone(),
         Value::Number(found) if found.is_f64() => number(found.as_f64().unwrap_or(f64::NAN)),
@@ -200,9 +202,9 @@ pub(super) fn ladder(source: &Source<'_>) -> Html {
     let rows: Vec<Vec<String>> = rungs.iter().map(|rung| keys.map(|key| text(rung, key)).to_vec()).collect();
     let violations =
         found.as_ref().and_then(|found| found.get("violations")?.as_array()).into_iter().flatten();
-    let said = violations.filter_map(|line| Some(missing(line.as_str()?)));
-    let drawn = picture(
-        Png::read(&source.run.ladder_picture()),
+    let said = violations.filter_map(|line| Some(Html::missing(line.as_str()?)));
+    let drawn = Html::drawn(
+        Png::read(&source.run.ladder_plot()),
         "ladder of bounds",
         "Every bound on the same images.",
     );
@@ -210,7 +212,7 @@ pub(super) fn ladder(source: &Source<'_>) -> Html {
     Html::all([Html::table(&header, &rows), Html::all(said), drawn])
 }
 
-pub(super) fn cost(source: &Source<'_>, parameters: Option<u64>) -> Html {
+pub(super) fn cost(source: &Source<'_>) -> Html {
     let duration = |seconds: f64| {
         let rounded = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let whole = rounded.as_secs();
@@ -228,7 +230,7 @@ pub(super) fn cost(source: &Source<'_>, parameters: Option<u64>) -> Html {
         let text = format!("{} for {} rows", duration(estimate.seconds), estimate.images + estimate.failures);
         facts.push(("measuring", format!("{}: {text}", estimate.name)));
     }
-    if let Some(parameters) = parameters {
+    if let Some(parameters) = source.parameters {
         // Parameters, gradients, two moments and the moving average, of four bytes each.
         let mib = (5 * 4 * parameters) as f64 / f64::from(1 << 20);
         facts.push((

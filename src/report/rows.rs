@@ -1,10 +1,10 @@
 //! The rows that the model finds most and least likely.
 
 use super::html::Html;
-use super::{Source, grid, missing, picture};
+use super::source::{Source, grid};
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::picture::{Axis, Plot};
+use crate::plot::{Axis, Plot};
 use crate::result::VLB;
 use serde_json::Value;
 use std::fs;
@@ -37,13 +37,13 @@ fn values(text: &Value) -> Option<Values> {
 pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
     let path = source.run.records();
     if !path.exists() {
-        return Ok(missing("not measured yet: idode eval writes records.json"));
+        return Ok(Html::missing("not measured yet: idode eval writes records.json"));
     }
     let text = fs::read(&path).map_err(Error::io(&path, "read"))?;
     let text: Value = serde_json::from_slice(&text)
         .map_err(|error| Error::format(&path, format!("line {}", error.line()), error, "records"))?;
     let Some(Values { name, unit, rising }) = values(&text).filter(|values| !values.rising.is_empty()) else {
-        return Ok(missing("no row has a value"));
+        return Ok(Html::missing("no row has a value"));
     };
     let each = EACH.min(rising.len() / 2).max(1);
     let best = &rising[..each];
@@ -61,19 +61,19 @@ pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
     )
     .line("", quantiles)
     .draw();
-    let spread = picture(spread, "every row's value", "Every held-out row's value, sorted.");
+    let spread = Html::drawn(spread, "every row's value", "Every held-out row's value, sorted.");
     let shown = match &source.held_out {
         Ok(Rows::Images(images)) => {
             let of = |rows: &[(usize, f64)], shows: &str| {
-                let inside = rows.iter().all(|row| row.0 < crate::data::ImageSource::images(images.source()));
+                let inside = rows.iter().all(|row| row.0 < images.source().images());
                 let indices: Vec<usize> = rows.iter().map(|row| row.0).collect();
                 match inside {
-                    true => picture(
+                    true => Html::drawn(
                         grid(images, &indices),
                         shows,
                         &format!("The {} {shows} by {name}: {}.", rows.len(), range(rows)),
                     ),
-                    false => missing(format!("{shows}: records of rows that the data does not have")),
+                    false => Html::missing(format!("{shows}: records of rows that the data does not have")),
                 }
             };
             Html::of_class("div", "pair", Html::all([of(best, "best images"), of(&worst, "worst images")]))
@@ -93,7 +93,7 @@ pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
             };
             Html::all([of("Most likely rows", best), of("Least likely rows", &worst)])
         }
-        Err(error) => missing(format!("the rows cannot be shown: {error}")),
+        Err(error) => Html::missing(format!("the rows cannot be shown: {error}")),
     };
     Ok(Html::all([shown, spread]))
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Writes the checkpoints of a run, and removes those that are too many.
 #[derive(Debug)]
-pub struct Checkpoints {
+pub(crate) struct Checkpoints {
     folder: PathBuf,
     keep: usize,
     last: Option<u64>,
@@ -17,14 +17,14 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     /// The name of the newest.
-    pub const LAST: &str = "last.safetensors";
+    pub(crate) const LAST: &str = "last.safetensors";
 
     /// The name of the best by validation.
-    pub const BEST: &str = "best.safetensors";
+    pub(crate) const BEST: &str = "best.safetensors";
 
     /// Of a folder, in which the newest `keep` stay; `last` is the step of a `last.safetensors` that is whole. One that is
-    /// damaged, or there without its step, is replaced by the first that is written.
-    pub fn new(folder: PathBuf, keep: u64, last: Option<u64>) -> Self {
+    /// corrupt, or there without its step, is replaced by the first that is written.
+    pub(crate) fn new(folder: PathBuf, keep: u64, last: Option<u64>) -> Self {
         Self { folder, keep: usize::try_from(keep).unwrap_or(usize::MAX), last }
     }
 
@@ -33,7 +33,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If it cannot be written; the newest is then what it was.
-    pub fn save(&mut self, step: u64, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn save(&mut self, step: u64, bytes: &[u8]) -> Result<()> {
         let last = self.folder.join(Checkpoints::LAST);
         files::create_folder(&self.folder)?;
         let staged = Staged::write(&last, bytes)?;
@@ -51,7 +51,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn save_best(&self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn save_best(&self, bytes: &[u8]) -> Result<()> {
         files::create_folder(&self.folder)?;
         files::write_atomically(&self.folder.join(Checkpoints::BEST), bytes)
     }
@@ -60,7 +60,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If a file cannot be removed.
-    pub fn remove_old(&self) -> Result<()> {
+    pub(crate) fn remove_old(&self) -> Result<()> {
         let newest = self.last.iter().count();
         let old = by_step(&self.folder)?.into_iter().skip(self.keep.max(1) - newest);
         old.map(|(_, path)| path).try_for_each(|path| files::remove(&path))
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_crash_leaves_a_newest_at_every_step() {
-        use crate::files::faults::{Then, counted, failing};
+        use crate::files::fault_injection::{Then, counted, failing};
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("checkpoints");
         let begun = || {

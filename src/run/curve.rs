@@ -2,20 +2,20 @@
 
 use super::{Evaluated, MetricsLog, Observer, RunFolder};
 use crate::error::Result;
-use crate::picture;
+use crate::plot;
 use std::path::PathBuf;
 
 /// Draws `curve.png` from the metrics once the trained model is measured, with its estimates beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Curve {
     metrics: PathBuf,
-    picture: PathBuf,
+    plot_path: PathBuf,
 }
 
 impl Curve {
     /// Of a run.
     pub fn of(run: &RunFolder) -> Self {
-        Self { metrics: run.metrics(), picture: run.curve() }
+        Self { metrics: run.metrics(), plot_path: run.curve() }
     }
 }
 
@@ -27,9 +27,9 @@ impl Observer for Curve {
         let references: Vec<(String, f64)> = baseline.chain(estimates).collect();
         let metrics = MetricsLog::read(&self.metrics)?;
         // A run that was diverging from its first logged step has none.
-        if !metrics.iter().any(|step| picture::is_drawn(step.bits_per_dim)) {
+        if !metrics.iter().any(|step| plot::is_drawn(step.bits_per_dim)) {
             return Ok(());
         }
-        picture::curve(&metrics, &references)?.write(&self.picture)
+        plot::curve(&metrics, &references)?.write(&self.plot_path)
     }
 }

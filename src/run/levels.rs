@@ -1,22 +1,11 @@
 //! `levels.jsonl`: the losses of training rows over noise levels, a line for each stretch between two checkpoints.
 
-use super::{Observer, StepLog, Stepped};
+use super::{Observer, RowLosses, StepLog, Stepped};
 use crate::error::Result;
 use crate::level::GammaRange;
 use crate::time::{BinLosses, Diagnostics, Losses};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-
-/// The losses of the rows of one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RowLosses<'a> {
-    /// The stage, counted from 0.
-    pub stage: usize,
-    /// The step, counted from 1 over all stages.
-    pub step: u64,
-    /// The level of each row, and its loss in nats per dimension and unit of gamma.
-    pub rows: &'a [(f64, f64)],
-}
+use std::path::Path;
 
 /// The losses of some steps, in equal bins of the range of noise levels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,7 +71,7 @@ impl LevelLosses {
 
 /// The losses since they were last taken.
 #[derive(Clone, Debug)]
-pub struct LevelTally {
+pub(crate) struct LevelTally {
     range: GammaRange,
     losses: Losses,
     first: Option<(usize, u64)>,
@@ -90,21 +79,21 @@ pub struct LevelTally {
 
 impl LevelTally {
     /// So many bins there are.
-    pub const BINS: usize = 40;
+    pub(crate) const BINS: usize = 40;
 
     /// None yet.
-    pub fn new(range: GammaRange) -> Self {
+    pub(crate) fn new(range: GammaRange) -> Self {
         Self { range, losses: Losses::new(range, Self::BINS, 1.0), first: None }
     }
 
     /// Adds those of a step.
-    pub fn add(&mut self, losses: &RowLosses<'_>) {
+    pub(crate) fn add(&mut self, losses: &RowLosses<'_>) {
         self.first.get_or_insert((losses.stage, losses.step));
         losses.rows.iter().for_each(|&(gamma, loss)| self.losses.observe(crate::level::Gamma(gamma), loss));
     }
 
     /// Those since the last time, up to step `step`; nothing if there were none.
-    pub fn take(&mut self, step: u64) -> Option<LevelLosses> {
+    pub(crate) fn take(&mut self, step: u64) -> Option<LevelLosses> {
         let (stage, first) = self.first.take()?;
         let losses = std::mem::replace(&mut self.losses, Losses::new(self.range, Self::BINS, 1.0));
         let (gamma_min, gamma_max) = (self.range.min().0, self.range.max().0);
@@ -114,7 +103,7 @@ impl LevelTally {
 
 /// Writes `levels.jsonl`, each line before the checkpoint that ends its steps.
 #[derive(Debug)]
-pub struct LevelWriter {
+pub(crate) struct LevelWriter {
     log: StepLog<LevelLosses>,
     tally: LevelTally,
 }
@@ -124,7 +113,7 @@ impl LevelWriter {
     ///
     /// # Errors
     /// As [`StepLog::open`].
-    pub fn open(path: &PathBuf, step: u64, range: GammaRange) -> Result<Self> {
+    pub(crate) fn open(path: &Path, step: u64, range: GammaRange) -> Result<Self> {
         Ok(Self { log: StepLog::open(path, step)?, tally: LevelTally::new(range) })
     }
 }

@@ -18,7 +18,7 @@ impl Stepped for StepMetrics {
 /// Writes `metrics.jsonl`: a line every so many steps, of each step that was passed over, or measured on validation rows, and of each that has a checkpoint, which is then on
 /// the disk before it.
 #[derive(Debug)]
-pub struct MetricsWriter {
+pub(crate) struct MetricsWriter {
     log: MetricsLog,
     every: u64,
     /// The last step, until its line is written.
@@ -27,7 +27,7 @@ pub struct MetricsWriter {
 
 impl MetricsWriter {
     /// Goes on with a file.
-    pub fn new(log: MetricsLog, every: u64) -> Self {
+    pub(crate) fn new(log: MetricsLog, every: u64) -> Self {
         Self { log, every, last: None }
     }
 }

@@ -5,30 +5,32 @@
 
 mod checkpoints;
 mod curve;
-mod difference;
 mod events;
 mod levels;
 mod lines;
 mod metrics;
 mod observer;
+mod recipe_diff;
 mod resume;
 
-pub use checkpoints::Checkpoints;
+pub(crate) use checkpoints::Checkpoints;
 pub use curve::Curve;
-pub use difference::Change;
-pub use events::Events;
-pub use levels::{LevelLosses, LevelTally, LevelWriter, RowLosses};
+pub(crate) use events::Events;
+pub use levels::LevelLosses;
+pub(crate) use levels::{LevelTally, LevelWriter};
 pub use lines::{StepLog, Stepped};
-pub use metrics::{MetricsLog, MetricsWriter};
-pub(crate) use observer::Heeded;
-pub use observer::{Evaluated, Observer, Observers, Phase, Watched};
+pub use metrics::MetricsLog;
+pub(crate) use metrics::MetricsWriter;
+pub use observer::{Evaluated, Observer, Observers, Phase, RowLosses};
+pub(crate) use observer::{Heeded, Watched};
+pub(crate) use recipe_diff::Change;
 pub(crate) use resume::{Found, agree};
 
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock, write_atomically};
 use crate::train::{Best, Checkpoint};
-use difference::first_difference;
+use recipe_diff::first_diff;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +64,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If anything else is there.
-    pub fn vacant(root: &Path) -> Result<()> {
+    pub(crate) fn vacant(root: &Path) -> Result<()> {
         let entries = match fs::read_dir(root) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             entries => entries.map_err(Error::io(root, "use as run folder"))?,
@@ -87,7 +89,7 @@ impl RunFolder {
     }
 
     /// Whether `root` is a folder in which no run has begun, and one can.
-    pub fn is_unbegun(root: &Path) -> bool {
+    pub(crate) fn is_unbegun(root: &Path) -> bool {
         root.is_dir() && Self::vacant(root).is_ok()
     }
 
@@ -96,7 +98,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`vacant`](Self::vacant), and if the folder cannot be created or written, or another process writes in it.
-    pub fn create(root: &Path, recipe: &Recipe) -> Result<(Self, Lock)> {
+    pub(crate) fn create(root: &Path, recipe: &Recipe) -> Result<(Self, Lock)> {
         Self::vacant(root)?;
         let text = recipe.to_toml()?;
         files::create_folder(root)?;
@@ -111,7 +113,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the recipe cannot be put in its place.
-    pub fn begin(&self) -> Result<()> {
+    pub(crate) fn begin(&self) -> Result<()> {
         files::rename(&self.root.join(UNBEGUN), &self.root.join(RECIPE))
     }
 
@@ -132,7 +134,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If another process writes in it.
-    pub fn lock(&self) -> Result<Lock> {
+    pub(crate) fn lock(&self) -> Result<Lock> {
         lock(&self.root)
     }
 
@@ -141,12 +143,11 @@ impl RunFolder {
     ///
     /// # Errors
     /// As [`open`](Self::open), and at the first key that differs.
-    pub fn resume(root: &Path, recipe: &Recipe, change: Change) -> Result<Self> {
+    pub(crate) fn resume(root: &Path, recipe: &Recipe, change: Change) -> Result<Self> {
         let mut run = Self::open(root)?;
-        if let Some(difference) = first_difference(&run.recipe, recipe, change)? {
-            let expected =
-                format!("{}, as the run in {} has it{}", difference.old, root.display(), difference.allowed);
-            return Err(recipe.source.error(&difference.key, difference.new, expected));
+        if let Some(diff) = first_diff(&run.recipe, recipe, change)? {
+            let expected = format!("{}, as the run in {} has it{}", diff.old, root.display(), diff.allowed);
+            return Err(recipe.source.error(&diff.key, diff.new, expected));
         }
         run.recipe = recipe.clone();
         Ok(run)
@@ -161,7 +162,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write_recipe(&self) -> Result<()> {
+    pub(crate) fn write_recipe(&self) -> Result<()> {
         write_atomically(&self.root.join(RECIPE), self.recipe.to_toml()?.as_bytes())
     }
 
@@ -199,7 +200,7 @@ impl RunFolder {
     ///
     /// # Errors
     /// If there is none, or the folder cannot be read.
-    pub fn checkpoints_newest_first(&self) -> Result<Vec<PathBuf>> {
+    pub(crate) fn checkpoints_newest_first(&self) -> Result<Vec<PathBuf>> {
         let folder = self.checkpoints();
         let found = checkpoints::newest_first(&folder)?;
         match found.is_empty() {
@@ -216,7 +217,7 @@ impl RunFolder {
     /// The newest checkpoint: `last.safetensors`, or where a crash has left none, the one of the largest step.
     ///
     /// # Errors
-    /// As [`checkpoints_newest_first`](Self::checkpoints_newest_first).
+    /// If there is none, or their folder cannot be read.
     pub fn last_checkpoint(&self) -> Result<PathBuf> {
         Ok(self.checkpoints_newest_first()?.swap_remove(0))
     }
@@ -234,7 +235,7 @@ impl RunFolder {
             return Ok(best);
         }
         let bytes = fs::read(&last).map_err(Error::io(&last, "read"))?;
-        // Whoever uses a damaged one says so.
+        // Whoever uses a corrupt one says so.
         match Checkpoint::parse(&last, &bytes).ok().and_then(|found| found.state().best) {
             None => Ok(last),
             Some(Best { step, .. }) => {
@@ -281,7 +282,7 @@ impl RunFolder {
     }
 
     /// `ladder.png`.
-    pub fn ladder_picture(&self) -> PathBuf {
+    pub fn ladder_plot(&self) -> PathBuf {
         self.root.join(LADDER[1])
     }
 

@@ -19,7 +19,6 @@
 //! }
 //! ```
 
-use super::RowLosses;
 use crate::error::Result;
 use crate::progress::{Progress, Silent, StepMetrics};
 use crate::result::{Outcome, StageRecord};
@@ -50,6 +49,17 @@ pub enum Evaluated<'a> {
     Stage(&'a StageRecord),
     /// Of the trained model: what is in `result.json`.
     Run(&'a Outcome),
+}
+
+/// The losses of the rows of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowLosses<'a> {
+    /// The stage, counted from 0.
+    pub stage: usize,
+    /// The step, counted from 1 over all stages.
+    pub step: u64,
+    /// The level of each row, and its loss in nats per dimension and unit of gamma.
+    pub rows: &'a [(f64, f64)],
 }
 
 /// Who watches a run. Every method has a body that does nothing.
@@ -282,7 +292,7 @@ impl Observer for Heeded<'_> {
 }
 
 /// An estimate's [`Progress`] as observers hear it.
-pub struct Watched<'a> {
+pub(crate) struct Watched<'a> {
     observer: &'a mut dyn Observer,
     seen: bool,
 }
@@ -295,12 +305,12 @@ impl std::fmt::Debug for Watched<'_> {
 
 impl<'a> Watched<'a> {
     /// What is done is shown, and the end is heard.
-    pub fn new(observer: &'a mut dyn Observer) -> Self {
+    pub(crate) fn new(observer: &'a mut dyn Observer) -> Self {
         Self { observer, seen: true }
     }
 
     /// Nothing is shown, and the end is heard.
-    pub fn unseen(observer: &'a mut dyn Observer) -> Self {
+    pub(crate) fn unseen(observer: &'a mut dyn Observer) -> Self {
         Self { observer, seen: false }
     }
 }

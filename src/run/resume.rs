@@ -13,7 +13,7 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) bytes: Vec<u8>,
     /// Newer checkpoints that are not whole, or not there, one line each.
-    pub(crate) damaged: Vec<String>,
+    pub(crate) corrupt: Vec<String>,
 }
 
 impl Found {
@@ -22,18 +22,18 @@ impl Found {
     /// # Errors
     /// If there is none, or a file cannot be read: the newest's.
     pub(crate) fn newest(run: &RunFolder) -> Result<Self> {
-        let (mut first, mut damaged) = (None, Vec::new());
+        let (mut first, mut corrupt) = (None, Vec::new());
         let paths = run.checkpoints_newest_first()?;
         let last = run.checkpoints().join(Checkpoints::LAST);
         if !paths.contains(&last) {
-            damaged.push(Error::format(last, "checkpoint", "nothing", "the newest").to_string());
+            corrupt.push(Error::format(last, "checkpoint", "nothing", "the newest").to_string());
         }
         for path in paths {
             let bytes = std::fs::read(&path).map_err(Error::io(&path, "read"))?;
             match Checkpoint::parse(&path, &bytes) {
-                Ok(_) => return Ok(Self { path, bytes, damaged }),
+                Ok(_) => return Ok(Self { path, bytes, corrupt }),
                 Err(error) => {
-                    damaged.push(error.to_string());
+                    corrupt.push(error.to_string());
                     first.get_or_insert(error);
                 }
             }

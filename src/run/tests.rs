@@ -201,7 +201,7 @@ fn kept_lines_stay_byte_for_byte() {
 }
 
 #[test]
-fn damaged_metrics_name_the_line() {
+fn corrupt_metrics_name_the_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("metrics.jsonl");
     fs::write(&path, "{}\n").unwrap();

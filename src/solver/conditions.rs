@@ -11,11 +11,11 @@ use std::fmt;
 
 /// A rooted tree: the subtrees of its root, in descending order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tree(Vec<Tree>);
+pub(crate) struct Tree(Vec<Tree>);
 
 /// An order condition and by how much a method misses it.
 #[derive(Clone, Debug)]
-pub struct Condition {
+pub(crate) struct Condition {
     /// The tree that the condition belongs to.
     pub tree: Tree,
     /// `sum_i b_i Phi_i(tree) - 1 / density(tree)`.
@@ -24,12 +24,12 @@ pub struct Condition {
 
 impl Tree {
     /// The number of nodes.
-    pub fn nodes(&self) -> u32 {
+    pub(crate) fn nodes(&self) -> u32 {
         1 + self.0.iter().map(Tree::nodes).sum::<u32>()
     }
 
     /// The number of nodes times the densities of the root's subtrees.
-    pub fn density(&self) -> f64 {
+    pub(crate) fn density(&self) -> f64 {
         self.0.iter().fold(f64::from(self.nodes()), |product, subtree| product * subtree.density())
     }
 
@@ -59,7 +59,7 @@ impl fmt::Display for Tree {
 }
 
 /// Every rooted tree with `nodes` nodes, each once.
-pub fn trees(nodes: u32) -> Vec<Tree> {
+pub(crate) fn trees(nodes: u32) -> Vec<Tree> {
     if nodes == 0 {
         return Vec::new();
     }
@@ -86,7 +86,7 @@ fn forests(pool: &[Tree], left: u32, chosen: &mut Vec<Tree>, found: &mut Vec<Tre
 
 /// The conditions for `order`, with the residuals of the method with stages `a` at the times `c`
 /// (the row sums of `a`) and weights `b`.
-pub fn residuals(a: &[&[f64]], b: &[f64], c: &[f64], order: u32) -> Vec<Condition> {
+pub(crate) fn residuals(a: &[&[f64]], b: &[f64], c: &[f64], order: u32) -> Vec<Condition> {
     (1..=order)
         .flat_map(trees)
         .map(|tree| {

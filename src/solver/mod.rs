@@ -51,7 +51,7 @@ use std::fmt::Debug;
 
 mod any_state;
 mod batch;
-pub mod conditions;
+mod conditions;
 pub mod controller;
 mod doubly_embedded;
 mod driver;

@@ -18,7 +18,7 @@ impl Tolerances {
     /// # Errors
     /// Unless `relative >= 0`, `absolute > 0` and `log_density > 0` (infinity switches off the
     /// last).
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         if !(self.relative >= 0.0 && self.relative.is_finite()) {
             return Err(Error::value("relative tolerance", self.relative, "a finite number, at least 0"));
         }
@@ -57,7 +57,7 @@ impl Tolerances {
     }
 
     /// [`row_norm`](Self::row_norm) from the sum of the squares of `error / scale` over `count` numbers.
-    pub fn norm_of_sum(&self, sum: f64, count: usize, log_density_error: Option<f64>) -> f64 {
+    pub(crate) fn norm_of_sum(&self, sum: f64, count: usize, log_density_error: Option<f64>) -> f64 {
         let state = (sum / count.max(1) as f64).sqrt();
         let density = log_density_error.map_or(0.0, |error| error.abs() / self.log_density);
         // `f64::max` would drop a NaN.

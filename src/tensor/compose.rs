@@ -5,7 +5,7 @@ use super::{Convolution, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real
 use dfdx::prelude::Dim;
 
 /// Group norm (and swish) of any activation: see [`GroupNorm`].
-pub fn group_norm<M: Mode<E, D>, H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>>(
+pub(super) fn group_norm<M: Mode<E, D>, H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>>(
     x: M::Of<ImageBatch<H, W, C>>,
     norm: &GroupNorm<'_, E, D>,
 ) -> M::Of<ImageBatch<H, W, C>> {
@@ -22,7 +22,7 @@ pub fn group_norm<M: Mode<E, D>, H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>>
 }
 
 /// Single-head attention of any activation: `softmax(q k^T / sqrt(channels)) v`.
-pub fn attention<M: Mode<E, D>, E: Real, D: Kernels<E>>(
+pub(super) fn attention<M: Mode<E, D>, E: Real, D: Kernels<E>>(
     q: M::Of<(usize, usize, usize)>,
     k: M::Of<(usize, usize, usize)>,
     v: M::Of<(usize, usize, usize)>,
@@ -33,7 +33,7 @@ pub fn attention<M: Mode<E, D>, E: Real, D: Kernels<E>>(
 }
 
 /// A convolution after group norm and dropout: see [`Preparation`].
-pub fn norm_convolution<M: Mode<E, D>, H: Dim, W: Dim, I: Dim, O: Dim, E: Real, D: Kernels<E>>(
+pub(super) fn norm_convolution<M: Mode<E, D>, H: Dim, W: Dim, I: Dim, O: Dim, E: Real, D: Kernels<E>>(
     inputs: Vec<M::Of<ImageBatch<H, W, I>>>,
     preparation: &Preparation<'_, E, D>,
     operator: &Convolution<'_, O, E, D>,

@@ -27,8 +27,8 @@ pub fn parameterization(
     schedule: &Arc<dyn NoiseSchedule>,
 ) -> Result<Arc<dyn Parameterization>> {
     let inputs = ParameterizationInputs { range, schedule: schedule.clone() };
-    let roster = <Registry>::default().parameterizations;
-    roster.build(&Named::new(name), &inputs, &Source::default(), "parameterization")
+    let builders = <Registry>::default().parameterizations;
+    builders.build(&Named::new(name), &inputs, &Source::default(), "parameterization")
 }
 
 /// Every built-in schedule with its name.
@@ -36,8 +36,8 @@ pub fn parameterization(
 /// # Errors
 /// Where one cannot be built without settings.
 pub fn schedules(range: GammaRange) -> Result<Vec<(String, Arc<dyn NoiseSchedule>)>> {
-    let roster = <Registry>::default().schedules;
-    roster.names().into_iter().map(|name| Ok((name.to_owned(), schedule(name, range)?))).collect()
+    let builders = <Registry>::default().schedules;
+    builders.names().into_iter().map(|name| Ok((name.to_owned(), schedule(name, range)?))).collect()
 }
 
 /// Every built-in parameterization with its name.
@@ -48,7 +48,7 @@ pub fn parameterizations(
     range: GammaRange,
     schedule: &Arc<dyn NoiseSchedule>,
 ) -> Result<Vec<(String, Arc<dyn Parameterization>)>> {
-    let roster = <Registry>::default().parameterizations;
+    let builders = <Registry>::default().parameterizations;
     let built = |name: &str| Ok((name.to_owned(), parameterization(name, range, schedule)?));
-    roster.names().into_iter().map(built).collect()
+    builders.names().into_iter().map(built).collect()
 }

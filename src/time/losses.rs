@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_restored_bit_for_bit_and_a_damaged_one_changes_nothing() {
+    fn a_state_is_restored_bit_for_bit_and_a_corrupt_one_changes_nothing() {
         let losses = losses();
         let state = losses.state();
         let fresh = || Losses::new(losses.range(), 4, 0.5);

@@ -78,10 +78,10 @@ pub struct Best {
 impl Best {
     /// After the measurement `bits_per_dim` of the weights of `step`, which is better or one more that is not. No number is not better.
     pub fn after(best: Option<Self>, bits_per_dim: f64, step: u64) -> Option<Self> {
-        match best {
-            Some(best) if !(bits_per_dim < best.bits_per_dim) => Some(Self { since: best.since + 1, ..best }),
-            None if !bits_per_dim.is_finite() => None,
-            _ => Some(Self { bits_per_dim, step, since: 0 }),
+        let is_better = best.map_or(bits_per_dim.is_finite(), |best| bits_per_dim < best.bits_per_dim);
+        match is_better {
+            true => Some(Self { bits_per_dim, step, since: 0 }),
+            false => best.map(|best| Self { since: best.since + 1, ..best }),
         }
     }
 }
@@ -178,13 +178,13 @@ impl<'a> Checkpoint<'a> {
     /// Reads a checkpoint from the content of the file `path`, and checks that it is what was written.
     ///
     /// # Errors
-    /// If it is truncated, damaged, or another kind of file.
+    /// If it is truncated, corrupt, or another kind of file.
     pub fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
-        let damaged = |error: safetensors::SafeTensorError| {
+        let corrupt = |error: safetensors::SafeTensorError| {
             Error::format(path, "checkpoint", one_line(&error.to_string()), "a whole safetensors file")
         };
-        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(bytes).map_err(corrupt)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(corrupt)?;
         let state = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).ok_or_else(|| {
             Error::format(path, "metadata", "no key \"idode\"", "a checkpoint that idode train has written")
         })?;
@@ -228,16 +228,16 @@ impl<'a> Checkpoint<'a> {
         part: &str,
         network: &mut N,
     ) -> Result<()> {
-        let (mut loaded, mut fault) = (network.clone(), None);
+        let (mut loaded, mut first) = (network.clone(), None);
         loaded.parameters("", &mut |name, _, parameter| match self
             .tensor::<E>(&format!("{part}/{name}"), &parameter.shape())
         {
             Ok(values) => parameter.replace(values),
             Err(error) => {
-                fault.get_or_insert(error);
+                first.get_or_insert(error);
             }
         });
-        match fault {
+        match first {
             Some(error) => Err(error),
             None => {
                 *network = loaded;

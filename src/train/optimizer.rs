@@ -6,7 +6,7 @@ use crate::tensor::{AdamStep, Kernels, Moments, Real};
 
 /// The settings of AdamW and of the moving average.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWSettings {
+pub struct AdamWConfig {
     /// The decay of the first moment.
     pub beta1: f64,
     /// The decay of the second moment.
@@ -22,7 +22,7 @@ pub struct AdamWSettings {
     pub clip: Option<f64>,
 }
 
-impl Default for AdamWSettings {
+impl Default for AdamWConfig {
     /// The paper's: beta 0.9 and 0.99, epsilon 1e-8, decay 0.01, average 0.9999, no clipping.
     fn default() -> Self {
         Self { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weight_decay: 0.01, ema: 0.9999, clip: None }
@@ -83,7 +83,7 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
         gradients: &GradientSet<E, D>,
         norm: f64,
         rate: f64,
-        settings: &AdamWSettings,
+        settings: &AdamWConfig,
     ) {
         self.step += 1;
         self.averaged += 1;

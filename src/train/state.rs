@@ -84,7 +84,7 @@ where
     /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
     /// let network = StaticMlp::<64, 32, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
     /// let rate = Rate { peak: 1e-3, warmup: 0, decay: RateDecay::Constant, steps: 4 };
-    /// let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+    /// let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer: AdamWConfig::default() };
     /// let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
     /// let mut state = match path.exists() {
     ///     true => trainer.resume(&path)?,

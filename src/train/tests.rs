@@ -19,11 +19,11 @@ fn trainer<O: Objective<f32, Cpu, Net>>(objective: O, peak: f64) -> Small<O> {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     let network = Net::new(&MlpConfig::default(), &Cpu::default(), &mut rng).unwrap();
     let range = GammaRange::for_levels(256);
-    let settings = TrainerSettings {
+    let settings = TrainerConfig {
         seed: 3,
         accumulation: 1,
         rate: Rate { peak, warmup: 0, decay: RateDecay::Constant, steps: 100 },
-        optimizer: AdamWSettings {
+        optimizer: AdamWConfig {
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,
@@ -150,22 +150,22 @@ fn every_flipped_bit_of_a_checkpoint_is_found() {
     // Every bit of the first numbers, and a bit of every 997th byte beyond.
     let bits =
         (8 * header..8 * header + 96).chain((header..whole.len()).step_by(997).map(|at| 8 * at + at % 8));
-    let mut damaged = whole.clone();
+    let mut corrupt = whole.clone();
     for bit in bits {
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        let line = Checkpoint::parse(path, &damaged).unwrap_err().to_string();
+        corrupt[bit / 8] ^= 1 << (bit % 8);
+        let line = Checkpoint::parse(path, &corrupt).unwrap_err().to_string();
         assert!(line.starts_with("c.safetensors: sha256 of the checkpoint: found "), "{line}");
-        damaged[bit / 8] ^= 1 << (bit % 8);
+        corrupt[bit / 8] ^= 1 << (bit % 8);
     }
     // In the header a flip may also make another file of it, or change what nobody reads (a space, an escape).
     for bit in (0..8 * header).step_by(31) {
-        damaged[bit / 8] ^= 1 << (bit % 8);
-        if let Ok(read) = Checkpoint::parse(path, &damaged) {
+        corrupt[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(read) = Checkpoint::parse(path, &corrupt) {
             assert_eq!(read.state(), parsed.state(), "bit {bit}");
         }
-        damaged[bit / 8] ^= 1 << (bit % 8);
+        corrupt[bit / 8] ^= 1 << (bit % 8);
     }
-    assert!(damaged == whole);
+    assert!(corrupt == whole);
 }
 
 #[test]

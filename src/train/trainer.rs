@@ -1,6 +1,6 @@
 //! The loop's body: one optimizer step.
 
-use super::{AdamW, AdamWSettings, GradientSet, QuantileClip, Rate};
+use super::{AdamW, AdamWConfig, GradientSet, QuantileClip, Rate};
 use crate::diffusion::Diffusion;
 use crate::error::{Error, NonFinite, Result};
 use crate::level::Gamma;
@@ -20,7 +20,7 @@ const PROBES: u64 = 1 << 63;
 
 /// How a stage trains.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TrainerSettings {
+pub struct TrainerConfig {
     /// The seed of every draw.
     pub seed: u64,
     /// Accumulation steps of one optimizer step.
@@ -28,7 +28,7 @@ pub struct TrainerSettings {
     /// The learning rate.
     pub rate: Rate,
     /// The optimizer.
-    pub optimizer: AdamWSettings,
+    pub optimizer: AdamWConfig,
 }
 
 /// One optimizer step in numbers.
@@ -100,7 +100,7 @@ pub struct Trainer<N, O, S, P, T, E: Real, D: Kernels<E>> {
     /// The optimizer and the moving average.
     pub optimizer: AdamW<E, D>,
     /// How it trains.
-    pub settings: TrainerSettings,
+    pub settings: TrainerConfig,
     /// What limits the gradient's norm instead of the optimizer's constant, if anything: a stage's own, since another
     /// objective has other norms.
     pub quantile_clip: Option<QuantileClip>,
@@ -122,7 +122,7 @@ where
         objective: O,
         diffusion: Diffusion<S, P>,
         times: T,
-        settings: TrainerSettings,
+        settings: TrainerConfig,
     ) -> Self {
         let optimizer = AdamW::new(&network);
         Self { network, objective, diffusion, times, optimizer, settings, quantile_clip: None }
@@ -130,11 +130,7 @@ where
 
     /// The next stage: another objective and other settings, from where this one ended. The optimizer's moments start again, the
     /// moving average goes on.
-    pub fn next_stage<O2>(
-        mut self,
-        objective: O2,
-        settings: TrainerSettings,
-    ) -> Trainer<N, O2, S, P, T, E, D> {
+    pub fn next_stage<O2>(mut self, objective: O2, settings: TrainerConfig) -> Trainer<N, O2, S, P, T, E, D> {
         self.optimizer.restart();
         let Self { network, diffusion, times, optimizer, .. } = self;
         Trainer { network, objective, diffusion, times, optimizer, settings, quantile_clip: None }

@@ -53,7 +53,7 @@ fn two_checkpoints_of_a_run_differ_by_more_than_three_times_as_sure_a_number() {
     let root = checkpoints().path();
     let output = idode(root, &["compare", "early", "late", "--json", "--out", "pairs.png"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    assert!(fs::read(root.join("pairs.png")).expect("a picture").starts_with(b"\x89PNG"));
+    assert!(fs::read(root.join("pairs.png")).expect("a PNG").starts_with(b"\x89PNG"));
     let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(found["data"]["name"], "two_pixel");
     let differences = found["differences"].as_array().expect("a list");

@@ -1,4 +1,4 @@
-//! Run folders that something has happened to: what is damaged, lost or of another run is said, and nothing is lost.
+//! Run folders that something has happened to: what is corrupt, lost or of another run is said, and nothing is lost.
 
 use super::runs::{checkpoint, copy, folder_with, tiny};
 use super::{idode, refusal};
@@ -9,7 +9,7 @@ use std::path::Path;
 const RESUME: [&str; 5] = ["train", "r.toml", "--out", "run", "--resume"];
 
 /// Flips a bit of a weight.
-fn damage(path: &Path) {
+fn corrupt(path: &Path) {
     let mut bytes = fs::read(path).expect("a checkpoint");
     let at = bytes.len() - 100;
     bytes[at] ^= 4;
@@ -26,7 +26,7 @@ fn said(root: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_newest_checkpoints_stay_and_a_damaged_one_is_passed_over() {
+fn the_newest_checkpoints_stay_and_a_corrupt_one_is_passed_over() {
     let folder = copy();
     let root = folder.path();
     let names: Vec<_> = fs::read_dir(root.join("run/checkpoints")).expect("a folder").collect();
@@ -34,7 +34,7 @@ fn the_newest_checkpoints_stay_and_a_damaged_one_is_passed_over() {
     let (last, earlier) = (checkpoint(root), root.join("run/checkpoints/step_000000000004.safetensors"));
     let [whole, metrics] =
         [last.clone(), root.join("run/metrics.jsonl")].map(|p| fs::read(p).expect("a file"));
-    damage(&last);
+    corrupt(&last);
     let line = said(root, &RESUME);
     assert!(line.starts_with("run/checkpoints/last.safetensors: sha256 of the checkpoint: found "), "{line}");
     assert!(
@@ -58,10 +58,10 @@ fn the_newest_checkpoints_stay_and_a_damaged_one_is_passed_over() {
     );
     assert!(fs::read(&last).expect("a checkpoint") == whole, "another checkpoint");
 
-    // Neither is whole, nor the first: the newest's damage is the answer, and all of them stay.
+    // Neither is whole, nor the first: the newest's corruption is the answer, and all of them stay.
     [last, earlier, root.join("run/checkpoints/step_000000000000.safetensors")]
         .iter()
-        .for_each(|path| damage(path));
+        .for_each(|path| corrupt(path));
     let line = refusal(root, &RESUME);
     assert!(line.starts_with("run/checkpoints/last.safetensors: sha256 of the checkpoint: found "), "{line}");
 }
@@ -99,15 +99,15 @@ fn a_log_with_a_hole_is_said() {
 }
 
 #[test]
-fn a_damaged_result_guards_its_data() {
+fn a_corrupt_result_guards_its_data() {
     let folder = copy();
     let root = folder.path();
     let expected = "run/result.json: data.fingerprint: found nothing that can be read, \
                     expected the rows of that result (move it away to measure others)";
-    for damage in ["", "{", "{}", "\0\0"] {
-        fs::write(root.join("run/result.json"), damage).expect("a file");
+    for corruption in ["", "{", "{}", "\0\0"] {
+        fs::write(root.join("run/result.json"), corruption).expect("a file");
         for arguments in [&RESUME[..], &["eval", "run"]] {
-            assert_eq!(refusal(root, arguments), expected, "{damage}");
+            assert_eq!(refusal(root, arguments), expected, "{corruption}");
         }
     }
     let whole =

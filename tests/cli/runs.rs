@@ -1,4 +1,4 @@
-//! Whole runs by the binary: what they leave, how they are stopped and go on, and damaged ones.
+//! Whole runs by the binary: what they leave, how they are stopped and go on, and corrupt ones.
 
 use super::{idode, refusal, tree};
 use idode::result::Outcome;
@@ -37,7 +37,7 @@ pub(super) fn finished() -> &'static (TempDir, Output) {
     })
 }
 
-/// A copy of the finished run, to be damaged.
+/// A copy of the finished run, to be corrupted.
 pub(super) fn copy() -> TempDir {
     let from = finished().0.path();
     let folder = tempfile::tempdir().expect("a folder");
@@ -63,8 +63,8 @@ fn a_run_leaves_what_it_promises() {
     for row in ["bits/dim", "vlb ", "ode_truncated_normal ", "exact entropy ", "6.7894"] {
         assert!(table.contains(row), "{row}\n{table}");
     }
-    for picture in ["samples.png", "curve.png"] {
-        assert!(fs::read(run.join(picture)).expect("a picture").starts_with(b"\x89PNG"), "{picture}");
+    for plot in ["samples.png", "curve.png"] {
+        assert!(fs::read(run.join(plot)).expect("a PNG").starts_with(b"\x89PNG"), "{plot}");
     }
     let steps = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
     assert_eq!(steps.lines().count(), 4, "{steps}");
@@ -134,7 +134,7 @@ fn refused(folder: &TempDir, start: &str) {
 }
 
 #[test]
-fn damaged_checkpoints() {
+fn corrupt_checkpoints() {
     let folder = copy();
     let path = checkpoint(folder.path());
     let whole = fs::read(&path).expect("a checkpoint");
@@ -147,17 +147,17 @@ fn damaged_checkpoints() {
     fs::write(&path, [&whole[..], b"x"].concat()).expect("a file");
     refused(&folder, "checkpoint: found ");
     for at in [0, 1, 7, 8, 9] {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x40;
-        fs::write(&path, damaged).expect("a file");
+        let mut corrupt = whole.clone();
+        corrupt[at] ^= 0x40;
+        fs::write(&path, corrupt).expect("a file");
         refused(&folder, "checkpoint: found ");
     }
     // Another name, another number and another key within a header of the same length.
     let replaced = |from: &str, to: &str| {
-        let mut damaged = whole.clone();
+        let mut corrupt = whole.clone();
         let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).expect(from);
-        damaged[at..at + to.len()].copy_from_slice(to.as_bytes());
-        fs::write(&path, damaged).expect("a file");
+        corrupt[at..at + to.len()].copy_from_slice(to.as_bytes());
+        fs::write(&path, corrupt).expect("a file");
     };
     replaced("\"idode\"", "\"other\"");
     refused(&folder, "metadata: found no key \"idode\", expected ");
@@ -174,9 +174,9 @@ fn damaged_checkpoints() {
         refused(&folder, "sha256 of the checkpoint: found ");
     }
     // One bit of one weight.
-    let mut damaged = whole.clone();
-    damaged[header + 1000] ^= 1;
-    fs::write(&path, damaged).expect("a file");
+    let mut corrupt = whole.clone();
+    corrupt[header + 1000] ^= 1;
+    fs::write(&path, corrupt).expect("a file");
     refused(&folder, "sha256 of the checkpoint: found ");
     fs::write(&path, &whole).expect("a file");
     assert!(idode(folder.path(), &["eval", "run"]).status.success());

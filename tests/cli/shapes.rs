@@ -45,7 +45,7 @@ fn trained(folder: &Path, recipe: &str) -> serde_json::Value {
     for estimate in result["estimates"].as_array().expect("estimates") {
         assert!(estimate["bits_per_dim"].as_f64().is_some_and(f64::is_finite), "{recipe}: {estimate}");
     }
-    assert!(fs::read(folder.join("run/samples.png")).expect("a picture").starts_with(b"\x89PNG"));
+    assert!(fs::read(folder.join("run/samples.png")).expect("a PNG").starts_with(b"\x89PNG"));
     result
 }
 

@@ -77,7 +77,7 @@ fn five_columns_train_and_a_unit_moves_the_answer_by_its_logarithm() {
         let samples = fs::read_to_string(folder.path().join("run/samples.csv")).expect("samples");
         assert_eq!(samples.lines().next(), Some("a,b,c,d,e"));
         assert_eq!(samples.lines().count(), 6);
-        assert!(fs::read(folder.path().join("run/samples.png")).expect("a picture").starts_with(b"\x89PNG"));
+        assert!(fs::read(folder.path().join("run/samples.png")).expect("a PNG").starts_with(b"\x89PNG"));
         (self::nats(&result), result["baseline"]["nats_per_row"].as_f64().expect("a baseline"))
     };
     let ((metres, plain), (millimetres, scaled)) = (of(1.0), of(1000.0));

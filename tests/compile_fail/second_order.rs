@@ -1,7 +1,7 @@
 // An objective of order 2 needs the network's derivatives.
 use dfdx::prelude::{Const, Cpu, Tape, Tensor};
 use idode::nn::{Network, Pass};
-use idode::objective::{FirstOrder, Objective, SecondOrderTrace, Sum, Weighted};
+use idode::objective::{FirstOrder, Objective, SecondOrderTrace};
 
 struct Opaque(Cpu);
 
@@ -30,5 +30,5 @@ fn train<N: Network<f32, Cpu>, O: Objective<f32, Cpu, N>>(_: &N, _: O) {}
 fn main() {
     let network = Opaque(Cpu::default());
     train(&network, FirstOrder);
-    train(&network, Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default())));
+    train(&network, FirstOrder + 0.1 * SecondOrderTrace::default());
 }

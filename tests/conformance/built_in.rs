@@ -1,4 +1,4 @@
-//! Every built-in meets every law of its trait. The rosters say what there is: a name that is not known here fails.
+//! Every built-in meets every law of its trait. The registry says what there is: a name that is not known here fails.
 
 use dfdx::prelude::Cpu;
 use idode::config::{Named, Source};

@@ -13,7 +13,7 @@ use idode::registry::Registry;
 use idode::solver::{Stepping, Tolerances};
 use idode::testkit::strategies::composition::{Composition, Parts};
 use idode::testkit::strategies::{composition, draws};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ fn trained(composition: &Composition, registry: &Registry) -> idode::error::Resu
     let config = MlpConfig { blocks: 1, ..MlpConfig::default() };
     let network = StaticMlp::<2, 8, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 1e-3, warmup: 5, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer: AdamWConfig::default() };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, time, settings);
     for step in 1..=STEPS {
         let x = data.grid().centres(&data.batch(&order.next_batch(ROWS))?);
@@ -72,7 +72,7 @@ fn every_schedule_with_every_parameterization() {
     }
 }
 
-/// 200 of them, the same on every run; every name of the five rosters is among them.
+/// 200 of them, the same on every run; every name of the five kinds is among them.
 #[test]
 fn random_compositions() {
     let registry = Registry::default();

@@ -5,8 +5,7 @@ use crate::device::{OnDevice, on_test_device};
 use crate::network::{difference, diffusion, direction, dot, gradient, losses, mean, moved, problem};
 use idode::nn::{FadingFourier, MlpConfig, Parameters, SecondJvp, StaticMlp, StaticUNet, UNetConfig};
 use idode::objective::{
-    FirstOrder, Objective, SecondOrderJacobian, SecondOrderTrace, Slices, Sum, ThirdOrder, TraceEstimator,
-    Weighted,
+    FirstOrder, Objective, SecondOrderJacobian, SecondOrderTrace, Slices, ThirdOrder, TraceEstimator,
 };
 use idode::tensor::Kernels;
 use rand::SeedableRng;
@@ -65,9 +64,9 @@ fn every_objective<D: Kernels<f64>, N: SecondJvp<f64, D> + Parameters<f64, D>>(n
     }
     check("third order, sliced", network, &ThirdOrder(Slices::Probe), &[1.0], levels);
     check("third order, exact", network, &ThirdOrder(Slices::Exact), &[], levels);
-    let fine_tuning = Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default()));
+    let fine_tuning = FirstOrder + 0.1 * SecondOrderTrace::default();
     check("fine-tuning", network, &fine_tuning, &[0.1], levels);
-    check("all three", network, &Sum(Weighted(0.2, ThirdOrder::default()), fine_tuning), &[0.2, 0.1], levels);
+    check("all three", network, &(0.2 * ThirdOrder::default() + fine_tuning), &[0.2, 0.1], levels);
 }
 
 #[test]

@@ -17,9 +17,9 @@ fn load(path: &Path) -> Result<StreamedSet> {
 #[test]
 fn entries_that_point_outside_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = png(2, 1, L8, &[1, 2]);
+    let image = png(2, 1, L8, &[1, 2]);
     for name in OUTSIDE {
-        let entries = [("fine.png", picture.clone()), (name, picture.clone())];
+        let entries = [("fine.png", image.clone()), (name, image.clone())];
         let shown = format!("{name:?}");
         let path = write(folder.path(), "x.tar", &tar(&entries));
         refused(load(&path), &path, &["entry name", &shown]);
@@ -29,9 +29,9 @@ fn entries_that_point_outside_are_refused() {
         refused(load(&path), &path, &["entry name"]);
     }
     // A separator of another system is one.
-    let path = write(folder.path(), "x.zip", &zip(&[("x\\fine.png", picture.clone())], Stored));
+    let path = write(folder.path(), "x.zip", &zip(&[("x\\fine.png", image.clone())], Stored));
     assert_eq!(load(&path).unwrap().images(), 1);
-    let inside = [("./x/fine.png", picture)];
+    let inside = [("./x/fine.png", image)];
     assert!(load(&write(folder.path(), "x.tar", &tar(&inside))).is_ok());
 }
 
@@ -54,7 +54,7 @@ fn links_and_special_files_are_refused() {
 }
 
 #[test]
-fn a_damaged_zip_is_refused() {
+fn a_corrupt_zip_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let whole = zip(&[("a.png", png(2, 1, L8, &[1, 2]))], Stored);
     assert!(load(&write(folder.path(), "x.zip", &whole)).is_ok());

@@ -65,7 +65,7 @@ fn test_batch(
     name: &str,
     bytes: &[u8],
 ) -> (std::path::PathBuf, idode::error::Result<StreamedSet>) {
-    let path = folder.join("damaged");
+    let path = folder.join("corrupt");
     let _ = std::fs::remove_dir_all(&path);
     write(&path, name, bytes);
     let loaded = cifar10::load(&path, Split::Test, 256);
@@ -73,7 +73,7 @@ fn test_batch(
 }
 
 #[test]
-fn damaged_binary_batches() {
+fn corrupt_binary_batches() {
     let folder = tempfile::tempdir().unwrap();
     let whole = binary(&[1, 2]);
     for cut in [1, 100, 3072, 3074, whole.len() - 1] {
@@ -91,7 +91,7 @@ fn damaged_binary_batches() {
 }
 
 #[test]
-fn damaged_pickles() {
+fn corrupt_pickles() {
     let folder = tempfile::tempdir().unwrap();
     let whole = make::pickle(&[1, 2], 3072);
     assert!(test_batch(folder.path(), "test_batch", &whole).1.is_ok());

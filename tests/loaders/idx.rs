@@ -85,7 +85,7 @@ fn every_type_of_the_format() {
 }
 
 #[test]
-fn damage() {
+fn corruption() {
     let folder = tempfile::tempdir().unwrap();
     let refuse = |bytes_of_it: &[u8], parts: &[&str]| {
         let path = write(folder.path(), "x", bytes_of_it);
@@ -94,7 +94,7 @@ fn damage() {
     let whole = file(0x0803, &[2, 2, 2], &[0; 8]);
     refuse(&whole[..20], &["image 1 of 2", "truncated"]);
     refuse(&[whole.clone(), vec![0]].concat(), &["more bytes than the header says"]);
-    refuse(&gz(&whole)[..30], &["damaged"]);
+    refuse(&gz(&whole)[..30], &["corrupt"]);
     refuse(&[gz(&whole), vec![7; 9]].concat(), &[]);
     refuse(&file(0x0a03, &[2, 2, 2], &[0; 32]), &["magic number"]);
     refuse(&file(0x0803, &[0, 2, 2], &[]), &["shape: found [0, 2, 2]", "at least one image"]);

@@ -78,7 +78,7 @@ fn random_crops_from_a_tar() {
 }
 
 #[test]
-fn damage() {
+fn corruption() {
     let folder = tempfile::tempdir().unwrap();
     let data: Vec<u8> = (0..24).collect();
     let refuse = |bytes: &[u8], files: Files, parts: &[&str]| {
@@ -90,7 +90,7 @@ fn damage() {
     refuse(&[whole.clone(), vec![1]].concat(), grey(256), &["1 bytes after its end"]);
     let mut flipped = whole.clone();
     flipped[45] ^= 0xff;
-    refuse(&flipped, grey(256), &["damaged image"]);
+    refuse(&flipped, grey(256), &["corrupt image"]);
     refuse(b"GIF89a and so on", grey(256), &["found a GIF", "PNG or JPEG"]);
     refuse(b"RIFF\x04\0\0\0WEBPVP8 ", grey(256), &["found a WebP image", "PNG or JPEG"]);
     refuse(b"", grey(256), &["found an empty file", "PNG or JPEG"]);
@@ -192,13 +192,13 @@ fn rows_that_are_missing_in_a_png_are_noticed() {
     let folder = tempfile::tempdir().unwrap();
     // Two rows are promised. The chunks are whole, and their checksums right.
     let bytes = raw_png((3, 2), (8, 0), [&[], &[]], &[&[1, 2, 3]]);
-    refused(read(folder.path(), &bytes, 1, 256), &folder.path().join("a.png"), &["damaged image"]);
+    refused(read(folder.path(), &bytes, 1, 256), &folder.path().join("a.png"), &["corrupt image"]);
 }
 
 #[test]
 fn companions_are_passed_over_and_counted() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = png(3, 2, L8, &[1, 2, 3, 4, 5, 6]);
+    let image = png(3, 2, L8, &[1, 2, 3, 4, 5, 6]);
     let names = [
         "Thumbs.db",
         "x/desktop.ini",
@@ -210,7 +210,7 @@ fn companions_are_passed_over_and_counted() {
         "x/.hidden.png",
     ];
     let mut entries: Vec<(&str, Vec<u8>)> = names.map(|name| (name, b"no image".to_vec())).to_vec();
-    entries.push(("x/0.png", picture.clone()));
+    entries.push(("x/0.png", image.clone()));
     entries.iter().for_each(|(name, bytes)| drop(write(&folder.path().join("x"), name, bytes)));
     for path in [folder.path().join("x"), write(folder.path(), "x.tar", &tar(&entries))] {
         let set = load(&path, grey(256)).unwrap();
@@ -225,10 +225,9 @@ fn companions_are_passed_over_and_counted() {
 #[test]
 fn two_files_of_one_name_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = png(3, 2, L8, &[1, 2, 3, 4, 5, 6]);
+    let image = png(3, 2, L8, &[1, 2, 3, 4, 5, 6]);
     for again in ["a.png", "./a.png"] {
-        let path =
-            write(folder.path(), "x.tar", &tar(&[("a.png", picture.clone()), (again, picture.clone())]));
+        let path = write(folder.path(), "x.tar", &tar(&[("a.png", image.clone()), (again, image.clone())]));
         refused(load(&path, grey(256)), &path, &["entries: found two called ", "expected each name once"]);
     }
 }

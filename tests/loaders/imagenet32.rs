@@ -85,7 +85,7 @@ fn the_releases_are_told_apart() {
 }
 
 #[test]
-fn damage() {
+fn corruption() {
     let folder = tempfile::tempdir().unwrap();
     let load = |path: &std::path::Path| imagenet32::load(path, Release::New, Split::Validation, 256);
     let whole = batch_npz(&[1, 2]);

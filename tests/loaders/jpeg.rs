@@ -67,7 +67,7 @@ fn whatever_is_missing_is_noticed() {
     }
     let half = (data(BASELINE) + BASELINE.len()) / 2;
     let path = write(folder.path(), "a.jpg", &[&BASELINE[..half], END].concat());
-    refused(load(&path, (16, 24)), &path, &["a scan that ends or is damaged after", "of 2 groups of blocks"]);
+    refused(load(&path, (16, 24)), &path, &["a scan that ends or is corrupt after", "of 2 groups of blocks"]);
     // Every scan but the last one.
     let last = PROGRESSIVE.windows(2).rposition(|w| w == b"\xff\xda").unwrap();
     let path = write(folder.path(), "a.jpg", &[&PROGRESSIVE[..last], END].concat());
@@ -79,7 +79,7 @@ fn whatever_is_missing_is_noticed() {
 }
 
 #[test]
-fn what_fills_a_file_up_is_no_damage_and_another_picture_is() {
+fn what_fills_a_file_up_is_no_corruption_and_another_image_is() {
     let folder = tempfile::tempdir().unwrap();
     let grey = png(24, 16, L8, &[7; 384]);
     for whole in [BASELINE, PROGRESSIVE, &grey] {
@@ -92,8 +92,8 @@ fn what_fills_a_file_up_is_no_damage_and_another_picture_is() {
             assert_eq!(read(after).0.unwrap(), plain);
         }
         for (after, found) in [
-            (CMYK, "another picture after its end"),
-            (&grey[..], "another picture after its end"),
+            (CMYK, "another image after its end"),
+            (&grey[..], "another image after its end"),
             (b"\0more", "5 bytes after its end"),
         ] {
             let (loaded, path) = read(after);
@@ -129,13 +129,11 @@ fn a_changed_byte_is_an_image_or_one_line() {
     let folder = tempfile::tempdir().unwrap();
     for whole in WHOLE {
         for at in 2..whole.len() {
-            for flip in [0x01, 0x55, 0x80, 0xff] {
-                let mut bytes = whole.to_vec();
-                bytes[at] ^= flip;
-                let path = write(folder.path(), "a.jpg", &bytes);
-                if let Err(error) = load(&path, (16, 24)) {
-                    assert_eq!(error.to_string().lines().count(), 1);
-                }
+            let mut bytes = whole.to_vec();
+            bytes[at] ^= [0x01, 0x55, 0x80, 0xff][at % 4];
+            let path = write(folder.path(), "a.jpg", &bytes);
+            if let Err(error) = load(&path, (16, 24)) {
+                assert_eq!(error.to_string().lines().count(), 1);
             }
         }
     }

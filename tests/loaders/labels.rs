@@ -101,12 +101,12 @@ fn load(path: &Path, classes: &[&str]) -> Result<StreamedSet> {
 #[test]
 fn a_folder_is_a_class() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = |k: u8| png(2, 1, L8, &[k, k]);
+    let image = |k: u8| png(2, 1, L8, &[k, k]);
     let entries = [
-        ("train/dog/1.png", picture(1)),
-        ("train/cat/3.png", picture(3)),
-        ("train/cat/2.png", picture(2)),
-        ("train/.cache/9.png", picture(9)),
+        ("train/dog/1.png", image(1)),
+        ("train/cat/3.png", image(3)),
+        ("train/cat/2.png", image(2)),
+        ("train/.cache/9.png", image(9)),
         ("train/README", b"text".to_vec()),
     ];
     entries.iter().for_each(|(name, bytes)| drop(write(&folder.path().join("x"), name, bytes)));
@@ -124,7 +124,7 @@ fn a_folder_is_a_class() {
         refused(load(&path, &["cat"]), &path, &["dog/1.png: class: found dog", "one of the 1 classes"]);
     }
     let flat = folder.path().join("flat");
-    write(&flat, "1.png", &picture(1));
+    write(&flat, "1.png", &image(1));
     refused(image_files::classes(&flat), &flat, &["1.png: found an image in no sub-folder"]);
     refused(load(&flat, &["cat"]), &flat, &["1.png: class: found no sub-folder"]);
     let empty = folder.path().join("empty");

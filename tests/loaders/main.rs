@@ -1,4 +1,4 @@
-//! Every loader on a small file of its own true format, made here, and on each kind of damage.
+//! Every loader on a small file of its own true format, made here, and on each kind of corruption.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod archives;

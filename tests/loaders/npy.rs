@@ -35,7 +35,7 @@ fn npy_and_npz_of_any_integers() {
 }
 
 #[test]
-fn damage() {
+fn corruption() {
     let folder = tempfile::tempdir().unwrap();
     let small: Vec<u8> = (0..12).collect();
     let whole = npy("|u1", "False", "(3, 2, 2)", &small);

@@ -2,7 +2,7 @@
 
 use super::case::{Array, Arrays, Case, Result};
 use super::network::{ROUNDING, Rows, Task, with_network};
-use super::place::{Home, Place};
+use super::place::{Place, WithF64};
 use super::report::Report;
 use idode::flax::{TrainState, Tree};
 use idode::nn::{Jvp, Parameters};
@@ -25,7 +25,7 @@ struct Check<'a>(&'a Case);
 impl Task for Check<'_> {
     type Out = String;
 
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let rows = Rows::of(case, &diffusion)?;

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Dequantization, Result};
 use super::network::{Task, with_network};
-use super::place::{Home, Place};
+use super::place::{Place, WithF64};
 use super::report::{Allowed, Report};
 use super::trace::Recorded;
 use idode::dequantization::{
@@ -30,7 +30,7 @@ pub(crate) type Flow<'a, E, D, N> =
     ProbabilityFlow<'a, E, D, N, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
 
 /// The flow with the case's tolerances.
-pub(crate) fn flow<'a, E: Real, D: Home<E>, N: Network<E, D>>(
+pub(crate) fn flow<'a, E: Real, D: WithF64<E>, N: Network<E, D>>(
     case: &Case,
     network: &'a N,
     diffusion: &'a DynDiffusion,
@@ -91,7 +91,7 @@ struct Check<'a>(&'a Case);
 impl Task for Check<'_> {
     type Out = String;
 
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let (dims, images) = (network.dims(), case.images()?.len() / network.dims());

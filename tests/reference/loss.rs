@@ -2,7 +2,7 @@
 
 use super::case::{Case, Result};
 use super::network::{ROUNDING, Task, upload, with_network};
-use super::place::{Home, Place};
+use super::place::{Place, WithF64};
 use super::report::{Allowed, Report};
 use super::single;
 use dfdx::prelude::*;
@@ -10,9 +10,7 @@ use idode::dequantization::{Gaussian, PerCoordinate, nats_to_bits_per_dim};
 use idode::diffusion::{DynDiffusion, Prior};
 use idode::level::Gamma;
 use idode::nn::{Jvp, Parameters, Pass};
-use idode::objective::{
-    FirstOrder, Given, Matching, Passes, SecondOrderTrace, Sum, TraceEstimator, Weighted,
-};
+use idode::objective::{FirstOrder, Given, Matching, Passes, SecondOrderTrace, TraceEstimator};
 use idode::tensor::Real;
 use idode::train::GradientSet;
 
@@ -25,7 +23,7 @@ struct Check<'a>(&'a Case);
 impl Task for Check<'_> {
     type Out = String;
 
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let images = case.images()?;
@@ -51,7 +49,7 @@ impl Task for Check<'_> {
         let (losses, second) = if case.config.second_order {
             let weight = case.config.second_order_weight.ok_or("second_order_weight: not in the settings")?;
             let trace = SecondOrderTrace(TraceEstimator::SquaredProbe);
-            let losses = passes.evaluate(&Sum(FirstOrder, Weighted(weight, trace)))?;
+            let losses = passes.evaluate(&(FirstOrder + weight * trace))?;
             // The published term has its weight in the total in it.
             let second = losses.terms[0].losses.iter().map(|loss| weight * loss).collect();
             (losses, second)
@@ -119,7 +117,7 @@ fn prior(case: &Case, diffusion: &DynDiffusion, images: &[u16], dims: usize) -> 
 }
 
 /// The states as the published code rounds them, which must be ours but for the rounding.
-fn rounded_as_published<E: Real, D: Home<E>, N: Jvp<E, D>>(
+fn rounded_as_published<E: Real, D: WithF64<E>, N: Jvp<E, D>>(
     case: &Case,
     network: &N,
     problem: &Matching<N::Batch, E, D>,
@@ -144,6 +142,6 @@ fn rounded_as_published<E: Real, D: Home<E>, N: Jvp<E, D>>(
     upload(network, problem.rows.len(), &z)
 }
 
-fn host<E: Real, D: Home<E>, T: Tape<E, D>>(x: &Tensor<(usize,), E, D, T>) -> Vec<f64> {
+fn host<E: Real, D: WithF64<E>, T: Tape<E, D>>(x: &Tensor<(usize,), E, D, T>) -> Vec<f64> {
     x.as_vec().into_iter().map(Real::to64).collect()
 }

@@ -1,7 +1,7 @@
 //! Networks of a case's shape, with a case's parameters; and the cases of kind "network".
 
 use super::case::{Arrays, Case, Config, Result};
-use super::place::{Home, Numbers, Place};
+use super::place::{Numbers, Place, WithF64};
 use super::report::{Allowed, Report};
 use super::trace::Recorded;
 use dfdx::prelude::Tensor;
@@ -23,7 +23,7 @@ pub(crate) const ROUNDING: Allowed = Allowed::OfLargest(1e-4);
 /// Something to do with a network of a shape, of numbers and on a device that are known at run time.
 pub(crate) trait Task {
     type Out;
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<Self::Out>;
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<Self::Out>;
 }
 
 /// Runs `task` with the network of `config`, its parameters from `params`.
@@ -46,7 +46,7 @@ struct On<'a, T> {
 impl<T: Task> super::place::OnDevice for On<'_, T> {
     type Out = Result<T::Out>;
 
-    fn run<D: Home<f32> + Home<f64>>(self, device: D) -> Self::Out {
+    fn run<D: WithF64<f32> + WithF64<f64>>(self, device: D) -> Self::Out {
         let Self { numbers, config, params, task } = self;
         match numbers {
             Numbers::Single => task.run(load::<f32, D>(&device, config, params)?),
@@ -57,11 +57,11 @@ impl<T: Task> super::place::OnDevice for On<'_, T> {
 }
 
 /// The network, every parameter from the array of its name; kernels are stored as matrices, in the same order.
-fn load<E: Real, D: Home<E>>(device: &D, config: &Config, params: &Arrays) -> Result<DynamicUNet<E, D>> {
+fn load<E: Real, D: WithF64<E>>(device: &D, config: &Config, params: &Arrays) -> Result<DynamicUNet<E, D>> {
     let [height, width, channels] = config.image.ok_or("a case without the shape of its images")?;
     let (image, mut rng) = ((height, width, channels), ChaCha8Rng::seed_from_u64(0));
     let mut network = DynamicUNet::sized(image, config.sm_n_embd, &config.network(), device, &mut rng)?;
-    let (mut known, mut fault) = (BTreeSet::new(), None);
+    let (mut known, mut error) = (BTreeSet::new(), None);
     network.parameters("score_model", &mut |name, _, parameter| {
         let shape = parameter.shape();
         match params.get(name) {
@@ -73,12 +73,12 @@ fn load<E: Real, D: Home<E>>(device: &D, config: &Config, params: &Arrays) -> Re
                 parameter.replace(array.values.iter().map(|&x| E::of(x)).collect());
                 known.insert(name.to_owned());
             }
-            Some(array) => fault = Some(format!("{name}: shape {:?}, expected {shape:?}", array.shape)),
-            None => fault = Some(format!("{name}: no such array")),
+            Some(array) => error = Some(format!("{name}: shape {:?}, expected {shape:?}", array.shape)),
+            None => error = Some(format!("{name}: no such array")),
         }
     });
-    if let Some(fault) = fault {
-        return Err(fault.into());
+    if let Some(error) = error {
+        return Err(error.into());
     }
     match params.keys().find(|name| !known.contains(*name)) {
         Some(name) => Err(format!("{name}: the network has no such parameter").into()),
@@ -107,7 +107,7 @@ impl Rows {
     }
 
     /// The network's value at `z` and its derivative along `v`.
-    pub(crate) fn jvp<E: Real, D: Home<E>, N: Jvp<E, D>>(
+    pub(crate) fn jvp<E: Real, D: WithF64<E>, N: Jvp<E, D>>(
         &self,
         network: &N,
         z: &[f64],
@@ -123,7 +123,7 @@ impl Rows {
 }
 
 /// Rows of numbers as a batch of `network`.
-pub(crate) fn upload<E: Real, D: Home<E>, N: Jvp<E, D>>(
+pub(crate) fn upload<E: Real, D: WithF64<E>, N: Jvp<E, D>>(
     network: &N,
     rows: usize,
     numbers: &[f64],
@@ -150,7 +150,7 @@ struct Check<'a>(&'a Case);
 impl Task for Check<'_> {
     type Out = String;
 
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let rows = Rows::of(case, &diffusion)?;

@@ -7,8 +7,8 @@ pub(crate) use device::OnDevice;
 use idode::tensor::{Kernels, Real};
 
 /// A device for networks of numbers `E`, and for states, which are `f64`.
-pub(crate) trait Home<E: Real>: Kernels<E> + Kernels<f64> {}
-impl<E: Real, D: Kernels<E> + Kernels<f64>> Home<E> for D {}
+pub(crate) trait WithF64<E: Real>: Kernels<E> + Kernels<f64> {}
+impl<E: Real, D: Kernels<E> + Kernels<f64>> WithF64<E> for D {}
 
 /// A type of number and whose operations compute with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::case::{Case, Result, folder};
 use super::cases;
 use super::network::{Rows, Task, with_network};
-use super::place::{Home, Numbers, Place};
+use super::place::{Numbers, Place, WithF64};
 use idode::nn::{Jvp, Parameters};
 use idode::tensor::{Dual, Real};
 
@@ -13,7 +13,7 @@ struct Evaluate<'a>(&'a Case);
 impl Task for Evaluate<'_> {
     type Out = Dual<Vec<f64>>;
 
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<Self::Out> {
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<Self::Out> {
         let Self(case) = self;
         Rows::of(case, &case.config.diffusion()?)?.jvp(&network, case.values("in/z")?, case.values("in/v")?)
     }

@@ -3,7 +3,7 @@
 use super::case::{Case, Result};
 use super::likelihood::flow;
 use super::network::{Task, with_network};
-use super::place::{Home, Place};
+use super::place::{Place, WithF64};
 use super::report::{Allowed, Report};
 use idode::dequantization::decode_row;
 use idode::nn::{Jvp, Parameters};
@@ -22,7 +22,7 @@ struct Check<'a>(&'a Case);
 impl Task for Check<'_> {
     type Out = String;
 
-    fn run<E: Real, D: Home<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
+    fn run<E: Real, D: WithF64<E>, N: Jvp<E, D> + Parameters<E, D>>(self, network: N) -> Result<String> {
         let Self(case) = self;
         let diffusion = case.config.diffusion()?;
         let range = diffusion.range();

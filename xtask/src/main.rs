@@ -1,9 +1,11 @@
 //! `cargo check-all`: every check of the repository, cheapest first; stops at the first that fails.
 //! `cargo xtask guide` runs what the guide's pages show.
+//! `cargo xtask public-api` writes `public-api.txt`, see [`public_api`].
 //! `cargo cuda-memory test ...`: tests on a CUDA device made of host memory, see [`memory`].
 
 mod guide;
 mod memory;
+mod public_api;
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -14,7 +16,7 @@ type Check = (&'static str, &'static [&'static str], Option<(&'static str, &'sta
 const CHECKS: &[Check] = &[
     ("format", &["fmt", "--all", "--check"], None),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], None),
-    ("library without the command line", &["check", "--no-default-features"], None),
+    ("library without the command line", &["clippy", "--no-default-features", "--", "-D", "warnings"], None),
     (
         "documentation",
         &["doc", "--workspace", "--no-deps", "--features", "idode/testkit"],
@@ -68,16 +70,20 @@ const CHECKS: &[Check] = &[
 ];
 
 fn main() -> ExitCode {
+    if let Some(done) = public_api::as_rustdoc() {
+        return done;
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         None => check_all(&cargo),
         Some((command, [])) if command == "guide" => finished("guide", guide::run()),
+        Some((command, [])) if command == "public-api" => finished("public face", public_api::write(&cargo)),
         Some((command, rest)) if command == "cuda-memory" => {
             finished("cuda-memory", memory::run(&cargo, rest))
         }
         Some((command, _)) => {
-            eprintln!("{command}: expected guide, cuda-memory, or nothing for every check");
+            eprintln!("{command}: expected guide, public-api, cuda-memory, or nothing for every check");
             ExitCode::FAILURE
         }
     }
@@ -99,7 +105,10 @@ fn check_all(cargo: &OsString) -> ExitCode {
             }
         }
     }
-    finished("book", book())
+    match finished("public face", public_api::compare(cargo)) {
+        ExitCode::SUCCESS => finished("book", book()),
+        failed => failed,
+    }
 }
 
 fn finished(name: &str, found: Result<(), String>) -> ExitCode {

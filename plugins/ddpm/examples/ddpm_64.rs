@@ -39,7 +39,7 @@ fn step(network: DynNetwork<f32, Cpu>, range: GammaRange) -> Result<f64> {
     let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
     let times = Stratified(Importance::for_weight(range, diffusion.weight_density())?);
     let rate = Rate { peak: 1e-4, warmup: 0, decay: RateDecay::Constant, steps: 2 };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer: AdamWConfig::default() };
     let numbers = BATCH * network.dims();
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
     let mut rng = ChaCha8Rng::seed_from_u64(1);

@@ -4,11 +4,11 @@
 //! cargo run --release -p idode-edm --example edm_two_pixel
 //! ```
 
+use idode::commands::{Destination, Trained, train};
 use idode::config::{Named, Recipe};
 use idode::error::{Error, Result};
 use idode::progress::Silent;
 use idode::registry::Registry;
-use idode::work::{Destination, Trained, train};
 
 fn main() -> Result<()> {
     let mut registry = Registry::default();

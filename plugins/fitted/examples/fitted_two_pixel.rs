@@ -16,7 +16,7 @@ use idode::objective::FirstOrder;
 use idode::parameterization::Noise;
 use idode::schedule::VariancePreserving;
 use idode::time::Stratified;
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use idode_fitted::{Fitted, LeastVariance};
 use rand::SeedableRng;
 
@@ -25,7 +25,7 @@ fn main() -> Result<()> {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
     let network = StaticMlp::<2, 64, f32, Cpu>::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 2e-3, warmup: 50, decay: RateDecay::Constant, steps: 900 };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer: AdamWSettings::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer: AdamWConfig::default() };
     let times = Stratified(Fitted::new(LeastVariance, diffusion.range()));
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
     let images = TwoPixel::new().sample(50_000, 1, Split::Train)?;

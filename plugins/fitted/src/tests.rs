@@ -111,7 +111,7 @@ fn a_restored_sampler_goes_on_bit_for_bit() {
 }
 
 #[test]
-fn a_damaged_state_is_refused_and_changes_nothing() {
+fn a_corrupt_state_is_refused_and_changes_nothing() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut sampler = trained(2, &mut rng).0;
     let state = sampler.state().expect("it learns");

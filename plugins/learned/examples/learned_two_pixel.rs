@@ -23,7 +23,7 @@ use idode::progress::Silent;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 use idode::time::{Importance, Stratified};
-use idode::train::{AdamWSettings, Rate, RateDecay, Trainer, TrainerSettings, network_score};
+use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig, network_score};
 use idode_learned::{Learned, Learner};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -41,11 +41,11 @@ fn main() -> Result<()> {
     let config = MlpConfig { fourier: Some(fourier), ..MlpConfig::default() };
     let network = StaticMlp::<2, 64, f32, Cpu>::new(&config, &Cpu::default(), &mut rng)?;
     let rate = Rate { peak: 3e-3, warmup: 100, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
-    let optimizer = AdamWSettings { ema: 0.99, ..AdamWSettings::default() };
-    let settings = TrainerSettings { seed: 0, accumulation: 1, rate, optimizer };
+    let optimizer = AdamWConfig { ema: 0.99, ..AdamWConfig::default() };
+    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, settings);
     let fresh = Learned::new(grid, diffusion.level(START), TwoPixel::shape(), &mut rng)?;
-    let mut learner = Learner::new(fresh, AdamWSettings { weight_decay: 0.0, ..optimizer });
+    let mut learner = Learner::new(fresh, AdamWConfig { weight_decay: 0.0, ..optimizer });
 
     let images = TwoPixel::new().sample(200_000, 1, Split::Train)?;
     let mut order = Shuffle::new(images.images(), 0)?;

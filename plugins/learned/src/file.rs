@@ -56,11 +56,11 @@ impl Learned {
     ) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
         let line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let damaged = |error: safetensors::SafeTensorError| {
+        let corrupt = |error: safetensors::SafeTensorError| {
             Error::format(path, "parameters", line(error.to_string()), "a whole safetensors file")
         };
-        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(corrupt)?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(corrupt)?;
         let about = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let numbers: Vec<f64> =
             about.into_iter().flat_map(|text| text.split(' ').flat_map(str::parse)).collect();

@@ -6,7 +6,7 @@ use crate::noise::BinNoise;
 use dfdx::prelude::{Backward, Cpu, HasShape, SumTo, Trace};
 use idode::error::{Error, Result};
 use idode::tensor::Kernels;
-use idode::train::{AdamW, AdamWSettings, Checkpoint, CheckpointState, GradientSet, encode};
+use idode::train::{AdamW, AdamWConfig, Checkpoint, CheckpointState, GradientSet, encode};
 use rand::distributions::Open01;
 use rand::{Rng, RngCore};
 use std::f64::consts::LN_2;
@@ -26,7 +26,7 @@ pub struct Learner {
     /// The dequantizer as it stands.
     pub dequantizer: Learned,
     optimizer: AdamW<f32, Cpu>,
-    settings: AdamWSettings,
+    settings: AdamWConfig,
 }
 
 /// One step in numbers.
@@ -40,7 +40,7 @@ pub struct LearnReport {
 
 impl Learner {
     /// Training of `dequantizer` from where it stands.
-    pub fn new(dequantizer: Learned, settings: AdamWSettings) -> Self {
+    pub fn new(dequantizer: Learned, settings: AdamWConfig) -> Self {
         let optimizer = AdamW::new(&dequantizer.network);
         Self { dequantizer, optimizer, settings }
     }

@@ -4,14 +4,15 @@ use crate::noise::BinNoise;
 use crate::{Learned, Learner, Training, WithModel};
 use idode::data::ImageShape;
 use idode::dequantization::{
-    Dequantizer, Lesson, PerCoordinate, TruncatedNormal, gamma_of_half_bin, k_sample_bound, mean_of_draws,
+    Dequantizer, PerCoordinate, TrainingStep, TruncatedNormal, gamma_of_half_bin, k_sample_bound,
+    mean_of_draws,
 };
 use idode::level::{GammaRange, Level};
 use idode::math::{LN_2_PI, integrate, log_sum_exp};
 use idode::pixels::PixelGrid;
 use idode::positive;
 use idode::schedule::{NoiseSchedule, VariancePreserving};
-use idode::train::AdamWSettings;
+use idode::train::AdamWConfig;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -86,7 +87,7 @@ fn cost(q: &dyn Dequantizer) -> f64 {
 
 /// One that has learned for `steps` steps.
 fn trained(steps: u64) -> Learned {
-    let settings = AdamWSettings { ema: 0.98, weight_decay: 0.0, ..AdamWSettings::default() };
+    let settings = AdamWConfig { ema: 0.98, weight_decay: 0.0, ..AdamWConfig::default() };
     let mut learner = Learner::new(fresh(), settings);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let images = pmf();
@@ -204,7 +205,7 @@ fn rows_of_another_length_have_no_density() {
     let draw = fresh().draw(&[0, 1, 2], &mut ChaCha8Rng::seed_from_u64(5));
     assert!(draw.log_q.is_nan() && draw.z.len() == 3, "{draw:?}");
     assert!(fresh().log_density(&[0, 1], &[0.0]).is_nan());
-    let mut learner = Learner::new(fresh(), AdamWSettings::default());
+    let mut learner = Learner::new(fresh(), AdamWConfig::default());
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let error = learner.step(&[0; 3], 1e-3, &mut rng, |z| Ok(scores(z))).expect_err("no image").to_string();
     assert_eq!(error, "images = 3 numbers: expected whole images of 2 numbers");
@@ -243,26 +244,26 @@ fn value_stability() {
 }
 
 /// One that has learned with a model whose score is exact, as `idode train` teaches it.
-fn taught(lessons: u64) -> WithModel {
+fn taught(steps: u64) -> WithModel {
     let mut learner = WithModel::new(fresh(), Training { rate: positive!(0.5), ema: 0.98 });
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let images: Vec<u16> =
         pmf().iter().flat_map(|(image, p)| image.repeat((200.0 * p).round() as usize)).collect();
-    for _ in 0..lessons {
-        let lesson = Lesson { images: &images, rate: 2e-2, score: &|z| Ok(scores(z)) };
-        learner.learn(&lesson, &mut rng).expect("finite");
+    for _ in 0..steps {
+        let step = TrainingStep { images: &images, rate: 2e-2, score: &|z| Ok(scores(z)) };
+        learner.learn(&step, &mut rng).expect("finite");
     }
     learner
 }
 
 #[test]
-fn lessons_make_the_bound_tight_too() {
+fn training_steps_make_the_bound_tight_too() {
     let (start, own) = (cost(&taught(0)), cost(&taught(300)));
     assert!((start - cost(&fresh())).abs() < 1e-12 && own < 0.3 * start, "{own} of {start} nats");
 }
 
 #[test]
-fn a_state_of_other_noise_or_a_damaged_one_is_refused_and_changes_nothing() {
+fn a_state_of_other_noise_or_a_corrupt_one_is_refused_and_changes_nothing() {
     let mut learner = taught(3);
     let state = learner.state().expect("it learns");
     let shape = ImageShape::new(1, 1, 2);

@@ -1,12 +1,12 @@
 //! The noise as `idode train` trains it: one step after each of the model's.
 
 use crate::{Learned, Learner};
-use idode::dequantization::{Dequantizer, Draw, Lesson};
+use idode::dequantization::{Dequantizer, Draw, TrainingStep};
 use idode::error::{Error, Result};
 use idode::level::Level;
 use idode::number::Positive;
 use idode::positive;
-use idode::train::AdamWSettings;
+use idode::train::AdamWConfig;
 use rand::RngCore;
 
 /// How the noise is trained.
@@ -35,7 +35,7 @@ pub struct WithModel {
 impl WithModel {
     /// Training of `dequantizer` from where it stands.
     pub fn new(dequantizer: Learned, training: Training) -> Self {
-        let settings = AdamWSettings { ema: training.ema, weight_decay: 0.0, ..AdamWSettings::default() };
+        let settings = AdamWConfig { ema: training.ema, weight_decay: 0.0, ..AdamWConfig::default() };
         let average = dequantizer.clone();
         Self { learner: Learner::new(dequantizer, settings), average, rate: training.rate.get() }
     }
@@ -55,8 +55,8 @@ impl Dequantizer for WithModel {
         self.average.draw(row, rng)
     }
 
-    fn learn(&mut self, lesson: &Lesson<'_>, rng: &mut dyn RngCore) -> Result<()> {
-        self.learner.step(lesson.images, self.rate * lesson.rate, rng, lesson.score)?;
+    fn learn(&mut self, step: &TrainingStep<'_>, rng: &mut dyn RngCore) -> Result<()> {
+        self.learner.step(step.images, self.rate * step.rate, rng, step.score)?;
         self.average = self.learner.averaged();
         Ok(())
     }

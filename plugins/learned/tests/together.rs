@@ -1,5 +1,6 @@
 //! Noise that is trained with the model, by recipe.
 
+use idode::commands::{Destination, train};
 use idode::config::{Named, Recipe};
 use idode::dequantization::Dequantizer;
 use idode::error::Result;
@@ -7,7 +8,6 @@ use idode::model::Model;
 use idode::progress::Silent;
 use idode::registry::Registry;
 use idode::run::RunFolder;
-use idode::work::{Destination, train};
 use rand::SeedableRng;
 
 fn registry() -> Registry {

@@ -5,7 +5,7 @@ use idode::diffusion::Diffusion;
 use idode::divergence::Exact;
 use idode::experiment::{Destination, Experiment, Trained};
 use idode::level::GammaRange;
-use idode::objective::{FirstOrder, SecondOrderTrace, Sum, Weighted};
+use idode::objective::{FirstOrder, SecondOrderTrace};
 use idode::parameterization::Velocity;
 use idode::progress::Silent;
 use idode::registry::Registry;
@@ -71,7 +71,7 @@ fn in_types() -> idode::error::Result<Experiment> {
         .times(times)
         .stage(FirstOrder, first)
         .stage(
-            Sum(FirstOrder, Weighted(0.1, SecondOrderTrace::default())),
+            FirstOrder + 0.1 * SecondOrderTrace::default(),
             Stage { steps: 4, batch: 8, clip, ..Stage::default() },
         )
         .log(Log { every: 2, checkpoint_every: 3, ..Log::default() })
@@ -101,7 +101,7 @@ fn toml_and_types_write_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     let (by_name, by_type) = (folder.path().join("toml"), folder.path().join("types"));
     let recipe = Recipe::parse("r.toml", RECIPE).expect("a recipe");
-    let trained = idode::work::train(&recipe, &registry(), &Destination::at(&by_name), &mut Silent);
+    let trained = idode::commands::train(&recipe, &registry(), &Destination::at(&by_name), &mut Silent);
     assert!(matches!(trained, Ok(Trained::Finished(_))), "{trained:?}");
 
     let unnamed = in_types().expect("parts");

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_filling_or_damage() {
+    fn what_is_left_is_filling_or_corruption() {
         let end = |bytes: &[u8], n| {
             let mut bits = Bits::new(bytes, 0);
             bits.take(n).unwrap();

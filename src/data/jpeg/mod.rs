@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
                 self.frame = Some(Frame::read(segment, marker == 0xc2)?);
                 Ok(())
             }
-            0xc4 => self.huffman(segment).ok_or_else(|| "a damaged table of Huffman codes".into()),
+            0xc4 => self.huffman(segment).ok_or_else(|| "a corrupt table of Huffman codes".into()),
             0xc3 | 0xc7 | 0xcb | 0xcf => Err("a lossless JPEG".into()),
             0xc9 | 0xca | 0xcc | 0xcd | 0xce => Err("a JPEG with arithmetic coding".into()),
             0xc5 | 0xc6 => Err("a hierarchical JPEG".into()),
@@ -130,17 +130,17 @@ impl<'a> Reader<'a> {
         if self.scans > MOST_SCANS {
             return Err(format!("more than {MOST_SCANS} scans"));
         }
-        let damaged = || format!("a damaged header of scan {}", self.scans);
-        let [count, rest @ ..] = header else { return Err(damaged()) };
+        let corrupt = || format!("a corrupt header of scan {}", self.scans);
+        let [count, rest @ ..] = header else { return Err(corrupt()) };
         let count = usize::from(*count);
-        let (chosen, band) = rest.split_at_checked(2 * count).ok_or_else(damaged)?;
+        let (chosen, band) = rest.split_at_checked(2 * count).ok_or_else(corrupt)?;
         let mut components = Vec::new();
         for pair in chosen.chunks_exact(2) {
-            let index = frame.components.iter().position(|c| c.id == pair[0]).ok_or_else(damaged)?;
+            let index = frame.components.iter().position(|c| c.id == pair[0]).ok_or_else(corrupt)?;
             let table = |class: usize, number: u8| self.tables[class].get(usize::from(number))?.as_ref();
             components.push((index, table(0, pair[1] >> 4), table(1, pair[1] & 15)));
         }
-        let [first, last, bits, ..] = *band else { return Err(damaged()) };
+        let [first, last, bits, ..] = *band else { return Err(corrupt()) };
         let (band, high, low) = match frame.progressive {
             true => ((usize::from(first), usize::from(last)), bits >> 4, bits & 15),
             false => ((0, 63), 0, 0),
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         // Constant parts come on their own, other coefficients for one component at a time.
         let fits = !frame.progressive || band == (0, 0) || (band.0 > 0 && count == 1);
         if count == 0 || !fits || band.0 > band.1 || band.1 > 63 {
-            return Err(damaged());
+            return Err(corrupt());
         }
         let needs = (band.0 == 0 && high == 0, band.1 > 0);
         if components.iter().any(|(_, dc, ac)| needs.0 && dc.is_none() || needs.1 && ac.is_none()) {
@@ -157,9 +157,9 @@ impl<'a> Reader<'a> {
         let scan = Scan { components, band, high, restart: self.restart };
         self.at = scan.read(self.bytes, self.at, frame).map_err(|flaw| match flaw {
             Flaw::Ends(group, groups) => {
-                format!("a scan that ends or is damaged after {group} of {groups} groups of blocks")
+                format!("a scan that ends or is corrupt after {group} of {groups} groups of blocks")
             }
-            Flaw::Longer => "a damaged scan, longer than its blocks".to_owned(),
+            Flaw::Longer => "a corrupt scan, longer than its blocks".to_owned(),
         })?;
         for &(index, ..) in &scan.components {
             frame.note(index, band, low);

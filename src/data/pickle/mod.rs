@@ -34,7 +34,7 @@ impl Pickle {
     /// Reads a whole file; `entry` is what errors call it.
     ///
     /// # Errors
-    /// If the pickle is truncated or damaged, asks for anything but plain data and arrays, or is
+    /// If the pickle is truncated or corrupt, asks for anything but plain data and arrays, or is
     /// followed by more bytes.
     pub(crate) fn read(path: &Path, entry: &str, reader: &mut dyn Read) -> Result<Self> {
         let (nodes, root) = Machine::new(Reader::new(path, entry, reader)).run()?;

@@ -1,6 +1,6 @@
 //! What the machine reads: numbers, bytes, text and lines, none of them trusted.
 
-use crate::data::damage::{read_error, require_end};
+use crate::data::checked_read::{read_error, require_end};
 use crate::error::{Error, Result};
 use std::io::{BufReader, Read};
 use std::path::Path;

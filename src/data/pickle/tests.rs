@@ -1,4 +1,4 @@
-//! Pickles that Python and NumPy wrote, byte for byte, and damage to them.
+//! Pickles that Python and NumPy wrote, byte for byte, and corruption to them.
 
 use super::Pickle;
 use std::path::Path;
@@ -136,7 +136,7 @@ fn what_is_no_array_of_numbers_is_named() {
 }
 
 #[test]
-fn damage_is_an_error_and_never_a_panic() {
+fn corruption_is_an_error_and_never_a_panic() {
     for whole in [PROTOCOL_2, PROTOCOL_3, PROTOCOL_4, PROTOCOL_5] {
         for cut in 0..whole.len() {
             assert!(read(&whole[..cut]).is_err(), "cut at {cut}");

@@ -20,9 +20,11 @@
 
 mod choice;
 mod csv;
+mod file;
 mod fingerprint;
 mod grid;
 mod npy;
+mod read;
 mod repeats;
 mod rows;
 mod scaling;
@@ -32,6 +34,7 @@ mod split;
 mod write;
 
 pub use choice::Choice;
+pub use file::TableFile;
 pub use fingerprint::Fingerprint;
 pub use grid::GridColumn;
 pub use repeats::Repeats;
@@ -39,5 +42,5 @@ pub(crate) use repeats::regular_step;
 pub use rows::Table;
 pub use scaling::{Scale, Scaling};
 pub use schema::Schema;
-pub use spec::{Files, Spec, Splits, TableFile};
+pub use spec::{Files, Spec, Splits};
 pub use write::{write_csv, write_npy};

@@ -2,7 +2,7 @@
 
 use super::rows::{Builder, Table};
 use super::{Choice, TableFile};
-use crate::data::damage::read_at_most;
+use crate::data::checked_read::read_at_most;
 use crate::data::npy::{Dictionary, dictionary};
 use crate::data::zip;
 use crate::error::{Error, Result};

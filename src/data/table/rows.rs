@@ -1,7 +1,7 @@
 //! A table in memory.
 
+use super::Choice;
 use super::choice::Picked;
-use super::{Choice, TableFile, csv, npy};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -52,39 +52,6 @@ impl Table {
             return Err(Error::value("number of values of the conditions", values.len(), expected));
         }
         Self { conditions, condition_values: values, ..self }.checked()
-    }
-
-    /// Reads the chosen columns of a CSV file, a `.npy` or an array of a `.npz`, whichever the content is.
-    ///
-    /// A first line of CSV with a cell that is no number is a header, unless `header` says whether it is one. Where
-    /// there is none, and in arrays, columns are called "0", "1", ... Other columns may hold anything.
-    ///
-    /// # Errors
-    /// If the file cannot be read, is no table, lacks a column or has it twice, has no row or one with more or
-    /// fewer cells, or a chosen cell is no finite number: the message names its line (CSV, counted from 1) or row
-    /// (arrays, counted from 0) and its column.
-    pub fn read(file: &TableFile, header: Option<bool>, choice: &Choice) -> Result<Self> {
-        let bytes = std::fs::read(&file.path).map_err(Error::io(&file.path, "read"))?;
-        let array = bytes.starts_with(b"\x93NUMPY");
-        let archive = bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06");
-        if let (Some(key), false) = (&file.key, archive) {
-            return Err(Error::format(
-                &file.path,
-                format!("array \"{key}\""),
-                "no .npz",
-                "one, as a key is given",
-            ));
-        }
-        match (array || archive, header) {
-            (true, Some(true)) => Err(Error::format(
-                &file.path,
-                "header",
-                "an array of numbers",
-                "CSV, as a header is asked for",
-            )),
-            (true, _) => npy::read(file, bytes, choice),
-            (false, _) => csv::read(&file.path, &bytes, header, choice),
-        }
     }
 
     /// The number of rows, at least 1.

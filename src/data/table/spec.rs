@@ -1,26 +1,10 @@
 //! What to read for a model of a table.
 
-use super::{Choice, Repeats, Scale, Schema, Table};
+use super::{Choice, Repeats, Scale, Schema, Table, TableFile};
 use crate::data::hold_back::draw;
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// A CSV file, a `.npy`, or an array of a `.npz`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TableFile {
-    /// The file.
-    pub path: PathBuf,
-    /// The array of a `.npz`; without it there must be one alone.
-    pub key: Option<String>,
-}
-
-impl TableFile {
-    /// The file at `path`.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), key: None }
-    }
-}
 
 /// Where training and held-out rows are.
 #[derive(Clone, Debug, PartialEq)]

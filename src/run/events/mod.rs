@@ -26,7 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Writes what it hears into `events/`, a file each time that training begins or goes on.
 #[derive(Debug)]
-pub struct Events {
+pub(crate) struct Events {
     folder: PathBuf,
     every: u64,
     file: Option<Appended>,
@@ -35,7 +35,7 @@ pub struct Events {
 
 impl Events {
     /// Of a run whose noise levels are of this range: every logged step, and everything else.
-    pub fn of(run: &RunFolder, range: GammaRange) -> Self {
+    pub(crate) fn of(run: &RunFolder, range: GammaRange) -> Self {
         let every = run.recipe().log.every;
         Self { folder: run.events(), every, file: None, tally: LevelTally::new(range) }
     }

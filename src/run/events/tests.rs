@@ -4,8 +4,12 @@ use crate::config::{Data, Digits, Mlp, Recipe};
 use crate::progress::ValidationMetrics;
 
 fn step(step: u64) -> StepMetrics {
-    let validation =
-        (step == 3).then(|| ValidationMetrics { vlb: 2.0, vlb_standard_error: 0.1, ode: None, best_step: 3 });
+    let validation = (step == 3).then_some(ValidationMetrics {
+        vlb: 2.0,
+        vlb_standard_error: 0.1,
+        ode: None,
+        best_step: 3,
+    });
     StepMetrics {
         stage: 0,
         step,

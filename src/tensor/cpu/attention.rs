@@ -3,16 +3,17 @@
 //! With `S = s Q K^T`, `s = 1 / sqrt(channels)` and `P = softmax(S)`: `Y = P V`. Backward: `gV = P^T gY`,
 //! `gP = gY V^T`, `gS = P (gP - <P, gP>)`, `gQ = s gS K`, `gK = s gS^T Q`, `<a, b>` being the sum of `a b` over a row.
 
-use super::Tokens;
 use super::matrix::{View, multiply};
 use super::micro::{PAD, Product};
 use super::scratch::scratch;
-use super::simd::{exp, row_dot, row_max, row_sum};
+use super::simd::{exp, row_dot, row_max, row_sum, vectorized};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
-use super::vectorized;
 use dfdx::prelude::*;
 use rayon::prelude::*;
+
+/// The positions of each image as rows.
+pub(super) type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
 
 /// Rows of weights that are worked on at once: they stay in the second-level cache.
 pub(super) const ROWS: usize = 32;

@@ -7,12 +7,11 @@
 //! - `gV = P^T gY + P'^T gY'`, `gV' = P^T gY'`;
 //! - `gQ = s (gS K + gS' K')`, `gQ' = s gS' K`, `gK = s (gS^T Q + gS'^T Q')`, `gK' = s gS'^T Q`.
 
-use super::attention::{ROWS, Sizes, image};
+use super::attention::{ROWS, Sizes, Tokens, image};
 use super::scratch::scratch;
-use super::simd::row_dot;
+use super::simd::{row_dot, vectorized};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
-use super::{Tokens, vectorized};
 use crate::tensor::Dual;
 use dfdx::prelude::*;
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
 //! The backward pass of [`convolution`](super::convolution): to the inputs, through dropout and norm, and to the weights.
 
-use super::convolution::{Image, Layer, Split, by_group, cut, pieces, prepared, prepared_len, stream};
+use super::convolution_layer::{Image, Layer, Split, by_group, cut, pieces, prepared, prepared_len, stream};
 use super::dropout::mask;
 use super::micro::padded;
 use super::norm_images;
@@ -179,7 +179,7 @@ fn several<X, const N: usize>(items: &mut impl Iterator<Item = X>) -> Option<[X;
 
 /// The sum over the positions of each image.
 fn add_positions(gy: &[f32], positions: usize, channels: usize, sums: &mut [f32]) {
-    super::vectorized(
+    super::simd::vectorized(
         #[inline(always)]
         || {
             for (sums, gy) in sums.chunks_exact_mut(channels).zip(gy.chunks_exact(positions * channels)) {

@@ -1,8 +1,8 @@
 //! Dropout without a mask in memory.
 
+use super::simd::vectorized;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
-use super::vectorized;
 use crate::tensor::DropoutKey;
 use dfdx::prelude::*;
 use rayon::prelude::*;

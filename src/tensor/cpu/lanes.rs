@@ -40,7 +40,7 @@ macro_rules! with_lanes {
     ($channels:expr, $lanes:ident => $run:expr) => {
         if $channels % 16 == 0 {
             const $lanes: usize = 16;
-            $crate::tensor::cpu::vectorized(
+            $crate::tensor::cpu::simd::vectorized(
                 #[inline(always)]
                 || $run,
             )

@@ -89,7 +89,8 @@ fn run(
 ///
 /// # Panics
 /// If a slice is too short.
-pub fn product((m, k, n): (usize, usize, usize), c: &mut [f32], a: &[f32], b: &[f32]) {
+#[cfg(feature = "cli")]
+pub(crate) fn product((m, k, n): (usize, usize, usize), c: &mut [f32], a: &[f32], b: &[f32]) {
     let (a, b) = (View::new(a, k), View::new(b, n));
     run((m, k, n), c, false, 1.0, a, b, Parallelism::Rayon(0));
 }

@@ -7,8 +7,10 @@ use pulp::{Simd, WithSimd};
 /// Channels are padded to a multiple of this, so that rows are whole vectors of any width.
 pub(super) const PAD: usize = 16;
 
-/// Rows of `c` that are summed up in registers at once.
-const ROWS: usize = 8;
+/// Rows of `c` that are summed up in registers at once: two vectors of each, two of `b` and one of `a` fit into 16 registers, or 32.
+const fn rows<S: Simd>() -> usize {
+    if S::REGISTER_COUNT < 32 { 6 } else { 8 }
+}
 
 /// `len` rounded up to whole vectors.
 pub(super) fn padded(len: usize) -> usize {
@@ -48,7 +50,7 @@ impl WithSimd for Product<'_> {
             "matrix product of wrong sizes"
         );
         for column in (0..n).step_by(2 * S::F32_LANES) {
-            for row in (0..m).step_by(ROWS) {
+            for row in (0..m).step_by(rows::<S>()) {
                 // SAFETY: the assertion above keeps every index of `a`, `b` and `c` inside its slice: a tile covers rows
                 // `row..row + R <= m` and columns `column..column + N * F32_LANES <= n`.
                 unsafe {
@@ -64,12 +66,12 @@ impl WithSimd for Product<'_> {
 }
 
 impl Product<'_> {
-    /// The tile of at most [`ROWS`] rows at `row`.
+    /// The tile of at most [`rows`] rows at `row`.
     #[inline(always)]
     unsafe fn tiles<S: Simd, const N: usize>(&mut self, simd: S, row: usize, column: usize) {
         // SAFETY: as the caller's.
         unsafe {
-            match self.sizes.0 - row {
+            match (self.sizes.0 - row).min(rows::<S>()) {
                 1 => self.tile::<S, 1, N>(simd, row, column),
                 2 => self.tile::<S, 2, N>(simd, row, column),
                 3 => self.tile::<S, 3, N>(simd, row, column),
@@ -77,7 +79,7 @@ impl Product<'_> {
                 5 => self.tile::<S, 5, N>(simd, row, column),
                 6 => self.tile::<S, 6, N>(simd, row, column),
                 7 => self.tile::<S, 7, N>(simd, row, column),
-                _ => self.tile::<S, ROWS, N>(simd, row, column),
+                _ => self.tile::<S, 8, N>(simd, row, column),
             }
         }
     }

@@ -9,6 +9,7 @@ mod attention;
 mod attention_jvp;
 mod convolution;
 mod convolution_backward;
+mod convolution_layer;
 mod dropout;
 mod group_norm;
 mod group_norm_jvp;
@@ -16,6 +17,8 @@ mod lanes;
 mod matrix;
 mod micro;
 mod norm_images;
+mod normalize;
+mod normalize_jvp;
 mod points;
 mod pointwise;
 mod resample;
@@ -33,8 +36,10 @@ use super::{
 };
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
-pub use matrix::product;
-use simd::vectorized;
+use attention::Tokens;
+use convolution_layer::Layer;
+#[cfg(feature = "cli")]
+pub(crate) use matrix::product;
 
 /// The same images with a shape that is known at run time only: the kernels are compiled once.
 fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cpu> + 'static>(
@@ -59,17 +64,15 @@ fn layer<O: Dim>(
     side: (usize, usize),
     operator: &Convolution<'_, O, f32, Cpu>,
     preparation: Option<(&Preparation<'_, f32, Cpu>, &[usize])>,
-) -> convolution::Layer {
+) -> Layer {
     let (weight, bias) = dynamic(operator);
     let dropout = preparation.and_then(|(preparation, _)| preparation.dropout);
     let norms = preparation.map(|(preparation, channels)| {
         let each = preparation.norms.iter().zip(channels);
-        each.map(|(norm, &channels)| group_norm::Kept::new(norm, channels)).collect()
+        each.map(|(norm, &channels)| normalize::Kept::new(norm, channels)).collect()
     });
-    convolution::Layer { side, weight, bias, norms, dropout }
+    Layer { side, weight, bias, norms, dropout }
 }
-
-type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
 
 impl Kernels<f32> for Cpu {
     const ON_HOST: bool = true;

@@ -2,9 +2,9 @@
 //!
 //! The four passes over one image are functions of their own, so that each is compiled once.
 
-use super::group_norm::Kept;
-use super::group_norm_jvp as jvp;
 use super::lanes::{lanes, lanes_mut, with_lanes};
+use super::normalize::Kept;
+use super::normalize_jvp as jvp;
 
 /// One image: the numbers that its passes need beside it, for values and for values with tangents.
 pub(super) const FORWARD: [usize; 2] = [2, 4];

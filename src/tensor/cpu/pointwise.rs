@@ -1,6 +1,6 @@
 //! 1x1 convolution: a matrix product per position, with bias, shift and residual as the product's start.
 
-use super::convolution::Image;
+use super::convolution_layer::Image;
 use super::matrix::{View, multiply};
 use super::scratch::lend;
 use super::storage::{Buffer, claim, give, numbers, numbers_mut, take};
@@ -142,7 +142,7 @@ fn add_weight_gradient(x: &[f32], channels: usize, gy: &[f32], out: usize, gw: &
 /// stretch of `gy`.
 fn add_rows(gy: &[f32], stretch: usize, channels: usize, total: &mut Buffer) {
     total.par_chunks_mut(channels).zip(gy.par_chunks(stretch)).for_each(|(total, gy)| {
-        super::vectorized(
+        super::simd::vectorized(
             #[inline(always)]
             || {
                 for gy in gy.chunks_exact(channels) {

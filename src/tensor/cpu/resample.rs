@@ -1,6 +1,6 @@
 //! Half and double resolution: each image on its own.
 
-use super::convolution::Image;
+use super::convolution_layer::Image;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use dfdx::prelude::*;
@@ -36,10 +36,10 @@ fn scatter_squares((h, w, c): Sides, coarse: &[f32], fine: &mut [f32], factor: f
     }
 }
 
-/// `work(from, to)` on each image.
-fn images(from: &[f32], to: &mut [f32], rows: usize, work: impl Fn(&[f32], &mut [f32]) + Sync) {
+/// `f(from, to)` on each image.
+fn images(from: &[f32], to: &mut [f32], rows: usize, f: impl Fn(&[f32], &mut [f32]) + Sync) {
     let (a, b) = (from.len() / rows.max(1), to.len() / rows.max(1));
-    to.par_chunks_mut(b.max(1)).zip(from.par_chunks(a.max(1))).for_each(|(to, from)| work(from, to));
+    to.par_chunks_mut(b.max(1)).zip(from.par_chunks(a.max(1))).for_each(|(to, from)| f(from, to));
 }
 
 /// See [`Kernels::average_pool`](crate::tensor::Kernels::average_pool); the operation with its backward pass.

@@ -1,7 +1,7 @@
 //! AdamW and the moving average in one pass over memory.
 
+use super::simd::vectorized;
 use super::storage::{numbers, numbers_mut};
-use super::vectorized;
 use crate::tensor::{AdamStep, Moments};
 use dfdx::prelude::*;
 use rayon::prelude::*;

@@ -12,7 +12,7 @@
 //! It proves, value and gradient, that what idode and dfdx do on the host is right: which kernels run, in which order, on which
 //! buffers; their lengths, shapes, strides and null pointers; tapes, gradient buffers and the cache; leading dimensions of products;
 //! what crosses the bus. New memory is NaN, nothing leaves a buffer unseen, nothing is freed twice, an empty launch is an error, and a
-//! device may have as little memory as a test wants. The faults of dfdx that arguments cause are there too: a taped reshape of a broadcast tensor
+//! device may have as little memory as a test wants. The bugs of dfdx that arguments cause are there too: a taped reshape of a broadcast tensor
 //! loses its gradient (`tests/device_operations.rs`).
 //!
 //! It cannot prove that dfdx's CUDA sources compute what those functions do (they were read, and a card is needed to see), nor show 32-bit

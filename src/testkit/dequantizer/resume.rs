@@ -1,13 +1,13 @@
 //! Dequantizers that learn.
 
 use super::Subject;
-use crate::dequantization::{Dequantizer, Lesson};
+use crate::dequantization::{Dequantizer, TrainingStep};
 use crate::testkit::{Law, Verdict};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Lessons, and images of each.
-const LESSONS: usize = 6;
+/// Training steps, and images of each.
+const STEPS: usize = 6;
 const IMAGES: usize = 8;
 
 /// Teaches a model of the images' own size: `z` of variance `alpha^2 + sigma^2`.
@@ -16,16 +16,16 @@ fn teach(law: &Law, subject: &Subject<'_>, learner: &mut dyn Dequantizer, seed: 
     let level = learner.level();
     let variance = level.alpha().powi(2) + level.sigma().powi(2);
     let score = |z: &[f64]| Ok(z.iter().map(|z| -z / variance).collect());
-    for lesson in 0..LESSONS {
+    for step in 0..STEPS {
         let last = (subject.grid.levels() - 1) as u16;
         let images: Vec<u16> = (0..IMAGES * subject.dims).map(|_| rng.gen_range(0..=last)).collect();
-        let lesson_of = Lesson { images: &images, rate: 1e-2, score: &score };
-        law.given(format_args!("lesson {lesson}"), learner.learn(&lesson_of, &mut rng))?;
+        let training_step = TrainingStep { images: &images, rate: 1e-2, score: &score };
+        law.given(format_args!("step {step}"), learner.learn(&training_step, &mut rng))?;
     }
     Ok(())
 }
 
-/// A dequantizer that goes on from its state is the one that wrote it, bit for bit, also after more lessons; and one
+/// A dequantizer that goes on from its state is the one that wrote it, bit for bit, also after more steps; and one
 /// without a state has learned nothing.
 ///
 /// # Errors
@@ -35,13 +35,13 @@ pub fn resume(subject: &Subject<'_>) -> Verdict {
     let (mut learned, mut other) = ((subject.make)(), (subject.make)());
     teach(&law, subject, &mut *learned, 40)?;
     match learned.state() {
-        None => return same(&law, subject, &*learned, &*other, "without a state, after lessons"),
+        None => return same(&law, subject, &*learned, &*other, "without a state, after steps"),
         Some(state) => law.given("restore of its own state", other.restore(&state))?,
     }
     same(&law, subject, &*other, &*learned, "restored")?;
     teach(&law, subject, &mut *learned, 41)?;
     teach(&law, subject, &mut *other, 41)?;
-    same(&law, subject, &*other, &*learned, "restored, after more lessons")
+    same(&law, subject, &*other, &*learned, "restored, after more steps")
 }
 
 /// Upheld if two dequantizers draw the same, bit for bit.

@@ -1,7 +1,7 @@
 //! Broken dequantizers.
 
 use super::{Mutant, mutants};
-use idode::dequantization::{Dequantizer, Draw, Gaussian, Lesson, TruncatedNormal, UniformBin};
+use idode::dequantization::{Dequantizer, Draw, Gaussian, TrainingStep, TruncatedNormal, UniformBin};
 use idode::error::Result;
 use idode::level::{Gamma, Level};
 use idode::pixels::PixelGrid;
@@ -23,20 +23,20 @@ fn level() -> Level {
 }
 
 /// A dequantizer, but for what its functions do.
-struct Faulty<Q> {
+struct Broken<Q> {
     inner: Q,
     edit: fn(&[u16], Draw) -> Draw,
     entropy: fn(f64) -> f64,
     draw: fn(&Q, &[u16], &mut dyn RngCore) -> Draw,
 }
 
-impl<Q> fmt::Debug for Faulty<Q> {
+impl<Q> fmt::Debug for Broken<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Faulty")
+        f.write_str("Broken")
     }
 }
 
-impl<Q: Dequantizer> Dequantizer for Faulty<Q> {
+impl<Q: Dequantizer> Dequantizer for Broken<Q> {
     fn level(&self) -> Level {
         self.inner.level()
     }
@@ -48,19 +48,16 @@ impl<Q: Dequantizer> Dequantizer for Faulty<Q> {
     }
 }
 
-/// The uniform one, scaled towards the middle by what it has learned: the number of its lessons.
+/// The uniform one, scaled towards the middle by what it has learned: the number of its steps.
 #[derive(Clone, Copy, Debug)]
 struct Learning {
-    lessons: u32,
+    steps: u32,
     state: fn(u32) -> Option<String>,
     restore: fn(&str) -> u32,
 }
 
-const LEARNS: Learning = Learning {
-    lessons: 0,
-    state: |lessons| Some(lessons.to_string()),
-    restore: |state| state.parse().unwrap(),
-};
+const LEARNS: Learning =
+    Learning { steps: 0, state: |steps| Some(steps.to_string()), restore: |state| state.parse().unwrap() };
 
 impl Dequantizer for Learning {
     fn level(&self) -> Level {
@@ -68,7 +65,7 @@ impl Dequantizer for Learning {
     }
     fn draw(&self, row: &[u16], rng: &mut dyn RngCore) -> Draw {
         let mut draw = uniform().draw(row, rng);
-        let scale = 0.99f64.powi(self.lessons as i32);
+        let scale = 0.99f64.powi(self.steps as i32);
         for (z, k) in draw.z.iter_mut().zip(row) {
             let middle = level().alpha() * grid().centre(*k);
             *z = middle + scale * (*z - middle);
@@ -76,25 +73,25 @@ impl Dequantizer for Learning {
         }
         draw
     }
-    fn learn(&mut self, _: &Lesson<'_>, _: &mut dyn RngCore) -> Result<()> {
-        self.lessons += 1;
+    fn learn(&mut self, _: &TrainingStep<'_>, _: &mut dyn RngCore) -> Result<()> {
+        self.steps += 1;
         Ok(())
     }
     fn state(&self) -> Option<String> {
-        (self.state)(self.lessons)
+        (self.state)(self.steps)
     }
     fn restore(&mut self, state: &str) -> Result<()> {
-        self.lessons = (self.restore)(state);
+        self.steps = (self.restore)(state);
         Ok(())
     }
 }
 
-fn sound<Q: Dequantizer>(inner: Q) -> Faulty<Q> {
-    Faulty { inner, edit: |_, draw| draw, entropy: |nats| nats, draw: |q, row, rng| q.draw(row, rng) }
+fn sound<Q: Dequantizer>(inner: Q) -> Broken<Q> {
+    Broken { inner, edit: |_, draw| draw, entropy: |nats| nats, draw: |q, row, rng| q.draw(row, rng) }
 }
 
 fn edited<Q: Dequantizer + 'static>(inner: Q, edit: fn(&[u16], Draw) -> Draw) -> Box<dyn Dequantizer> {
-    Box::new(Faulty { edit, ..sound(inner) })
+    Box::new(Broken { edit, ..sound(inner) })
 }
 
 fn truncated() -> TruncatedNormal {
@@ -139,11 +136,11 @@ pub(super) fn mutants() -> Vec<Mutant> {
             }
             draw
         });
-        entropy: "of eps instead of z" => Box::new(Faulty {
+        entropy: "of eps instead of z" => Box::new(Broken {
             entropy: |nats| nats - 2.0 * level().log_sigma(),
             ..sound(gaussian())
         }) as Box<dyn Dequantizer>;
-        entropy: "in bits" => Box::new(Faulty { entropy: |nats| nats / 2f64.ln(), ..sound(uniform()) })
+        entropy: "in bits" => Box::new(Broken { entropy: |nats| nats / 2f64.ln(), ..sound(uniform()) })
             as Box<dyn Dequantizer>;
         bound: "noise that leaves the bin, without a decoder" => edited(gaussian(), |_, draw| {
             Draw { log_decoder: 0.0, ..draw }
@@ -157,7 +154,7 @@ pub(super) fn mutants() -> Vec<Mutant> {
         more_draws: "a claim too high by less than a single draw loses" => edited(truncated(), |_, draw| {
             Draw { log_q: draw.log_q - 0.015, ..draw }
         });
-        reproducible: "a seed of its own" => Box::new(Faulty {
+        reproducible: "a seed of its own" => Box::new(Broken {
             draw: |q: &TruncatedNormal, row, _| q.draw(row, &mut rand::thread_rng()),
             ..sound(truncated())
         }) as Box<dyn Dequantizer>;
@@ -167,15 +164,15 @@ pub(super) fn mutants() -> Vec<Mutant> {
             draw
         });
     };
-    for (fault, learning) in [
+    for (bug, learning) in [
         ("learns without a state", Learning { state: |_| None, ..LEARNS }),
         ("restores nothing", Learning { restore: |_| 0, ..LEARNS }),
         (
-            "restores one lesson too many",
+            "restores one step too many",
             Learning { restore: |state| state.parse::<u32>().unwrap() + 1, ..LEARNS },
         ),
     ] {
-        mutants.push(Mutant { law: "resume", fault, verdict: taught(learning) });
+        mutants.push(Mutant { law: "resume", bug, verdict: taught(learning) });
     }
     mutants
 }

@@ -14,16 +14,16 @@ use idode::testkit::{Verdict, dequantizer, network, parameterization, schedule, 
 /// A broken implementation: the law that must reject it, what is wrong with it, and what the law said.
 struct Mutant {
     law: &'static str,
-    fault: &'static str,
+    bug: &'static str,
     verdict: Verdict,
 }
 
-/// `mutants! { room, subject: law => "fault", subject; ... }`: one row a mutant.
+/// `mutants! { room, subject: law => "bug", subject; ... }`: one row a mutant.
 macro_rules! mutants {
-    ($room:ident, $of:expr; $($law:ident: $fault:literal => $subject:expr;)*) => {
+    ($room:ident, $of:expr; $($law:ident: $bug:literal => $subject:expr;)*) => {
         vec![$(crate::conformance::mutants::Mutant {
             law: stringify!($law),
-            fault: $fault,
+            bug: $bug,
             verdict: $of(&$subject, &idode::testkit::$room::$law),
         }),*]
     };
@@ -49,10 +49,10 @@ fn every_law_rejects_its_mutants() {
         for law in laws {
             let own: Vec<&Mutant> = mutants.iter().filter(|mutant| mutant.law == *law).collect();
             assert!(!own.is_empty(), "the {kind} law `{law}` has no mutant");
-            for Mutant { fault, verdict, .. } in own {
-                let Err(violation) = verdict else { panic!("the {kind} law `{law}` takes: {fault}") };
-                assert_eq!((violation.kind, violation.law), (kind, *law), "{fault}");
-                println!("{fault}\n    {violation}");
+            for Mutant { bug, verdict, .. } in own {
+                let Err(violation) = verdict else { panic!("the {kind} law `{law}` takes: {bug}") };
+                assert_eq!((violation.kind, violation.law), (kind, *law), "{bug}");
+                println!("{bug}\n    {violation}");
             }
         }
         assert!(mutants.iter().all(|mutant| laws.contains(&mutant.law)), "mutants of {kind} laws only");
@@ -66,7 +66,7 @@ fn a_wrong_sign_is_named() {
     let line = parameterizations::verdict(&wrong, &parameterization::formula).unwrap_err().to_string();
     assert_eq!(
         line,
-        "parameterization law `formula`: Faulty at gamma -20 of sp, F of x = 0.37 and eps = -1.21: found \
+        "parameterization law `formula`: Broken at gamma -20 of sp, F of x = 0.37 and eps = -1.21: found \
          -1.2099282763552155, expected -1.20996186579029 to within 1.2e-9"
     );
 }

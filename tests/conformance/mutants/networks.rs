@@ -9,7 +9,7 @@ use std::cell::Cell;
 
 /// `F(z) = tanh(z) + t` in two dimensions, but for what its numbers do.
 #[derive(Debug)]
-struct Faulty {
+struct Broken {
     device: Cpu,
     /// What the value of `jvp` and its tangent are multiplied with.
     value: f64,
@@ -18,18 +18,18 @@ struct Faulty {
     leak: f64,
 }
 
-fn sound() -> Faulty {
-    Faulty { device: Cpu::default(), value: 1.0, tangent: 1.0, leak: 0.0 }
+fn sound() -> Broken {
+    Broken { device: Cpu::default(), value: 1.0, tangent: 1.0, leak: 0.0 }
 }
 
-impl Faulty {
+impl Broken {
     fn values(&self, z: &[f64], times: &[f64]) -> Vec<f64> {
         let sum: f64 = z.iter().sum();
         z.iter().enumerate().map(|(i, z)| z.tanh() + times[i / 2] + self.leak * (sum - z)).collect()
     }
 }
 
-impl Network<f64, Cpu> for Faulty {
+impl Network<f64, Cpu> for Broken {
     type Batch = (usize, Const<2>);
 
     fn batch(&self, rows: usize) -> Self::Batch {
@@ -50,7 +50,7 @@ impl Network<f64, Cpu> for Faulty {
     }
 }
 
-impl Jvp<f64, Cpu> for Faulty {
+impl Jvp<f64, Cpu> for Broken {
     fn jvp<T: Tape<f64, Cpu> + 'static>(
         &self,
         z: Dual<Tensor<Self::Batch, f64, Cpu, T>>,
@@ -68,17 +68,17 @@ impl Jvp<f64, Cpu> for Faulty {
     }
 }
 
-/// `F(z) = sin(W z) + c` in two dimensions with one condition, in any mode, but for one fault.
+/// `F(z) = sin(W z) + c` in two dimensions with one condition, in any mode, but for one bug.
 #[derive(Clone, Debug)]
 struct Odd {
     device: Cpu,
     weight: Tensor<(usize, usize), f64, Cpu>,
-    fault: Option<Fault>,
+    bug: Option<Bug>,
     calls: Cell<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
+enum Bug {
     Second,
     Condition,
     Name,
@@ -86,10 +86,10 @@ enum Fault {
     Portable,
 }
 
-fn odd(fault: Option<Fault>) -> Odd {
+fn odd(bug: Option<Bug>) -> Odd {
     let device = Cpu::default();
     let weight = device.tensor_from_vec(vec![0.8, -0.3, 0.5, 1.1], (2, 2));
-    Odd { device, weight, fault, calls: Cell::new(0) }
+    Odd { device, weight, bug, calls: Cell::new(0) }
 }
 
 impl ModeNetwork<f64, Cpu> for Odd {
@@ -111,16 +111,16 @@ impl ModeNetwork<f64, Cpu> for Odd {
         let rows = pass.times.len();
         let all: f64 = (0..rows).flat_map(|row| pass.conditions_of(row)).sum();
         let own = |row: usize| pass.conditions_of(row).first().copied().unwrap_or(0.0);
-        let leaked = |row: usize| if self.fault == Some(Fault::Condition) { all } else { own(row) };
+        let leaked = |row: usize| if self.bug == Some(Bug::Condition) { all } else { own(row) };
         let shift: Vec<f64> = (0..rows).flat_map(|row| [leaked(row); 2]).collect();
         let shift = self.device.upload(&shift, (rows, 2)).retaped::<M::Tape>();
         let f = M::shift_rows(M::sin(M::linear(z, &self.weight, None)), shift);
         self.calls.set(self.calls.get() + 1);
         let mode = std::any::type_name::<M>();
-        match self.fault {
-            Some(Fault::Second) if mode.matches("Forward<").count() == 2 => M::scale(f, 1.0001),
-            Some(Fault::Draw) => M::offset(f, 1e-3 * f64::from(self.calls.get())),
-            Some(Fault::Portable) if mode.contains("Composed<") => M::scale(f, 1.0001),
+        match self.bug {
+            Some(Bug::Second) if mode.matches("Forward<").count() == 2 => M::scale(f, 1.0001),
+            Some(Bug::Draw) => M::offset(f, 1e-3 * f64::from(self.calls.get())),
+            Some(Bug::Portable) if mode.contains("Composed<") => M::scale(f, 1.0001),
             _ => f,
         }
     }
@@ -129,7 +129,7 @@ impl ModeNetwork<f64, Cpu> for Odd {
 impl Parameters<f64, Cpu> for Odd {
     fn parameters(&mut self, prefix: &str, visit: &mut Visit<'_, f64, Cpu>) {
         visit(&format!("{prefix}weight"), Role::Weight, &mut self.weight);
-        if self.fault == Some(Fault::Name) {
+        if self.bug == Some(Bug::Name) {
             visit(&format!("{prefix}weight"), Role::Weight, &mut self.weight);
         }
     }
@@ -149,17 +149,17 @@ fn the_unbroken_ones_pass() -> Verdict {
 
 pub(super) fn mutants() -> Vec<Mutant> {
     let mut mutants = mutants! { network, verdict;
-        value: "another value with the tangent" => Faulty { value: 1.0 + 1e-9, ..sound() };
-        jvp: "a tangent that is off by one in ten thousand" => Faulty { tangent: 1.0001, ..sound() };
-        jvp: "the sign of the tangent" => Faulty { tangent: -1.0, ..sound() };
-        rows: "a whiff of the other rows" => Faulty { leak: 1e-8, ..sound() };
+        value: "another value with the tangent" => Broken { value: 1.0 + 1e-9, ..sound() };
+        jvp: "a tangent that is off by one in ten thousand" => Broken { tangent: 1.0001, ..sound() };
+        jvp: "the sign of the tangent" => Broken { tangent: -1.0, ..sound() };
+        rows: "a whiff of the other rows" => Broken { leak: 1e-8, ..sound() };
     };
     mutants.extend(mutants! { network, verdict;
-        second_jvp: "another function under two tangents" => odd(Some(Fault::Second));
-        conditions: "the conditions of all rows for each" => odd(Some(Fault::Condition));
-        parameters: "a name that comes twice" => odd(Some(Fault::Name));
-        evaluation: "a number that changes from call to call" => odd(Some(Fault::Draw));
-        devices: "another function without a device's own kernels" => odd(Some(Fault::Portable));
+        second_jvp: "another function under two tangents" => odd(Some(Bug::Second));
+        conditions: "the conditions of all rows for each" => odd(Some(Bug::Condition));
+        parameters: "a name that comes twice" => odd(Some(Bug::Name));
+        evaluation: "a number that changes from call to call" => odd(Some(Bug::Draw));
+        devices: "another function without a device's own kernels" => odd(Some(Bug::Portable));
     });
     mutants
 }

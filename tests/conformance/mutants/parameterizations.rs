@@ -11,18 +11,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// `sqrt(alpha^2 + sigma^2)` times the velocity `v = (alpha eps - sigma x) / (alpha^2 + sigma^2)`, but for what its
 /// functions do.
-pub(super) struct Faulty {
+pub(super) struct Broken {
     target: Box<dyn Fn(&Level) -> Affine + Send + Sync>,
     scale: fn(&Level) -> f64,
 }
 
-impl fmt::Debug for Faulty {
+impl fmt::Debug for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Faulty")
+        f.write_str("Broken")
     }
 }
 
-impl Parameterization for Faulty {
+impl Parameterization for Broken {
     fn target(&self, level: &Level) -> Affine {
         (self.target)(level)
     }
@@ -41,51 +41,51 @@ fn paper(level: &Level, x: f64, eps: f64) -> f64 {
     level.alpha() * eps - level.sigma() * x
 }
 
-fn faulty(target: impl Fn(&Level) -> Affine + Send + Sync + 'static) -> Faulty {
-    Faulty { target: Box::new(target), scale: |_| 1.0 }
+fn broken(target: impl Fn(&Level) -> Affine + Send + Sync + 'static) -> Broken {
+    Broken { target: Box::new(target), scale: |_| 1.0 }
 }
 
-pub(super) fn wrong_sign() -> Faulty {
-    faulty(|level| Affine { state: -sound(level).state, ..sound(level) })
+pub(super) fn wrong_sign() -> Broken {
+    broken(|level| Affine { state: -sound(level).state, ..sound(level) })
 }
 
 /// Another pair at every call, as from a cache that is not keyed by the level.
-fn fickle() -> Faulty {
+fn fickle() -> Broken {
     let calls = AtomicU32::new(0);
-    faulty(move |level| {
+    broken(move |level| {
         let scale = 1.0 + 0.25 * f64::from(calls.fetch_add(1, Ordering::Relaxed) % 4);
         Affine { noise: scale * sound(level).noise, state: sound(level).state }
     })
 }
 
 /// Nearly the state itself: the noise is lost in rounding.
-fn state_alone() -> Faulty {
-    faulty(|_| Affine { noise: 1e-12, state: 1.0 })
+fn state_alone() -> Broken {
+    broken(|_| Affine { noise: 1e-12, state: 1.0 })
 }
 
-fn scaled(scale: fn(&Level) -> f64) -> Faulty {
-    Faulty { scale, ..faulty(sound) }
+fn scaled(scale: fn(&Level) -> f64) -> Broken {
+    Broken { scale, ..broken(sound) }
 }
 
-pub(super) fn verdict(faulty: &Faulty, law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
-    law(&Subject { parameterization: faulty, formula: &paper, range: usual_range() })
+pub(super) fn verdict(broken: &Broken, law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
+    law(&Subject { parameterization: broken, formula: &paper, range: usual_range() })
 }
 
-/// The pair itself is right, so that every rejection is the fault's.
+/// The pair itself is right, so that every rejection is the bug's.
 #[test]
 fn the_unbroken_one_passes() -> Verdict {
-    verdict(&faulty(sound), &idode::testkit::parameterization::all)
+    verdict(&broken(sound), &idode::testkit::parameterization::all)
 }
 
 pub(super) fn mutants() -> Vec<Mutant> {
     mutants! { parameterization, verdict;
         formula: "the sign of b" => wrong_sign();
-        formula: "the sign of a" => faulty(|level| Affine { noise: -sound(level).noise, ..sound(level) });
-        formula: "variance preserving, whatever the schedule" => faulty(|level| {
+        formula: "the sign of a" => broken(|level| Affine { noise: -sound(level).noise, ..sound(level) });
+        formula: "variance preserving, whatever the schedule" => broken(|level| {
             Affine { noise: 1.0 / level.alpha(), ..sound(level) }
         });
-        solvable: "no noise in it" => faulty(|level| Affine { noise: 0.0, ..sound(level) });
-        solvable: "1 / (1 - sigma) where sigma rounds to 1" => faulty(|level| {
+        solvable: "no noise in it" => broken(|level| Affine { noise: 0.0, ..sound(level) });
+        solvable: "1 / (1 - sigma) where sigma rounds to 1" => broken(|level| {
             let sigma = 1.0 - (-40.0 - level.gamma().0).exp().min(1.0);
             Affine { noise: 1.0 / (1.0 - sigma), ..sound(level) }
         });

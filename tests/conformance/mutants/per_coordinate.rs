@@ -19,19 +19,19 @@ fn inner() -> TruncatedNormal {
 }
 
 /// Truncated-normal noise, but for what its functions do.
-struct Faulty {
+struct Broken {
     draw: fn(u16, f64) -> f64,
     log_density: fn(f64) -> f64,
     entropy: fn(f64) -> f64,
 }
 
-impl fmt::Debug for Faulty {
+impl fmt::Debug for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Faulty")
+        f.write_str("Broken")
     }
 }
 
-impl PerCoordinate for Faulty {
+impl PerCoordinate for Broken {
     fn start(&self) -> Level {
         inner().start()
     }
@@ -46,12 +46,12 @@ impl PerCoordinate for Faulty {
     }
 }
 
-fn sound() -> Faulty {
-    Faulty { draw: |_, z| z, log_density: |log_q| log_q, entropy: |nats| nats }
+fn sound() -> Broken {
+    Broken { draw: |_, z| z, log_density: |log_q| log_q, entropy: |nats| nats }
 }
 
-fn verdict(faulty: &Faulty, law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
-    law(&Subject { dequantizer: faulty, grid: grid() })
+fn verdict(broken: &Broken, law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
+    law(&Subject { dequantizer: broken, grid: grid() })
 }
 
 #[test]
@@ -61,23 +61,23 @@ fn the_unbroken_one_passes() -> Verdict {
 
 pub(super) fn mutants() -> Vec<Mutant> {
     mutants! { per_coordinate, verdict;
-        normalized: "one in a million too much" => Faulty { log_density: |log_q| log_q + 1e-6, ..sound() };
-        normalized: "the mass that the cut leaves is forgotten" => Faulty {
+        normalized: "one in a million too much" => Broken { log_density: |log_q| log_q + 1e-6, ..sound() };
+        normalized: "the mass that the cut leaves is forgotten" => Broken {
             log_density: |log_q| log_q + inner().mass().ln(),
             ..sound()
         };
-        entropy: "of the normal that is not cut" => Faulty {
+        entropy: "of the normal that is not cut" => Broken {
             entropy: |_| 0.5 * (1.0 + idode::math::LN_2_PI) + inner().start().log_sigma(),
             ..sound()
         };
-        support: "draws beyond the cut" => Faulty {
+        support: "draws beyond the cut" => Broken {
             draw: |k, z| {
                 let middle = inner().start().alpha() * grid().centre(k);
                 middle + 1.1 * (z - middle)
             },
             ..sound()
         };
-        support: "the bin of the next level" => Faulty {
+        support: "the bin of the next level" => Broken {
             draw: |_, z| z + inner().start().alpha() * grid().bin_width(),
             log_density: |_| 0.0,
             ..sound()

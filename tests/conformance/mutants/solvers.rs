@@ -22,20 +22,20 @@ struct Arguments<'a> {
 }
 
 /// A method, but for what its functions do.
-struct Faulty {
+struct Broken {
     inner: ExplicitRk,
     order: u32,
     error_order: Option<u32>,
     step: fn(&ExplicitRk, &mut dyn Field<HostState>, &Arguments<'_>) -> Step<HostState>,
 }
 
-impl fmt::Debug for Faulty {
+impl fmt::Debug for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Faulty")
+        f.write_str("Broken")
     }
 }
 
-impl OdeSolver<HostState> for Faulty {
+impl OdeSolver<HostState> for Broken {
     fn order(&self) -> u32 {
         self.order
     }
@@ -59,8 +59,8 @@ fn plain(rk: &ExplicitRk, field: &mut dyn Field<HostState>, at: &Arguments<'_>) 
     rk.step(field, at.rows, at.t, at.h, at.y, at.first)
 }
 
-fn sound(table: &'static Tableau) -> Faulty {
-    Faulty {
+fn sound(table: &'static Tableau) -> Broken {
+    Broken {
         inner: ExplicitRk::new(table),
         order: table.order,
         error_order: table.embedded.map(|embedded| embedded.order),
@@ -72,7 +72,7 @@ fn stepping(
     table: &'static Tableau,
     step: fn(&ExplicitRk, &mut dyn Field<HostState>, &Arguments<'_>) -> Step<HostState>,
 ) -> Solver {
-    Box::new(Faulty { step, ..sound(table) })
+    Box::new(Broken { step, ..sound(table) })
 }
 
 /// Runge-Kutta 4 with a weight in the wrong place, and with stages at the wrong times.
@@ -98,13 +98,13 @@ fn the_unbroken_one_passes() -> Verdict {
 pub(super) fn mutants() -> Vec<Mutant> {
     mutants! { solver, verdict;
         order: "a misprinted weight" => (stepping(&MISPRINTED, plain), NONE);
-        order: "overstated" => (Box::new(Faulty { order: 3, ..sound(&tables::HEUN) }) as Solver, NONE);
+        order: "overstated" => (Box::new(Broken { order: 3, ..sound(&tables::HEUN) }) as Solver, NONE);
         estimate: "the whole step as its error" => (stepping(&tables::HEUN, |rk, field, at| {
             let step = plain(rk, field, at);
             Step { error: Some(step.y.add_scaled(&[(&vec![-1.0; at.y.rows()], at.y)])), ..step }
         }), NONE);
         estimate: "an order without an estimate" => (
-            Box::new(Faulty { error_order: Some(3), ..sound(&tables::RK4) }) as Solver,
+            Box::new(Broken { error_order: Some(3), ..sound(&tables::RK4) }) as Solver,
             NONE
         );
         polynomials: "stages at the wrong times" => (stepping(&UNTIMED, plain), NONE);

@@ -11,7 +11,7 @@ use std::fmt;
 
 /// The cosine density, but for what its functions do; `learned` is the mean of the losses.
 #[derive(Clone, Copy)]
-struct Faulty {
+struct Broken {
     inner: Cosine,
     learned: f64,
     pdf: fn(&Self, Gamma) -> f64,
@@ -21,13 +21,13 @@ struct Faulty {
     restore: fn(&mut Self, &str),
 }
 
-impl fmt::Debug for Faulty {
+impl fmt::Debug for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Faulty")
+        f.write_str("Broken")
     }
 }
 
-impl TimeSampler for Faulty {
+impl TimeSampler for Broken {
     fn range(&self) -> GammaRange {
         self.inner.range()
     }
@@ -58,8 +58,8 @@ fn independent(count: usize, rng: &mut dyn RngCore) -> Vec<f64> {
 
 const NOTHING: &str = "0";
 
-fn sound() -> Faulty {
-    Faulty {
+fn sound() -> Broken {
+    Broken {
         inner: Cosine::new(GammaRange::for_levels(256)),
         learned: 0.0,
         pdf: |it, gamma| it.inner.pdf(gamma),
@@ -71,13 +71,13 @@ fn sound() -> Faulty {
 }
 
 /// A mixture of the cosine and the uniform density, by what was learned: not even its mass is 1.
-fn forgets_to_normalize() -> Faulty {
-    Faulty { pdf: |it, gamma| it.inner.pdf(gamma) * (1.0 + 0.1 * it.learned), ..sound() }
+fn forgets_to_normalize() -> Broken {
+    Broken { pdf: |it, gamma| it.inner.pdf(gamma) * (1.0 + 0.1 * it.learned), ..sound() }
 }
 
 /// `u` is bent by what was learned, and the density with it: a sampler that learns, and is right.
-fn learns() -> Faulty {
-    Faulty {
+fn learns() -> Broken {
+    Broken {
         pdf: |it, gamma| {
             // The fraction below gamma without bending, by bisection: u -> u^p has the density p u^(p-1).
             let p = 1.0 + 0.2 * it.learned;
@@ -95,8 +95,8 @@ fn learns() -> Faulty {
     }
 }
 
-fn verdict(faulty: &(Faulty, &[f64]), law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
-    law(&Subject { make: &|| Box::new(faulty.0), pinned: faulty.1 })
+fn verdict(broken: &(Broken, &[f64]), law: &dyn Fn(&Subject<'_>) -> Verdict) -> Verdict {
+    law(&Subject { make: &|| Box::new(broken.0), pinned: broken.1 })
 }
 
 #[test]
@@ -109,47 +109,47 @@ fn the_unbroken_ones_pass() -> Verdict {
 
 pub(super) fn mutants() -> Vec<Mutant> {
     mutants! { time, verdict;
-        normalized: "one in ten thousand too much" => (Faulty { pdf: |it, g| it.inner.pdf(g) * 1.0001, ..sound() }, &[]);
-        normalized: "nothing near the end" => (Faulty {
+        normalized: "one in ten thousand too much" => (Broken { pdf: |it, g| it.inner.pdf(g) * 1.0001, ..sound() }, &[]);
+        normalized: "nothing near the end" => (Broken {
             pdf: |it, g| if it.range().fraction(g) > 0.98 { 0.0 } else { it.inner.pdf(g) },
             ..sound()
         }, &[]);
-        inverse: "the quantile of another density" => (Faulty { quantile: |it, u| it.range().at(u), ..sound() }, &[]);
-        inverse: "upside down" => (Faulty { quantile: |it, u| it.inner.quantile(1.0 - u), ..sound() }, &[]);
-        inverse: "a tail cut off" => (Faulty { quantile: |it, u| it.inner.quantile(u.clamp(1e-4, 1.0)), ..sound() }, &[]);
-        ends: "an end is missed by rounding" => (Faulty {
+        inverse: "the quantile of another density" => (Broken { quantile: |it, u| it.range().at(u), ..sound() }, &[]);
+        inverse: "upside down" => (Broken { quantile: |it, u| it.inner.quantile(1.0 - u), ..sound() }, &[]);
+        inverse: "a tail cut off" => (Broken { quantile: |it, u| it.inner.quantile(u.clamp(1e-4, 1.0)), ..sound() }, &[]);
+        ends: "an end is missed by rounding" => (Broken {
             quantile: |it, u| Gamma(it.inner.quantile(u).0 * (1.0 + 1e-15)),
             ..sound()
         }, &[]);
-        ends: "the range is left" => (Faulty {
+        ends: "the range is left" => (Broken {
             quantile: |it, u| Gamma(if u == 0.5 { 6.0 } else { it.inner.quantile(u).0 }),
             ..sound()
         }, &[]);
-        unbiased: "strata are drawn at their middles" => (Faulty {
+        unbiased: "strata are drawn at their middles" => (Broken {
             uniforms: |count, _| (0..count).map(|i| i as f64 / count as f64).collect(),
             ..sound()
         }, &[]);
-        unbiased: "uniforms are not uniform" => (Faulty {
+        unbiased: "uniforms are not uniform" => (Broken {
             uniforms: |count, rng| independent(count, rng).into_iter().map(|u| u.powf(1.05)).collect(),
             ..sound()
         }, &[]);
-        value_stability: "a seed of its own" => (Faulty {
+        value_stability: "a seed of its own" => (Broken {
             uniforms: |count, _| independent(count, &mut rand::thread_rng()),
             ..sound()
         }, &[]);
-        value_stability: "no seed at all" => (Faulty {
+        value_stability: "no seed at all" => (Broken {
             uniforms: |count, _| (0..count).map(|i| (0.618 * i as f64).fract()).collect(),
             ..sound()
         }, &[]);
         value_stability: "other draws than pinned" => (sound(), &[-5.9, -11.8]);
         adaptation: "learning forgets to normalize" => (forgets_to_normalize(), &[]);
-        adaptation: "the range shrinks" => (Faulty {
+        adaptation: "the range shrinks" => (Broken {
             quantile: |it, u| it.inner.quantile(if it.learned > 0.0 { u.max(0.1) } else { u }),
             ..sound()
         }, &[]);
-        resume: "learns without a state" => (Faulty { state: |_| None, ..learns() }, &[]);
-        resume: "restores nothing" => (Faulty { restore: |_, _| {}, ..learns() }, &[]);
-        resume: "restores six digits" => (Faulty {
+        resume: "learns without a state" => (Broken { state: |_| None, ..learns() }, &[]);
+        resume: "restores nothing" => (Broken { restore: |_, _| {}, ..learns() }, &[]);
+        resume: "restores six digits" => (Broken {
             restore: |it, state| it.learned = (state.parse::<f64>().unwrap() * 1e6).round() / 1e6,
             ..learns()
         }, &[]);

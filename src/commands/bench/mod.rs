@@ -1,0 +1,32 @@
+//! What a step costs on this machine: the command `bench`.
+
+mod case;
+mod measure;
+mod report;
+
+pub(crate) use case::Case;
+pub(crate) use report::BenchReport;
+
+use crate::config::Device;
+use crate::error::Result;
+use crate::nn::{DynNetwork, DynamicUNet};
+use crate::registry::ComputeDevice;
+use crate::registry::device::{on_device, open};
+use measure::measure;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Measures a case on a device.
+///
+/// # Errors
+/// If the device cannot be used, or a step fails.
+pub(crate) fn bench(case: Case, device: Device) -> Result<BenchReport> {
+    on_device!(open(device)?, device => bench_on(case, &device))
+}
+
+fn bench_on<D: ComputeDevice>(case: Case, device: &D) -> Result<BenchReport> {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let image = (case.side, case.side, 3);
+    let network = DynamicUNet::sized(image, case.width, &case.config(), device, &mut rng)?;
+    measure(case, DynNetwork::new(network))
+}

@@ -1,0 +1,93 @@
+//! Work by recipe: what the commands `train`, `eval`, `ladder`, `sample` and `compare` do, without a command line. A recipe becomes an
+//! [`Experiment`], which does it.
+
+#[cfg(feature = "cli")]
+mod bench;
+mod compare;
+mod dry_run;
+mod import_export;
+
+pub use crate::experiment::{Destination, EvaluateOptions, SampleOptions, Trained, resolved};
+#[cfg(feature = "cli")]
+pub(crate) use bench::{Case, bench};
+pub use compare::{compare, scatter};
+pub use dry_run::{DryRun, StageCost, dry_run};
+pub use import_export::{Imported, Weights, export, import};
+
+use crate::config::Recipe;
+use crate::error::Result;
+use crate::experiment::Experiment;
+use crate::ladder::Ladder;
+use crate::registry::Registry;
+use crate::registry::device::{on_device, open};
+use crate::result::Outcome;
+use crate::run::{Observer, RunFolder};
+use std::path::PathBuf;
+
+/// Trains a recipe, evaluates the result and draws samples.
+///
+/// # Errors
+/// A recipe, data or a folder that cannot be used: found before anything is written. A loss,
+/// gradient or parameter that is not finite: the last good checkpoint is kept.
+pub fn train(
+    recipe: &Recipe,
+    registry: &Registry,
+    destination: &Destination,
+    observer: &mut dyn Observer,
+) -> Result<Trained> {
+    let recipe = resolved(recipe, registry)?;
+    registry.check(&recipe)?;
+    destination.check(&recipe)?;
+    on_device!(open(recipe.device)?, device => {
+        Experiment::named(&device, &recipe, registry)?.train(destination, observer)
+    })
+}
+
+/// Measures the likelihood of a trained run's held-out images and writes `result.json`.
+///
+/// # Errors
+/// A run without a checkpoint that can be used, or whose folder another process writes in.
+pub fn evaluate(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Outcome> {
+    evaluate_with(run, registry, EvaluateOptions::default(), observer)
+}
+
+/// [`evaluate`], with options beside what the recipe says.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with(
+    run: &RunFolder,
+    registry: &Registry,
+    options: EvaluateOptions,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.evaluate_with(run, options, observer)
+    })
+}
+
+/// Measures a trained run by every bound and writes `ladder.json` and `ladder.png`: see [`Experiment::ladder`].
+///
+/// # Errors
+/// As [`Experiment::ladder`].
+pub fn ladder(run: &RunFolder, registry: &Registry, observer: &mut dyn Observer) -> Result<Ladder> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.ladder(run, observer)
+    })
+}
+
+/// Draws samples from a trained run; writes `samples.png`, and of a table the rows themselves, and gives the path of what it wrote last.
+///
+/// # Errors
+/// A run without a checkpoint that can be used, or whose folder another process writes in; conditions that the model does
+/// not have.
+pub fn sample(
+    run: &RunFolder,
+    registry: &Registry,
+    options: &SampleOptions,
+    observer: &mut dyn Observer,
+) -> Result<PathBuf> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.sample(run, options, observer)
+    })
+}

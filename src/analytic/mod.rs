@@ -1,10 +1,9 @@
 //! Data whose diffusion is known exactly: Gaussians and Gaussian mixtures, in f64.
 //!
-//! For `x` from a Gaussian mixture and `z = alpha x + sigma eps`, every quantity that a diffusion
-//! ODE learns or integrates is closed: the density of `z` at every level, `F* = E[F | z]` of any
-//! parameterization, its derivatives, and the conditional moments of the target that these are
-//! proportional to. They are the reference that objectives, divergences and likelihoods are tested
-//! against, here and in other crates.
+//! For `x` from a Gaussian mixture and `z = alpha x + sigma eps`, all that a diffusion ODE learns or integrates has a closed
+//! form: the density of `z` at every level, `F* = E[F | z]` of any parameterization, and its derivatives, with the target's
+//! conditional moments that they are proportional to. Objectives, divergences and likelihoods are tested against them, here and
+//! in other crates.
 //!
 //! ```
 //! use idode::analytic::GaussianMixture;

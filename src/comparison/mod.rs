@@ -12,9 +12,9 @@
 //! `n - 1` in `sd`; what a run's own draws and probes add is in them, as every image has its own. An image that has no value in
 //! one of the runs is left out of both, and counted.
 //!
-//! Unlike numbers are refused, each in one line that has both sides: another split, other data by any part of the
-//! fingerprint (grey levels, shape, number of images, hash), other images of it, another bound or another
-//! number of importance samples or of conditions, another unit. [`Reference`]s are published figures under the same rules.
+//! Unlike numbers are refused, in one line that has both sides. Unlike are: two splits; data that differ in any part of the
+//! fingerprint (grey levels, shape, number of images, hash); other images of the same data; two bounds; two numbers of importance
+//! samples or of conditions; two units. [`Reference`]s are published figures under the same rules.
 
 mod measured;
 mod paired_difference;

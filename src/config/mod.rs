@@ -199,14 +199,20 @@ impl Recipe {
     /// As [`check`](Self::check).
     pub fn to_toml(&self) -> Result<String> {
         self.check()?;
-        let text = toml::to_string(self).map_err(|error| {
-            Error::value("recipe", error.to_string().replace('\n', " "), "values that TOML can hold")
-        })?;
+        let table = self.to_table()?;
+        let text = table.to_string();
         let unnamed: Vec<String> =
             self.unnamed().into_iter().map(|(key, of)| format!("{key} ({})", printable(&of))).collect();
         Ok(match &unnamed[..] {
             [] => text,
             parts => format!("# Of a program; no registry has a name for: {}\n{text}", parts.join(", ")),
+        })
+    }
+
+    /// The recipe as a table. TOML's text is written from this alone, or each type would be compiled for two writers.
+    pub(crate) fn to_table(&self) -> Result<toml::Table> {
+        toml::Table::try_from(self).map_err(|error| {
+            Error::value("recipe", error.to_string().replace('\n', " "), "values that TOML can hold")
         })
     }
 

@@ -51,8 +51,8 @@ impl Files {
 /// single channel, palettes, alpha that is opaque.
 ///
 /// # Errors
-/// If there is no image, or one is corrupt, has transparency, has colours where the set is grey, or is of another
-/// shape or fewer levels than asked; if two have one name, or one is in none of the classes.
+/// If there is no image. If one is corrupt, has transparency, has colours where the set is grey, or is of another shape or of
+/// fewer levels than asked. If two have one name, or one is in none of the classes.
 pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> Result<StreamedSet> {
     let path = path.as_ref();
     let Files { shape, levels, crop_seed, classes } = files;

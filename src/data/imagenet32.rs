@@ -65,10 +65,9 @@ pub fn shape() -> ImageShape {
 
 /// Reads one split (`Train` or `Validation`); `levels` below 256 merges neighbouring levels.
 ///
-/// `path` is, for the old release, the folder, tar or zip of the split's PNG files (their order is that
-/// of their names); for the new one a folder, tar or zip with `train_data_batch_1` to `_10` or `val_data`,
-/// each a pickle or `.npz`. Of the new release, memory holds one batch at a time; there are labels if every batch has
-/// them from 1 to 1000, as published (they count from 0 here).
+/// `path` is a folder, tar or zip. Of the old release it holds the split's PNG files, whose order is that of their names. Of the
+/// new one it holds `train_data_batch_1` to `_10`, or `val_data`, each a pickle or `.npz`; memory
+/// holds one of them at a time. It has labels if every batch has them from 1 to 1000, as published; here they count from 0.
 ///
 /// # Errors
 /// If a batch is missing, a file is truncated or corrupt or of another shape, or a pickle holds anything

@@ -18,9 +18,9 @@ use std::sync::Arc;
 const TWO_PIXEL_TRAIN: usize = 200_000;
 const TWO_PIXEL_TEST: usize = 8_000;
 
-/// The recipe with every default that depends on the data or on the network written out: the range of noise levels, the
-/// shape of an image, for which only the beginning of a file is read, what classes there are, where labels are asked for, or the columns of a
-/// table; the network's settings; and the divergence.
+/// The recipe with every default written out that depends on the data or on the network: the range of noise levels, the shape of
+/// an image or the columns of a table, the classes where labels are asked for, the network's settings, and the divergence. Of a
+/// file of images only the beginning is read.
 ///
 /// # Errors
 /// As [`Recipe::resolved`], and if a file is needed and cannot be used, or the network cannot.

@@ -1,8 +1,8 @@
 //! A training run as a value: composed of typed parts, trained, resumed, watched, measured and sampled.
 //!
-//! One engine behind both doors. An [`Experiment`] is a [`Recipe`], which has every number and every name of a run, and the parts that a
-//! program gives as types, which go before the names: a diffusion, a network, rows, objectives of any types, a time sampler, a solver, a
-//! divergence, dequantizers. `idode train` builds the same value from TOML, where every part is a name of a
+//! One engine behind both doors. An [`Experiment`] is a [`Recipe`] and parts. The recipe has every number and every name of a run. The parts
+//! are what a program gives as types, and go before the names: a diffusion, a network, rows, objectives of any types, a time sampler, a
+//! solver, a divergence, dequantizers. `idode train` builds the same value from TOML, where every part is a name of a
 //! [`Registry`]; nothing that it does is beyond a program's reach.
 //!
 //! | file | what it does |

@@ -8,7 +8,7 @@ use crate::result::StageRecord;
 use crate::run::{Evaluated, Observer, RunFolder, Watched};
 
 /// Measures the last checkpoint, at the end of stage `index`, on the first held-out images with the recipe's first
-/// dequantizer, and adds it to `stages.json`: so that a stage shows what it did to bits/dim and to evaluations per image.
+/// dequantizer, and adds it to `stages.json`. It shows what the stage did to bits/dim and to evaluations per image.
 ///
 /// Nothing is done for a recipe of one stage, without dequantizers, or for a stage whose record is of `step`, its last.
 ///

@@ -1,5 +1,5 @@
-//! Disks that fail, for tests: the n-th step of a thread that changes the disk (a file or folder that is made, a write, a
-//! sync, a rename, a removal) fails, and with it every later one or none.
+//! Disks that fail, for tests. Steps that change the disk are counted, thread by thread: a file or folder made, a write, a
+//! sync, a rename, a removal. The n-th fails, and with it every later one or none.
 //!
 //! While it is counted or fails, nothing is really forced to the disk: a killed process needs that no more than a test does.
 

@@ -34,8 +34,8 @@ impl Term {
         self.losses.iter().sum::<f64>() / self.losses.len() as f64
     }
 
-    /// An unbiased estimate, in nats, of the part of the excess (the loss above its least possible value) that all states of a
-    /// level have in common: the mean product of the errors of two rows at neighbouring levels.
+    /// An unbiased estimate, in nats, of the part of the excess that all states of a level have in common. The excess is the
+    /// loss above its least possible value; the estimate is the mean product of the errors of two rows at neighbouring levels.
     ///
     /// Rows are independent given their levels, so the mean product of their errors is that of their levels' mean errors,
     /// and the target's variance is not in it. By Jensen's inequality it is at most the excess; near 0 it says that no

@@ -56,8 +56,7 @@ pub(super) fn first_diff(old: &Recipe, new: &Recipe, change: Change) -> Result<O
     }
     let mut tables = Vec::new();
     for recipe in [old, &new] {
-        let mut table = toml::Table::try_from(recipe)
-            .map_err(|error| crate::error::Error::value("recipe", error, "values that TOML can hold"))?;
+        let mut table = recipe.to_table()?;
         for section in FREE {
             table.remove(section);
         }

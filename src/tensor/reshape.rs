@@ -1,10 +1,10 @@
 //! The one way to another shape, which a tensor that is broadcast must not go on a taped path.
 //!
-//! A broadcast tensor holds fewer numbers than its shape has elements. dfdx 0.13 copies one that is reshaped, and on CUDA
-//! the backward pass of that copy visits as many elements as the *input's memory* has, not as its shape has
-//! (`tensor_ops/reshape_to/cuda_kernel.rs`, `numel = grad_inp.len()`): the rest of the gradient is lost. On a CPU it is right,
-//! so only a rule that holds on every device finds it: debug builds, which the tests are, check it here, and a test reads
-//! the sources for reshapes that go another way.
+//! A broadcast tensor holds fewer numbers than its shape has elements. dfdx 0.13 copies one that is reshaped. On CUDA the
+//! backward pass of that copy visits as many elements as the *input's memory* has, not as its shape has
+//! (`tensor_ops/reshape_to/cuda_kernel.rs`, `numel = grad_inp.len()`), and the rest of the gradient is lost. On a CPU it is
+//! right, so no test of values finds it there. The rule is checked instead: here in debug builds, which the tests are, and by a
+//! test that reads the sources for reshapes that go another way.
 
 use super::{Kernels, Real};
 use dfdx::prelude::*;

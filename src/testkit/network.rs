@@ -57,8 +57,8 @@ pub fn inputs(shape: RowShape, conditions: usize) -> NetworkInputs {
 /// of its own that a device treats in another way.
 ///
 /// # Errors
-/// The first number that is off by more than 1e-4 of the largest (of a gradient: in the gradient of any parameter, as terms
-/// that cancel, such as those of a bias before a norm, leave their rounding), or settings that the network does not take.
+/// The first number that is off by more than 1e-4 of the largest, or settings that the network does not take. The largest of a
+/// gradient is taken over all parameters: terms that cancel, such as those of a bias before a norm, leave their rounding.
 pub fn single<B: BuildNetwork>(network: &B, settings: &B::Settings, inputs: &NetworkInputs) -> Verdict {
     let law = Law::new("network", "devices", &format_args!("{network:?}"));
     let build = || {

@@ -208,9 +208,10 @@ macro_rules! network_suite {
 
 /// Every law of a plugin's binary, as one test each: `command_line_suite!(name, binary, recipe)`.
 ///
-/// `name` is what the plugin adds (and the module of the tests), `binary` is
-/// `env!("CARGO_BIN_EXE_my-plugin")`, and `recipe` a recipe that uses the name, as seen from the
-/// crate's folder; or, as a fourth argument, from the folder that the binary is to run in.
+/// - `name`: what the plugin adds, and the module of the tests.
+/// - `binary`: `env!("CARGO_BIN_EXE_my-plugin")`.
+/// - `recipe`: a recipe that uses the name, as seen from the crate's folder, or from a fourth argument: the folder that the
+///   binary is to run in.
 #[macro_export]
 macro_rules! command_line_suite {
     ($name:ident, $binary:expr, $recipe:expr $(,)?) => {

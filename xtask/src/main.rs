@@ -1,13 +1,16 @@
 //! `cargo check-all`: every check of the repository, cheapest first; stops at the first that fails.
 //! `cargo xtask guide` runs what the guide's pages show.
 //! `cargo xtask public-api` writes `public-api.txt`, see [`public_api`].
+//! `cargo xtask gpu-check` packs what a machine with a GPU is to run, see [`gpu_check`].
 //! `cargo cuda-memory test ...`: tests on a CUDA device made of host memory, see [`memory`].
 
+mod gpu_check;
 mod guide;
 mod memory;
 mod public_api;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// A name, the arguments of `cargo`, and a variable of its environment.
@@ -79,11 +82,16 @@ fn main() -> ExitCode {
         None => check_all(&cargo),
         Some((command, [])) if command == "guide" => finished("guide", guide::run()),
         Some((command, [])) if command == "public-api" => finished("public face", public_api::write(&cargo)),
+        Some((command, rest)) if command == "gpu-check" && rest.len() < 2 => {
+            finished("gpu-check", gpu_check::run(&cargo, rest.first().map(Path::new)))
+        }
         Some((command, rest)) if command == "cuda-memory" => {
             finished("cuda-memory", memory::run(&cargo, rest))
         }
         Some((command, _)) => {
-            eprintln!("{command}: expected guide, public-api, cuda-memory, or nothing for every check");
+            eprintln!(
+                "{command}: expected guide, public-api, gpu-check, cuda-memory, or nothing for every check"
+            );
             ExitCode::FAILURE
         }
     }

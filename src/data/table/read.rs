@@ -10,9 +10,9 @@ impl Table {
     /// there is none, and in arrays, columns are called "0", "1", ... Other columns may hold anything.
     ///
     /// # Errors
-    /// If the file cannot be read, is no table, lacks a column or has it twice, has no row or one with more or
-    /// fewer cells, or a chosen cell is no finite number: the message names its line (CSV, counted from 1) or row
-    /// (arrays, counted from 0) and its column.
+    /// If the file cannot be read or is no table; if it lacks a column or has it twice; if it has no row, or one with more or
+    /// fewer cells; or if a chosen cell is no finite number. The message names the cell's line (CSV, counted from 1) or row
+    /// (arrays, counted from 0), and its column.
     pub fn read(file: &TableFile, header: Option<bool>, choice: &Choice) -> Result<Self> {
         let bytes = std::fs::read(&file.path).map_err(Error::io(&file.path, "read"))?;
         let array = bytes.starts_with(b"\x93NUMPY");

@@ -7,9 +7,14 @@ use pulp::{Simd, WithSimd};
 /// Channels are padded to a multiple of this, so that rows are whole vectors of any width.
 pub(super) const PAD: usize = 16;
 
-/// Rows of `c` that are summed up in registers at once: two vectors of each, two of `b` and one of `a` fit into 16 registers, or 32.
+/// Rows of `c` that are summed up in registers at once: two vectors of each, two of `b` and one of `a` fit into 16 registers, or 32. Without
+/// vectors there is less to gain, and each number of rows is compiled for itself.
 const fn rows<S: Simd>() -> usize {
-    if S::REGISTER_COUNT < 32 { 6 } else { 8 }
+    match (S::F32_LANES, S::REGISTER_COUNT) {
+        (1, _) => 4,
+        (_, ..32) => 6,
+        _ => 8,
+    }
 }
 
 /// `len` rounded up to whole vectors.
@@ -76,10 +81,11 @@ impl Product<'_> {
                 2 => self.tile::<S, 2, N>(simd, row, column),
                 3 => self.tile::<S, 3, N>(simd, row, column),
                 4 => self.tile::<S, 4, N>(simd, row, column),
-                5 => self.tile::<S, 5, N>(simd, row, column),
-                6 => self.tile::<S, 6, N>(simd, row, column),
-                7 => self.tile::<S, 7, N>(simd, row, column),
-                _ => self.tile::<S, 8, N>(simd, row, column),
+                5 if const { rows::<S>() > 4 } => self.tile::<S, 5, N>(simd, row, column),
+                6 if const { rows::<S>() > 4 } => self.tile::<S, 6, N>(simd, row, column),
+                7 if const { rows::<S>() > 6 } => self.tile::<S, 7, N>(simd, row, column),
+                8 if const { rows::<S>() > 6 } => self.tile::<S, 8, N>(simd, row, column),
+                _ => unreachable!("more rows than `rows`"),
             }
         }
     }

@@ -22,7 +22,9 @@ use crate::data::{RowShape, rows};
 use crate::dequantization::Dequantizer;
 use crate::divergence::Divergence;
 use crate::error::{Error, Result};
-use crate::likelihood::{DensityRows, ImmseEstimate, OdeEstimate, Replicate, VlbEstimate};
+use crate::likelihood::{
+    DensityRows, Each, ImageRecord, ImmseEstimate, OdeEstimate, Replicate, VlbEstimate, VlbRecord, collected,
+};
 use crate::nn::DynNetwork;
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
@@ -34,7 +36,7 @@ use crate::time::TimeSampler;
 use crate::train::{Checkpoint, CheckpointState};
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A trained network with everything needed to measure and to sample it.
@@ -47,6 +49,7 @@ pub struct Model {
     shape: RowShape,
     schema: Option<Schema>,
     step: u64,
+    checkpoint: String,
     learned: States,
     replicate: Replicate,
 }
@@ -69,29 +72,28 @@ impl Model {
         let plan = registry.network(&parts.recipe, parts.shape()?)?;
         let seed = parts.recipe.seed;
         on_device!(open(parts.recipe.device)?, device => {
-            Self::trained(&run.chosen_checkpoint()?, parts, plan.description(), || plan.fresh(seed, &device))
+            Self::trained(run.read_chosen()?, parts, plan.description(), || plan.fresh(seed, &device))
         })
     }
 
-    /// The checkpoint of a run of these parts, in a network that `fresh` makes and `description` describes.
+    /// A checkpoint, by its path and content, of a run of these parts, in a network that `fresh` makes and `description` describes.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub(crate) fn trained<D: ComputeDevice>(
-        path: &Path,
+        (path, bytes): (PathBuf, Vec<u8>),
         parts: Parts,
         description: &str,
         fresh: impl FnOnce() -> Result<DynNetwork<f32, D>>,
     ) -> Result<Self> {
         let shape = parts.shape()?;
-        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-        let checkpoint = Checkpoint::parse(path, &bytes)?;
-        agree(path, &checkpoint, &parts.recipe, description)?;
+        let checkpoint = Checkpoint::parse(&path, &bytes)?;
+        agree(&path, &checkpoint, &parts.recipe, description)?;
         let network = erased::load(fresh()?, &checkpoint, parts.diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
-        let replicate = Replicate::default();
-        let model = Self { network, parts, shape, schema, step, learned, replicate };
+        let (replicate, checkpoint) = (Replicate::default(), checkpoint.sha256().to_owned());
+        let model = Self { network, parts, shape, schema, step, checkpoint, learned, replicate };
         model.dequantizers()?;
         Ok(model)
     }
@@ -106,8 +108,8 @@ impl Model {
         let shape = parts.shape()?;
         let network = erased::of(average, parts.diffusion.clone());
         let (step, schema) = (state.step, state.schema.clone());
-        let replicate = Replicate::default();
-        Ok(Self { network, parts, shape, schema, step, learned, replicate })
+        let (replicate, checkpoint) = (Replicate::default(), String::new());
+        Ok(Self { network, parts, shape, schema, step, checkpoint, learned, replicate })
     }
 
     /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names
@@ -141,6 +143,11 @@ impl Model {
     /// The training step of the checkpoint.
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// The SHA-256 of the checkpoint's state and tensors, in hexadecimal; empty while the network is in training.
+    pub fn checkpoint(&self) -> &str {
+        &self.checkpoint
     }
 
     /// The pixels' bins.
@@ -206,6 +213,15 @@ impl Model {
     /// # Errors
     /// A model of images, or rows of other columns.
     pub fn density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<OdeEstimate> {
+        let records = collected(rows.rows(), progress, |each| self.each_density(rows, each))?;
+        Ok(OdeEstimate::of(records, None))
+    }
+
+    /// [`density`](Self::density) of chosen rows, one by one.
+    ///
+    /// # Errors
+    /// As [`density`](Self::density), and those of whoever takes the records.
+    pub fn each_density(&self, rows: &Table, each: Each<'_, ImageRecord>) -> Result<()> {
         let schema = self.schema_of(rows)?;
         let (given, measurement) = (rows::conditioning(schema, rows.condition_values()), self.measurement()?);
         // Nothing is drawn of rows without a grid.
@@ -213,7 +229,7 @@ impl Model {
             [] => Measurement { draws: 1, importance_samples: 1, ..measurement },
             _ => measurement,
         };
-        with_rows(schema, rows, |rows| self.network.density(rows, given.as_deref(), how, progress))
+        with_rows(schema, rows, |rows| self.network.density(rows, given.as_deref(), how, each))
     }
 
     /// The VLB of each row of a table in nats of the user's units.
@@ -221,12 +237,19 @@ impl Model {
     /// # Errors
     /// As [`density`](Self::density).
     pub fn vlb_of_density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<VlbEstimate> {
+        let records = collected(rows.rows(), progress, |each| self.each_vlb_of_density(rows, each))?;
+        Ok(VlbEstimate::of(records))
+    }
+
+    /// [`vlb_of_density`](Self::vlb_of_density) of chosen rows, one by one.
+    ///
+    /// # Errors
+    /// As [`vlb_of_density`](Self::vlb_of_density), and those of whoever takes the records.
+    pub fn each_vlb_of_density(&self, rows: &Table, each: Each<'_, VlbRecord>) -> Result<()> {
         let schema = self.schema_of(rows)?;
         let (given, how) = (rows::conditioning(schema, rows.condition_values()), self.measurement()?);
         let times = self.times()?;
-        with_rows(schema, rows, |rows| {
-            self.network.vlb_of_density(rows, times, given.as_deref(), how, progress)
-        })
+        with_rows(schema, rows, |rows| self.network.vlb_of_density(rows, times, given.as_deref(), how, each))
     }
 
     fn schema_of(&self, rows: &Table) -> Result<&Schema> {
@@ -264,8 +287,45 @@ impl Model {
         dequantizer: &dyn Dequantizer,
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
-        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
-        self.network.ode(pixels, dequantizer, given.as_deref(), self.measurement()?, progress)
+        let images = self.images(pixels)?;
+        let records = collected(images, progress, |each| self.each_ode(pixels, labels, dequantizer, each))?;
+        self.ode_of(records)
+    }
+
+    /// [`ode`](Self::ode) of chosen images, one by one: `pixels` and `labels` are of all that may be chosen from.
+    ///
+    /// # Errors
+    /// As [`ode`](Self::ode), and those of whoever takes the records.
+    pub fn each_ode(
+        &self,
+        pixels: &[u16],
+        labels: &[u16],
+        dequantizer: &dyn Dequantizer,
+        each: Each<'_, ImageRecord>,
+    ) -> Result<()> {
+        let given = self.of_classes(labels, self.images(pixels)?)?;
+        self.network.ode(pixels, dequantizer, given.as_deref(), self.measurement()?, each)
+    }
+
+    /// The estimate that these records of images, which are in order, are of.
+    ///
+    /// # Errors
+    /// A setting of the evaluation that cannot be used.
+    pub(crate) fn ode_of(&self, records: Vec<ImageRecord>) -> Result<OdeEstimate> {
+        let evaluation = &self.parts.recipe.evaluation;
+        let probed = evaluation.importance_samples > 1 && !self.divergence()?.is_exact();
+        let probed = probed.then_some((self.shape.dims(), evaluation.draws as usize));
+        Ok(OdeEstimate::of(records, probed))
+    }
+
+    /// The number of images that `pixels` are.
+    fn images(&self, pixels: &[u16]) -> Result<usize> {
+        let dims = self.shape.dims();
+        if !pixels.len().is_multiple_of(dims) {
+            let expected = format!("whole rows of {dims}, the network's shape");
+            return Err(Error::value("pixels", format!("{} numbers", pixels.len()), expected));
+        }
+        Ok(pixels.len() / dims)
     }
 
     /// The VLB, at as many levels an image as the recipe has; `labels` as for [`ode`](Self::ode).
@@ -273,9 +333,19 @@ impl Model {
     /// # Errors
     /// As [`ode`](Self::ode).
     pub fn vlb(&self, pixels: &[u16], labels: &[u16], progress: &mut dyn Progress) -> Result<VlbEstimate> {
-        let given = self.of_classes(labels, pixels.len() / self.shape.dims())?;
+        let images = self.images(pixels)?;
+        let records = collected(images, progress, |each| self.each_vlb(pixels, labels, each))?;
+        Ok(VlbEstimate::of(records))
+    }
+
+    /// [`vlb`](Self::vlb) of chosen images, one by one, as [`each_ode`](Self::each_ode) has it.
+    ///
+    /// # Errors
+    /// As [`each_ode`](Self::each_ode).
+    pub fn each_vlb(&self, pixels: &[u16], labels: &[u16], each: Each<'_, VlbRecord>) -> Result<()> {
+        let given = self.of_classes(labels, self.images(pixels)?)?;
         let (grid, times) = (self.grid()?, self.times()?);
-        self.network.vlb(pixels, grid, times, given.as_deref(), self.measurement()?, progress)
+        self.network.vlb(pixels, grid, times, given.as_deref(), self.measurement()?, each)
     }
 
     /// The bound by the information-estimation identity, at as many levels an image as the VLB; `labels` as for [`ode`](Self::ode).

@@ -54,11 +54,6 @@ pub struct ValidationMetrics {
     pub best_step: u64,
 }
 
-/// As [`null_is_nan`], of a number that is not always there.
-fn null_is_some_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    null_is_nan(deserializer).map(Some)
-}
-
 /// What a high-order stage adds to a step's metrics; in nats per dimension.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HighOrderMetrics {
@@ -88,6 +83,13 @@ pub struct TermMetrics {
 /// JSON has no number that is not finite and writes null for it.
 pub(crate) fn null_is_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// The same of a number that may be left out: null is one that is not finite.
+pub(crate) fn null_is_some_nan<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<f64>, D::Error> {
+    null_is_nan(deserializer).map(Some)
 }
 
 /// Who hears how far an estimate or a draw of samples has come, and may ask it to end.

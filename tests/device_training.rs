@@ -74,20 +74,27 @@ where
 fn two_hundred_steps_have_the_same_losses() {
     struct Train;
     impl OnDevice for Train {
-        type Out = Vec<[f64; 2]>;
+        type Out = [Vec<[f64; 2]>; 2];
         fn run<D: Kernels<f32> + Kernels<f64>>(self, device: D) -> Self::Out {
-            curve(Portable(network::<f32, D>(&device)), 200)
+            let own = network::<f32, D>(&device);
+            [curve(own.clone(), 200), curve(Portable(own), 200)]
         }
     }
     let (here, there) = (curve(network::<f32, Cpu>(&Cpu::default()), 200), on_test_device(Train));
-    let most = |i: usize| {
-        let pairs = here.iter().zip(&there);
-        pairs.map(|(a, b)| (a[i] - b[i]).abs() / a[i]).fold(0.0, f64::max)
-    };
     let (first, last) = (here[0][0], here[199][0]);
-    println!("loss {first:.2} to {last:.2} nats; apart by {:.1e}, gradient norm by {:.1e}", most(0), most(1));
     assert!(last < 0.5 * first, "{first} {last}");
-    assert!(most(0) <= 1e-3, "{}", most(0));
+    for (name, there) in ["own kernels", "portable"].iter().zip(&there) {
+        let most = |i: usize| {
+            let pairs = here.iter().zip(there);
+            pairs.map(|(a, b)| (a[i] - b[i]).abs() / a[i]).fold(0.0, f64::max)
+        };
+        println!(
+            "{name}: loss {first:.2} to {last:.2} nats; apart by {:.1e}, gradient norm by {:.1e}",
+            most(0),
+            most(1)
+        );
+        assert!(most(0) <= 1e-3, "{name}: {}", most(0));
+    }
 }
 
 /// What a network in training gives: its value, two derivatives, and the gradient of every parameter, by name.

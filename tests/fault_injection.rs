@@ -93,7 +93,8 @@ fn tree(root: &Path) -> Tree {
         for path in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry").path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.ends_with(".lock") {
+            } else if path.extension().is_none_or(|extension| extension != "lock") && !path.ends_with(".lock")
+            {
                 let name = path.strip_prefix(root).expect("below").to_owned();
                 found.insert(name, fs::read(path).expect("a file"));
             }
@@ -105,7 +106,7 @@ fn tree(root: &Path) -> Tree {
 /// The same without what differs from run to run: times.
 fn timeless(mut tree: Tree) -> Tree {
     for (name, bytes) in &mut tree {
-        if name.ends_with("metrics.jsonl") || name.ends_with("result.json") {
+        if name.ends_with("metrics.jsonl") {
             let text = String::from_utf8(bytes.clone()).expect("UTF-8");
             let parts = text.split("\"seconds\":").enumerate();
             let without = |(index, part): (usize, &str)| match index {
@@ -124,6 +125,10 @@ fn whole(root: &Path) {
     path("recipe.toml").map(|path| Recipe::load(path).expect("a recipe"));
     path("metrics.jsonl").map(|path| MetricsLog::read(&path).expect("metrics"));
     path("result.json").map(|path| Outcome::read(&path).expect("a result"));
+    if let Some(path) = path("records.jsonl") {
+        let text = fs::read_to_string(path).expect("records");
+        assert!(text.starts_with("{\"version\":"), "{text}");
+    }
     path("stages.json").map(|path| StageRecord::read(&path).expect("stages"));
     for (name, bytes) in tree(&root.join("checkpoints")) {
         let temporary = name.extension().is_some_and(|extension| extension == "tmp");

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms whose code runs in a step; `tensor/cpu` is the host itself, and `tensor/cuda` has no numbers.
+/// The rooms whose code runs in a step; `tensor/cpu` is the host itself, and `tensor/cuda` brings back sums of squares alone.
 const ROOMS: &[&str] =
     &["tensor", "nn", "objective", "train", "divergence", "likelihood", "solver", "sample.rs"];
 
@@ -51,7 +51,7 @@ const PLACES: &[(&str, usize, &str)] = &[
         "the first states and the last; which rows go on; back, a norm and a finiteness of each row",
     ),
     ("likelihood/batched_network.rs", 7, "states of a solve that lives on the host"),
-    ("likelihood/flow.rs", 2, "the first states; back, the last"),
+    ("likelihood/flow.rs", 2, "the states of rows as they begin; back, as they end"),
     // Once.
     ("tensor/kernels.rs", 1, "`upload` itself"),
     ("tensor/portable.rs", 1, "tables of indices, once a thread"),

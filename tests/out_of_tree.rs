@@ -1,5 +1,6 @@
 //! A plugin outside this repository: `idode new-plugin` writes a crate of every kind into a temporary folder; against the
-//! crate as it is packaged each compiles, fails its conformance test until the formula is filled in, and then passes.
+//! crate as it is packaged each compiles, fails its conformance test until the formula is filled in, and then passes. Beside
+//! them stands the program of the guide with parts of its own, which trains.
 #![cfg(feature = "cli")]
 
 use std::fs;
@@ -127,6 +128,24 @@ fn packaged(folder: &Path) -> PathBuf {
     folder.join(name)
 }
 
+/// The program of the guide.
+const PROGRAM: &str = "own-program";
+
+/// What the guide shows, as a crate.
+fn write_program(folder: &Path) {
+    let source = folder.join("src");
+    fs::create_dir_all(&source).expect("a folder");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/files/own_program.rs");
+    fs::copy(page, source.join("main.rs")).expect("the guide's file");
+    let manifest = format!(
+        "[package]\nname = {PROGRAM:?}\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n\
+         idode = {{ version = {:?}, default-features = false }}\n\
+         dfdx = \"0.13\"\nrand = \"0.8\"\nrand_chacha = \"0.3\"\ntypenum = \"1\"\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+}
+
 /// Writes a crate of every kind by `idode new-plugin`, and around them what lets cargo build all at once.
 fn generate(folder: &Path, idode: &Path) {
     fs::create_dir(folder).expect("a folder");
@@ -148,7 +167,9 @@ fn generate(folder: &Path, idode: &Path) {
         let kept = fs::read_to_string(folder.join(name).join("src/lib.rs")).expect("the library");
         assert_eq!(library, kept);
     }
-    let members: Vec<String> = PLUGINS.iter().map(|plugin| format!("\"{}\"", plugin.name)).collect();
+    write_program(&folder.join(PROGRAM));
+    let members = PLUGINS.iter().map(|plugin| plugin.name).chain([PROGRAM]);
+    let members: Vec<String> = members.map(|name| format!("{name:?}")).collect();
     // The profile of this repository for dependencies, which are compiled already; the crate itself and its plugins at a level
     // at which what one of them has compiled the others take: their build is most of this test.
     let manifest = format!(
@@ -203,6 +224,31 @@ fn a_new_plugin_compiles_fails_until_the_formula_is_there_and_then_meets_every_l
             assert!(list.lines().any(|line| line.trim_start().starts_with(name)), "{name}: {list}");
         }
     }
+    runs(&plugins);
+}
+
+/// The guide's program: trains with its own parts, and says a bound on the entropy that it prints.
+fn runs(plugins: &Path) {
+    let run = plugins.join("run");
+    let run = run.to_str().expect("UTF-8");
+    let printed = cargo(plugins, &["run", "--quiet", "-p", PROGRAM, "--", run]);
+    assert!(printed.status.success() && printed.stderr.is_empty(), "{}", text(&printed));
+    let printed = text(&printed);
+    let numbers = |start: &str| -> Vec<f64> {
+        let line = printed.lines().find(|line| line.starts_with(start));
+        let line = line.unwrap_or_else(|| unreachable!("no {start:?}: {printed}"));
+        line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    };
+    let (entropy, bound) = (numbers("exact entropy")[0], numbers("vlb"));
+    assert!(bound[0] > entropy - 3.0 * bound[1] && bound[0] < 9.0, "{printed}");
+    let shown = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/types.md"));
+    let shown = shown.expect("the page");
+    for line in printed.lines() {
+        let start = line.split_once("  ").map_or(line, |(start, _)| start);
+        assert!(shown.contains(&format!("\n{start} ")), "the page does not show {line:?}");
+    }
+    let recipe = fs::read_to_string(Path::new(run).join("recipe.toml")).expect("the folder");
+    assert!(recipe.starts_with("# Of a program; no registry has a name for: "), "{recipe}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The driver: one device, whose work is done when a call returns.
 
 use crate::arguments::Arguments;
+use crate::compiled::Compiled;
 use crate::kernels::{self, Kernel};
 use crate::memory::{self, Answer};
 use crate::module::Module;
@@ -11,7 +12,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// A kernel by the name that it was asked for.
 struct Function {
     name: String,
-    kernel: Kernel,
+    kernel: Body,
+}
+
+/// A kernel of dfdx's, or one of idode's.
+enum Body {
+    Function(Kernel),
+    Compiled(Compiled),
 }
 
 fn code(answer: Answer) -> CUresult {
@@ -59,12 +66,20 @@ fn launch(
         eprintln!("memory-driver: {}: a launch of {grid} blocks of {block} threads", function.name);
         return Err(CUresult::CUDA_ERROR_INVALID_VALUE);
     }
-    // SAFETY: `cuLaunchKernel` is called with the arguments of this kernel, and holds its buffers until it returns.
-    let mut arguments = unsafe { Arguments::new(arguments, block, grid * block) };
-    catch_unwind(AssertUnwindSafe(|| (function.kernel)(&mut arguments))).map_err(|_| {
+    let left = |answer| {
         eprintln!("memory-driver: {} left a buffer", function.name);
-        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS
-    })
+        answer
+    };
+    match &function.kernel {
+        Body::Function(kernel) => {
+            // SAFETY: `cuLaunchKernel` is called with the arguments of this kernel, and holds its buffers until it returns.
+            let mut arguments = unsafe { Arguments::new(arguments, block, grid * block) };
+            catch_unwind(AssertUnwindSafe(|| kernel(&mut arguments)))
+                .map_err(|_| left(CUresult::CUDA_ERROR_ILLEGAL_ADDRESS))
+        }
+        // SAFETY: as above.
+        Body::Compiled(kernel) => unsafe { kernel.run(grid, block, arguments) }.map_err(left),
+    }
 }
 
 fn words(error: CUresult) -> &'static CStr {
@@ -212,7 +227,9 @@ crate::define! {
         // SAFETY: it is a module of `cuModuleLoadData`, and a name ends with a zero.
         let (module, name) = unsafe { (&*module.cast::<Module>(), CStr::from_ptr(name)) };
         let name = name.to_string_lossy();
-        let kernel = module.kernel(&name).and_then(|types| kernels::find(&name, &types));
+        let kernel = module.compiled(&name).map(Body::Compiled).or_else(|| {
+            module.kernel(&name).and_then(|types| kernels::find(&name, &types)).map(Body::Function)
+        });
         if kernel.is_none() {
             eprintln!("memory-driver: no kernel {name}");
         }
@@ -248,7 +265,8 @@ mod tests {
     use super::*;
 
     fn call(kernel: &str, grid: c_uint, arguments: &[*const c_void]) -> Answer {
-        let function = Function { name: kernel.to_owned(), kernel: kernels::find(kernel, &[]).unwrap() };
+        let function =
+            Function { name: kernel.to_owned(), kernel: Body::Function(kernels::find(kernel, &[]).unwrap()) };
         launch(&function, [grid, 1, 1], [128, 1, 1], arguments.as_ptr())
     }
 

@@ -7,6 +7,7 @@
 //! - Memory is the host's; each buffer has its exact length, and starts as NaN. Copies and kernels that leave a buffer are errors.
 //! - A kernel is launched by its name and is the Rust function of that name in `kernels`: it reads dfdx's launch arguments (lengths,
 //!   shapes, strides, null pointers) as the CUDA source of the same name does, its bugs included, and runs at once, in order.
+//! - idode's own kernels are compiled by the system's C compiler, and run a block after the other: see `compiled`.
 //! - Products are those of the crate `gemm`, after cuBLAS's checks of dimensions and leading dimensions.
 //! - `IDODE_MEMORY_DRIVER_BYTES` is how much memory the device has; without it there is no limit.
 //!
@@ -17,6 +18,7 @@
 #![allow(unsafe_code)]
 
 mod arguments;
+mod compiled;
 mod cublas;
 mod driver;
 mod index;

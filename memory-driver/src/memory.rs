@@ -45,6 +45,12 @@ pub(crate) fn free_and_total() -> (usize, usize) {
     (total().saturating_sub(memory().used), total())
 }
 
+/// Words before a buffer and after it: what a kernel in C writes there is found.
+const GUARD: usize = 16;
+
+/// What they are full of: a signalling NaN, which arithmetic makes a quiet one, so that adding to it is found as well.
+const UNTOUCHED: Word = 0xffa5_a5a5_ffa5_a5a5_ffa5_a5a5_ffa5_a5a5;
+
 /// A new buffer, full of ones: NaN in every floating-point number.
 pub(crate) fn allocate(bytes: usize) -> Answer<u64> {
     let mut memory = memory();
@@ -52,12 +58,34 @@ pub(crate) fn allocate(bytes: usize) -> Answer<u64> {
         return Err(CUresult::CUDA_ERROR_OUT_OF_MEMORY);
     }
     // A buffer of nothing has an address of its own too.
-    let words = vec![Word::MAX; bytes.div_ceil(size_of::<Word>()).max(1)].into_boxed_slice();
+    let words = vec![UNTOUCHED; bytes.div_ceil(size_of::<Word>()).max(1) + 2 * GUARD].into_boxed_slice();
     let words = Box::into_raw(words);
-    let address = words.cast::<Word>() as u64;
+    // SAFETY: so many bytes of the words lie between the guards.
+    unsafe { words.cast::<Word>().add(GUARD).cast::<u8>().write_bytes(u8::MAX, bytes) };
+    let address = words.cast::<Word>().wrapping_add(GUARD) as u64;
     memory.used += bytes;
     memory.buffers.insert(address, Buffer { bytes, words });
     Ok(address)
+}
+
+impl Buffer {
+    /// Whether what lies around the bytes is as it was.
+    fn is_intact(&self) -> bool {
+        // SAFETY: the words are the buffer's as long as it is in the map; kernels of other threads write within buffers of their own.
+        let bytes = unsafe {
+            std::slice::from_raw_parts(self.words.cast::<u8>(), self.words.len() * size_of::<Word>())
+        };
+        let guard = GUARD * size_of::<Word>();
+        let untouched = UNTOUCHED.to_ne_bytes();
+        let around = (0..guard).chain(guard + self.bytes..bytes.len());
+        around.into_iter().all(|at| bytes[at] == untouched[at % untouched.len()])
+    }
+}
+
+/// Whether nothing was written around the buffer of an address.
+pub(crate) fn is_intact(address: u64) -> bool {
+    let memory = memory();
+    memory.buffers.range(..=address).next_back().is_some_and(|(_, buffer)| buffer.is_intact())
 }
 
 /// Gives a buffer back.
@@ -65,9 +93,10 @@ pub(crate) fn free(address: u64) -> Answer {
     let mut memory = memory();
     let buffer = memory.buffers.remove(&address).ok_or(CUresult::CUDA_ERROR_INVALID_VALUE)?;
     memory.used -= buffer.bytes;
+    let intact = buffer.is_intact();
     // SAFETY: it was a box, and it has left the map.
     drop(unsafe { Box::from_raw(buffer.words) });
-    Ok(())
+    if intact { Ok(()) } else { Err(CUresult::CUDA_ERROR_ILLEGAL_ADDRESS) }
 }
 
 /// How many bytes of its buffer begin at an address.

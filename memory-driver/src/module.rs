@@ -1,11 +1,18 @@
 //! What a module holds: the names of its kernels and, where this library compiled it, the types of their parameters.
 
+use crate::compiled::{self, Compiled};
+
 /// A module's text. dfdx's modules are empty where no `nvcc` built them: any kernel is looked for by its name.
 pub(crate) struct Module(String);
 
 impl Module {
     pub(crate) fn new(text: &str) -> Self {
         Self(text.to_owned())
+    }
+
+    /// A kernel of idode's.
+    pub(crate) fn compiled(&self, name: &str) -> Option<Compiled> {
+        compiled::find(&self.0, name)
     }
 
     /// The types of the parameters of a kernel; `None` where the module has no such kernel.

@@ -1,6 +1,6 @@
-//! NVRTC: a source becomes the list of its kernels, see [`module`](crate::module).
+//! NVRTC: a source becomes the list of its kernels, see [`module`](crate::module); one of idode's is compiled, see [`compiled`](crate::compiled).
 
-use crate::module;
+use crate::{compiled, module};
 use cudarc::nvrtc::sys::*;
 use std::ffi::{CStr, CString, c_char, c_int};
 
@@ -46,7 +46,8 @@ crate::define! {
     fn nvrtcCompileProgram(of: nvrtcProgram, _count: c_int, _options: *const *const c_char) -> nvrtcResult {
         // SAFETY: the caller gives its program.
         let program = unsafe { program(of) };
-        match module::compile(&program.source).and_then(|text| CString::new(text).ok()) {
+        let text = compiled::compile(&program.source).unwrap_or_else(|| module::compile(&program.source));
+        match text.and_then(|text| CString::new(text).ok()) {
             Some(module) => {
                 program.module = module;
                 nvrtcResult::NVRTC_SUCCESS

@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::new_plugin::Kind;
 use super::output::{complain, print};
 use crate::config::Device;
+use crate::run::Shard;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -45,10 +46,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "DEVICE")]
         device: Option<Device>,
     },
-    /// Measure the likelihood of a trained run on its held-out images or rows.
+    /// Measure the likelihood of a run by its last checkpoint, also while it trains; what was stopped or killed goes on from its records.
     Eval {
-        /// The run's folder.
-        run: PathBuf,
+        /// The run's folder, to measure its held-out images or rows; with --run, other images.
+        #[arg(value_name = "RUN|IMAGES")]
+        subject: PathBuf,
+        /// Measure IMAGES by the run in this folder: a .npy, .npz or IDX file, or a folder or archive of images, with the run's shape and levels.
+        #[arg(long = "run", value_name = "RUN")]
+        by: Option<PathBuf>,
+        /// Measure part I of N only (rows I-1, I-1+N, ...), for idode merge.
+        #[arg(long, value_name = "I/N", conflicts_with_all = ["by", "budget", "target"])]
+        shard: Option<Shard>,
         /// Say which part of each estimate's error comes from the data, the draws, the probes and the solver.
         #[arg(long)]
         budget: bool,
@@ -56,6 +64,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "ERROR", value_parser = positive)]
         target: Option<f64>,
         /// Where to compute: cpu or cuda:N [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<Device>,
+    },
+    /// Join the shards of an evaluation: writes what idode eval of the whole would.
+    Merge {
+        /// The run's folder.
+        run: PathBuf,
+        /// The files that idode eval --shard has written [default: all in the run's folder].
+        #[arg(value_name = "SHARD")]
+        parts: Vec<PathBuf>,
+        /// Where to compute what is left, such as an error budget: cpu or cuda:N, as the shards were [default: as the recipe says].
         #[arg(long, value_name = "DEVICE")]
         device: Option<Device>,
     },
@@ -195,7 +214,7 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, ladder, sample, report, compare, import, export, bench, list or new-plugin (see idode --help)"
+                "no command: expected train, eval, merge, ladder, sample, report, compare, import, export, bench, list or new-plugin (see idode --help)"
                     .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),

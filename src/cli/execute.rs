@@ -10,7 +10,7 @@ use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::registry::Registry;
 use crate::result::Outcome;
-use crate::run::{Observer, Observers, RunFolder};
+use crate::run::{Observer, Observers, RunFolder, Shard};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -31,9 +31,16 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
             };
             train(&recipe, &destination, max_time.map(|time| begun + time), device, registry)
         }
-        Command::Eval { run, budget, target, device } => {
-            evaluate(&run, EvaluateOptions { budget, target }, device, registry)
+        Command::Eval { subject, by: Some(run), budget, target, device, .. } => {
+            evaluate_images(&run, &subject, EvaluateOptions { budget, target }, device, registry)
         }
+        Command::Eval { subject, shard: Some(shard), device, .. } => {
+            evaluate_shard(&subject, shard, device, registry)
+        }
+        Command::Eval { subject, budget, target, device, .. } => {
+            evaluate(&subject, EvaluateOptions { budget, target }, device, registry)
+        }
+        Command::Merge { run, parts, device } => merge(&run, &parts, device, registry),
         Command::Ladder { run, device } => ladder(&run, device, registry),
         Command::Sample { run, count, conditions, format, log_prob, device } => {
             let options = SampleOptions { count, conditions, npy: format == "npy", log_prob };
@@ -103,10 +110,53 @@ fn evaluate(
     registry: &Registry,
 ) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
-    let outcome = commands::evaluate_with(&run, registry, options, &mut Bar::new())?;
-    let tables = table(&outcome) + &budget_table(&outcome);
-    print(&format!("{tables}\n{}\n", run.result().display()))?;
-    Ok(measured(&outcome))
+    let outcome = watched(|observer| commands::evaluate_with(&run, registry, options, observer))?;
+    shown(&outcome, &run.result())
+}
+
+fn evaluate_shard(path: &Path, shard: Shard, device: Option<Device>, registry: &Registry) -> Result<Exit> {
+    let run = RunFolder::open(path)?.on(device);
+    let written = watched(|observer| commands::evaluate_shard(&run, registry, shard, observer))?;
+    print(&format!("{}\n", written.display()))?;
+    Ok(Exit::Done)
+}
+
+fn evaluate_images(
+    path: &Path,
+    images: &Path,
+    options: EvaluateOptions,
+    device: Option<Device>,
+    registry: &Registry,
+) -> Result<Exit> {
+    let run = RunFolder::open(path)?.on(device);
+    let (outcome, place) =
+        watched(|observer| commands::evaluate_images(&run, registry, images, options, observer))?;
+    let exit = shown(&outcome, &place.result())?;
+    print(&format!("{}\n", place.table().display()))?;
+    Ok(exit)
+}
+
+fn merge(path: &Path, parts: &[PathBuf], device: Option<Device>, registry: &Registry) -> Result<Exit> {
+    let run = RunFolder::open(path)?.on(device);
+    let outcome = watched(|observer| commands::merge(&run, registry, parts, observer))?;
+    shown(&outcome, &run.result())
+}
+
+/// Measures with a bar, until the end is asked for.
+fn watched<T>(measure: impl FnOnce(&mut dyn Observer) -> Result<T>) -> Result<T> {
+    let mut bar = Bar::new();
+    let measured = measure(&mut Observers::new().and(&mut bar).and(Interrupt::listen()?));
+    if let Err(Error::Interrupted) = measured {
+        bar.message("stopped; what was found is kept: the same command goes on");
+    }
+    measured
+}
+
+/// Prints what was found, and where it is.
+fn shown(outcome: &Outcome, path: &Path) -> Result<Exit> {
+    let tables = table(outcome) + &budget_table(outcome);
+    print(&format!("{tables}\n{}\n", path.display()))?;
+    Ok(measured(outcome))
 }
 
 fn ladder(path: &Path, device: Option<Device>, registry: &Registry) -> Result<Exit> {

@@ -14,7 +14,8 @@ pub(super) enum Exit {
     BadInput,
     /// Everything was done and written, and some images have no value: the means are those of the others.
     NoValue,
-    /// Stopped with a checkpoint, on request or after `--max-time`, to be continued with `--resume`.
+    /// Stopped on request or after `--max-time`, with a checkpoint, to be continued with `--resume`, or with records, to be continued by the same
+    /// command.
     Interrupted,
 }
 
@@ -25,7 +26,7 @@ impl Exit {
   1    failed by its own numbers: a loss, gradient or parameter is not finite; the last good checkpoint is kept
   2    an input that cannot be used, a file that cannot be written, or a GPU without enough memory: one line says which
   3    done and written, but some images have no value and are not in the means
-  130  stopped with a checkpoint by Ctrl-C, SIGTERM, SIGHUP or --max-time; train --resume goes on";
+  130  stopped by Ctrl-C, SIGTERM, SIGHUP or --max-time, with a checkpoint, or records of an evaluation; train --resume, or the same eval, goes on";
 
     /// The number, as shells have it.
     pub(super) const fn code(self) -> u8 {

@@ -29,6 +29,7 @@ pub use interrupt::{Interrupt, Until};
 pub use ladder::ladder_table;
 pub use table::table;
 
+use crate::error::Error;
 use crate::registry::Registry;
 use arguments::Arguments;
 use exit::Exit;
@@ -48,6 +49,8 @@ pub fn run(registry: Registry) -> ExitCode {
     let done = run();
     match done {
         Ok(exit) => exit.into(),
+        // Whoever was interrupted has said so.
+        Err(Error::Interrupted) => Exit::Interrupted.into(),
         Err(error) => {
             complain(&error.to_string());
             Exit::of(&error).into()

@@ -21,8 +21,8 @@ use crate::ladder::Ladder;
 use crate::registry::Registry;
 use crate::registry::device::{on_device, open};
 use crate::result::Outcome;
-use crate::run::{Observer, RunFolder};
-use std::path::PathBuf;
+use crate::run::{Observer, Place, RunFolder, Shard};
+use std::path::{Path, PathBuf};
 
 /// Trains a recipe, evaluates the result and draws samples.
 ///
@@ -63,6 +63,52 @@ pub fn evaluate_with(
 ) -> Result<Outcome> {
     on_device!(open(run.recipe().device)?, device => {
         Experiment::named(&device, run.recipe(), registry)?.evaluate_with(run, options, observer)
+    })
+}
+
+/// Measures a part of a run's held-out rows: see [`Experiment::evaluate_shard`].
+///
+/// # Errors
+/// As [`Experiment::evaluate_shard`].
+pub fn evaluate_shard(
+    run: &RunFolder,
+    registry: &Registry,
+    shard: Shard,
+    observer: &mut dyn Observer,
+) -> Result<PathBuf> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.evaluate_shard(run, shard, observer)
+    })
+}
+
+/// Joins the records of shards: see [`Experiment::merge`].
+///
+/// # Errors
+/// As [`Experiment::merge`].
+pub fn merge(
+    run: &RunFolder,
+    registry: &Registry,
+    parts: &[PathBuf],
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.merge(run, parts, observer)
+    })
+}
+
+/// Measures images that are not the run's own: see [`Experiment::evaluate_images`].
+///
+/// # Errors
+/// As [`Experiment::evaluate_images`].
+pub fn evaluate_images(
+    run: &RunFolder,
+    registry: &Registry,
+    images: &Path,
+    options: EvaluateOptions,
+    observer: &mut dyn Observer,
+) -> Result<(Outcome, Place)> {
+    on_device!(open(run.recipe().device)?, device => {
+        Experiment::named(&device, run.recipe(), registry)?.evaluate_images(run, images, options, observer)
     })
 }
 

@@ -29,6 +29,7 @@ mod limits;
 mod named;
 mod network;
 mod objective;
+pub(crate) mod ser;
 mod source;
 mod stage;
 mod table;
@@ -199,20 +200,12 @@ impl Recipe {
     /// As [`check`](Self::check).
     pub fn to_toml(&self) -> Result<String> {
         self.check()?;
-        let table = self.to_table()?;
-        let text = table.to_string();
+        let text = ser::to_text(self)?;
         let unnamed: Vec<String> =
             self.unnamed().into_iter().map(|(key, of)| format!("{key} ({})", printable(&of))).collect();
         Ok(match &unnamed[..] {
             [] => text,
             parts => format!("# Of a program; no registry has a name for: {}\n{text}", parts.join(", ")),
-        })
-    }
-
-    /// The recipe as a table. TOML's text is written from this alone, or each type would be compiled for two writers.
-    pub(crate) fn to_table(&self) -> Result<toml::Table> {
-        toml::Table::try_from(self).map_err(|error| {
-            Error::value("recipe", error.to_string().replace('\n', " "), "values that TOML can hold")
         })
     }
 

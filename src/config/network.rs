@@ -67,7 +67,7 @@ macro_rules! named {
         impl From<$settings> for Named {
             fn from(settings: $settings) -> Self {
                 // Plain numbers, names and lists: TOML holds them.
-                let settings = toml::Table::try_from(settings).unwrap_or_default();
+                let settings = super::ser::to_table(&settings).unwrap_or_default();
                 Self { name: $name.to_owned(), settings }
             }
         }

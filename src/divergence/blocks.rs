@@ -97,4 +97,11 @@ impl Trace for Signed {
         for_each_form(jacobian, rows.len() * blocks, tangent, |pair, form| traces[pair / blocks] += form);
         traces
     }
+
+    fn renew(&mut self, rows: &[usize], seeds: &[ProbeSeed]) {
+        let dims = self.of.len();
+        for (&row, own) in rows.iter().zip(signs(dims, 1, seeds).chunks_exact(dims.max(1))) {
+            self.signs[row * dims..][..dims].copy_from_slice(own);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Directions of every row, which quadratic forms are taken along.
 
-use super::{Jacobian, ProbeSeed, Trace, for_each_form};
+use super::{Jacobian, ProbeSeed, for_each_form};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -60,8 +60,18 @@ impl Directions {
     }
 }
 
-impl Trace for Directions {
-    fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64> {
+impl Directions {
+    /// Gives rows other directions: those of `from`, one row of it after the other.
+    pub(super) fn replace(&mut self, rows: &[usize], from: &Self) {
+        let (per_row, size) = (self.per_row, self.per_row * self.dims);
+        for (i, &row) in rows.iter().enumerate() {
+            self.entries[row * size..][..size].copy_from_slice(&from.entries[i * size..][..size]);
+            self.factors[row * per_row..][..per_row].copy_from_slice(&from.factors[i * per_row..][..per_row]);
+        }
+    }
+
+    /// The trace of each row of a Jacobian, as [`Trace::trace`](super::Trace::trace) has it.
+    pub(super) fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64> {
         let per_row = self.per_row;
         let index = |pair: usize| rows[pair / per_row] * per_row + pair % per_row;
         let mut traces = vec![0.0; rows.len()];

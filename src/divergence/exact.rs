@@ -31,4 +31,6 @@ impl Trace for Exact {
         for_each_form(jacobian, count, unit, |pair, form| traces[pair / dims] += form);
         traces
     }
+
+    fn renew(&mut self, _rows: &[usize], _seeds: &[ProbeSeed]) {}
 }

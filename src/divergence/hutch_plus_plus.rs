@@ -52,7 +52,7 @@ impl HutchPlusPlus {
         let factor = |j: usize| if j < basis { 1.0 } else { 1.0 / probes as f64 };
         let factors = (0..rows * per_row).map(|i| factor(i % per_row)).collect();
         let directions = Directions { dims, per_row, entries, factors };
-        Sketched { basis, directions, ready: vec![false; rows] }
+        Sketched { of: *self, directions, ready: vec![false; rows] }
     }
 }
 
@@ -65,7 +65,7 @@ impl Divergence for HutchPlusPlus {
 /// The directions of one solve.
 #[derive(Clone, Debug)]
 pub(super) struct Sketched {
-    basis: usize,
+    of: HutchPlusPlus,
     /// A row's sketch and probes; from its first evaluation on, its basis and its probes' parts outside of it.
     directions: Directions,
     ready: Vec<bool>,
@@ -76,8 +76,8 @@ impl Sketched {
     fn prepare(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) {
         let fresh: Vec<(usize, usize)> =
             rows.iter().copied().enumerate().filter(|&(_, row)| !self.ready[row]).collect();
-        let size = self.basis * self.directions.dims;
-        let images = self.directions.products(&fresh, self.basis, jacobian);
+        let size = self.of.basis * self.directions.dims;
+        let images = self.directions.products(&fresh, self.of.basis, jacobian);
         for (&(_, row), image) in fresh.iter().zip(images.chunks_exact(size.max(1))) {
             let dims = self.directions.dims;
             let (basis, probes) = self.directions.of_row(row).split_at_mut(size);
@@ -93,5 +93,12 @@ impl Trace for Sketched {
     fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64> {
         self.prepare(rows, jacobian);
         self.directions.trace(rows, jacobian)
+    }
+
+    fn renew(&mut self, rows: &[usize], seeds: &[ProbeSeed]) {
+        let (dims, of) = (self.directions.dims, self.of);
+        let fresh = of.with_signs(dims, signs(dims, of.basis + of.probes, seeds));
+        self.directions.replace(rows, &fresh.directions);
+        rows.iter().for_each(|&row| self.ready[row] = false);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::basis::dot;
 use super::directions::{Directions, signs};
-use super::{Divergence, ProbeSeed, Trace};
+use super::{Divergence, Jacobian, ProbeSeed, Trace};
 use crate::error::{Error, Result};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -64,8 +64,9 @@ impl Hutchinson {
     }
 }
 
-impl Divergence for Hutchinson {
-    fn begin(&self, dims: usize, seeds: &[ProbeSeed]) -> Box<dyn Trace> {
+impl Hutchinson {
+    /// The probes of rows with these seeds.
+    fn directions(&self, dims: usize, seeds: &[ProbeSeed]) -> Directions {
         let Self { probe, probes: per_row } = *self;
         let entries = match probe {
             Probe::Rademacher => signs(dims, per_row, seeds),
@@ -73,7 +74,30 @@ impl Divergence for Hutchinson {
         };
         let probes = entries.chunks_exact(dims.max(1));
         let factors = probes.map(|v| dims as f64 / dot(v, v) / per_row as f64).collect();
-        Box::new(Directions { dims, per_row, entries, factors })
+        Directions { dims, per_row, entries, factors }
+    }
+}
+
+impl Divergence for Hutchinson {
+    fn begin(&self, dims: usize, seeds: &[ProbeSeed]) -> Box<dyn Trace> {
+        Box::new(Probes { of: *self, directions: self.directions(dims, seeds) })
+    }
+}
+
+/// The probes of one solve.
+#[derive(Clone, Debug)]
+struct Probes {
+    of: Hutchinson,
+    directions: Directions,
+}
+
+impl Trace for Probes {
+    fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64> {
+        self.directions.trace(rows, jacobian)
+    }
+
+    fn renew(&mut self, rows: &[usize], seeds: &[ProbeSeed]) {
+        self.directions.replace(rows, &self.of.directions(self.directions.dims, seeds));
     }
 }
 

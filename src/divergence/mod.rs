@@ -108,6 +108,12 @@ impl<T: Divergence + ?Sized> Divergence for Box<T> {
 pub trait Trace: Debug {
     /// The trace of each row of `jacobian`, whose row `i` had index `rows[i]` when the solve began.
     fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64>;
+
+    /// Makes the rows with these indices new ones, which begin their solve with these seeds.
+    ///
+    /// # Laws
+    /// - `renewed`: a row's traces are from here on those of a solve that begins with its seed.
+    fn renew(&mut self, rows: &[usize], seeds: &[ProbeSeed]);
 }
 
 /// Asks for `count` forms in batches and hands each to `take`: pair `p` belongs to the row

@@ -122,6 +122,24 @@ fn traces_depend_on_no_other_row() {
     }
 }
 
+/// Law `renewed`: a row that is made new is one that begins with its seed, and nobody else's.
+#[test]
+fn a_renewed_row_begins_anew() {
+    let [a, b, c, d] = [[1; 32], [2; 32], [3; 32], [4; 32]];
+    for divergence in built_ins() {
+        let mut trace = divergence.begin(3, &[a, b, c]);
+        let of = |trace: &mut dyn Trace, matrix| trace.trace(&[0, 1, 2], &mut Matrices(vec![matrix; 3]));
+        let before = of(&mut *trace, OTHER);
+        trace.renew(&[2, 0], &[d, b]);
+        let after = of(&mut *trace, FULL);
+        let mut fresh = divergence.begin(3, &[b, b, d]);
+        let expected = of(&mut *fresh, FULL);
+        assert_eq!([after[0], after[2]], [expected[0], expected[2]], "{divergence:?}");
+        // The row between has seen another Jacobian first.
+        assert_eq!(of(&mut *trace, OTHER)[1], before[1], "{divergence:?}");
+    }
+}
+
 /// Every vector of `count` signs.
 fn all_signs(count: usize) -> Vec<f64> {
     let bit = |i: usize, j: usize| if i >> j & 1 == 1 { 1.0 } else { -1.0 };

@@ -3,7 +3,7 @@
 use crate::budget::{Again, Budget, Design, Estimated, measure};
 use crate::config::Evaluation;
 use crate::error::Result;
-use crate::likelihood::{OdeEstimate, Replicate, VlbRecord};
+use crate::likelihood::Replicate;
 use crate::model::Model;
 use crate::progress::Progress;
 use crate::result::Estimate;
@@ -16,23 +16,6 @@ pub(super) struct Kind {
     pub(super) draws: Option<u64>,
     /// Whether it comes from a solver.
     pub(super) solved: bool,
-}
-
-/// What has a value of each row, in bits/dim; NaN where a row has none.
-pub(super) trait Values {
-    fn values(&self) -> Vec<f64>;
-}
-
-impl Values for Vec<VlbRecord> {
-    fn values(&self) -> Vec<f64> {
-        self.iter().map(|record| record.bits_per_dim).collect()
-    }
-}
-
-impl Values for OdeEstimate {
-    fn values(&self) -> Vec<f64> {
-        self.records.iter().map(|record| record.bits_per_dim).collect()
-    }
 }
 
 /// The budget of `values`, in bits/dim; `again` gives them for the first so many rows, measured with another model's settings, unseen.

@@ -1,6 +1,7 @@
 //! The likelihood of a trained run: its estimates, their error budgets, and the ladder of bounds.
 
-use super::{Experiment, data, ladder, measure, target};
+use super::journal::Subject;
+use super::{Experiment, data, ladder, measure, others, target};
 use crate::config::Evaluation;
 use crate::data::Rows;
 use crate::error::{Error, Result};
@@ -10,7 +11,8 @@ use crate::model::Model;
 use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{DataRecord, Outcome, StageRecord};
-use crate::run::{Evaluated, Heeded, Observer, RunFolder};
+use crate::run::{Evaluated, Heeded, Observer, Place, RecordsLog, RunFolder, Shard};
+use std::path::{Path, PathBuf};
 
 /// Options of an evaluation beside what the recipe says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,10 +24,13 @@ pub struct EvaluateOptions {
 }
 
 impl<D: ComputeDevice> Experiment<D> {
-    /// Measures the likelihood of the held-out rows of a trained run and writes `result.json`.
+    /// Measures the likelihood of the held-out rows of a trained run, or of one that is in training, by its last checkpoint, and writes
+    /// `result.json`.
+    ///
+    /// An evaluation that was ended before goes on from the records in `records.jsonl`, if they are of the same checkpoint, data and settings.
     ///
     /// # Errors
-    /// A run without a checkpoint that can be used, or whose folder another process writes in.
+    /// A run without a checkpoint that can be used, or that another process measures.
     pub fn evaluate(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
         self.evaluate_with(run, EvaluateOptions::default(), observer)
     }
@@ -40,66 +45,153 @@ impl<D: ComputeDevice> Experiment<D> {
         options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
-        let _lock = run.lock()?;
+        let _lock = run.place().lock()?;
         self.resolved()?.measured(run, options, &mut Heeded::new(observer))
+    }
+
+    /// Measures a part of the held-out rows, into a file of records that [`merge`](Self::merge) joins with the others'; gives its path. It has
+    /// no error budget and no result: those are of the whole.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_shard(
+        &self,
+        run: &RunFolder,
+        shard: Shard,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
+        let place = run.place_of_shard(shard);
+        let _lock = place.lock()?;
+        let ready = self.resolved()?;
+        ready.check_memory()?;
+        let (model, rows) = (ready.trained(run)?, ready.held_out()?);
+        data::check_same(run, &rows)?;
+        let count = ready.count(&rows);
+        let subject = Subject { run, place, rows: &rows, shard: Some(shard) };
+        measure::rows(&subject, &model, count, &mut Heeded::new(observer))?;
+        Ok(subject.place.log())
+    }
+
+    /// Joins the records of all shards, by default those in the run's folder, and writes what [`evaluate`](Self::evaluate) of the whole would.
+    ///
+    /// # Errors
+    /// Files that are no shards of an evaluation of the run as it is now, that overlap or leave rows without a record; otherwise as
+    /// [`evaluate`](Self::evaluate).
+    pub fn merge(&self, run: &RunFolder, parts: &[PathBuf], observer: &mut dyn Observer) -> Result<Outcome> {
+        let _lock = run.place().lock()?;
+        let ready = self.resolved()?;
+        let (model, rows) = (ready.trained(run)?, ready.held_out()?);
+        data::check_same(run, &rows)?;
+        let count = ready.count(&rows);
+        let subject = Subject { run, place: run.place(), rows: &rows, shard: None };
+        let parts = if parts.is_empty() { run.shards()? } else { parts.to_vec() };
+        let header = (&subject.header(&model, count)?, count);
+        RecordsLog::merge(&subject.place.log(), header, &measure::names(&model)?, &parts)?;
+        ready.measured(run, EvaluateOptions::default(), &mut Heeded::new(observer))
+    }
+
+    /// Measures images that are not the run's own, of its shape and levels, in a file or folder: writes `result.NAME.json` and the like into
+    /// the run's folder, with the name of the file, and leaves the run's own result alone. Gives what was found, and where the values of each
+    /// image are.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate), a run of a table or of classes, or images that are not like the run's.
+    pub fn evaluate_images(
+        &self,
+        run: &RunFolder,
+        images: &Path,
+        options: EvaluateOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<(Outcome, Place)> {
+        let ready = self.resolved()?;
+        let rows = others::images(ready.recipe(), images)?;
+        let place = run.place_of_data(&rows.name().0);
+        let _lock = place.lock()?;
+        let subject = Subject { run, place, rows: &rows, shard: None };
+        let outcome = ready.outcome(&subject, options, &mut Heeded::new(observer))?;
+        Ok((outcome, subject.place))
     }
 
     /// Measures a trained run by every bound and writes `ladder.json` and `ladder.png`: the VLB, the information-estimation identity, and the
     /// ODE with each dequantizer of the evaluation at every `K` of its [`ladder`](Evaluation::ladder), or 1, 2, 5 and 20.
     ///
     /// # Errors
-    /// A run of a table, or without a checkpoint that can be used, or whose folder another process writes in.
+    /// A run of a table, or without a checkpoint that can be used, or that another process measures.
     pub fn ladder(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Ladder> {
-        let _lock = run.lock()?;
+        let _lock = run.place().lock()?;
         let ready = self.resolved()?;
         let (model, held_out) = (ready.trained(run)?, ready.held_out()?);
         data::check_same(run, &held_out)?;
         ladder::measured(run, &model, &held_out, &mut Heeded::new(observer))
     }
 
-    /// [`evaluate_with`](Self::evaluate_with) in a folder that is locked.
+    /// [`evaluate_with`](Self::evaluate_with) where nobody else measures.
     pub(super) fn measured(
         &self,
         run: &RunFolder,
         options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
-        let recipe = self.recipe();
-        let budget = recipe.evaluation.budget || options.budget || options.target.is_some();
-        let needs = need::of_evaluation(&recipe.evaluation, self.parts.shape()?.dims());
-        need::check(recipe, &needs, need::available())?;
-        let model = self.trained(run)?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
         let held_out = self.held_out()?;
         data::check_same(run, &held_out)?;
-        let count = recipe.evaluation.images.map_or(held_out.rows(), |n| held_out.rows().min(n as usize));
         data::passed_over(&held_out).iter().for_each(|said| observer.message(said));
-        let measure = |model: &Model, count: usize, observer: &mut dyn Observer| match &held_out {
-            Rows::Images(images) => measure::images(run, model, images, count, observer),
-            Rows::Table(table) => measure::table(run, model, &table.rows.truncated(count), observer),
+        let subject = Subject { run, place: run.place(), rows: &held_out, shard: None };
+        self.outcome(&subject, options, observer)
+    }
+
+    /// Refuses numbers that ask for more memory than there is.
+    fn check_memory(&self) -> Result<()> {
+        let recipe = self.recipe();
+        let needs = need::of_evaluation(&recipe.evaluation, self.parts.shape()?.dims());
+        need::check(recipe, &needs, need::available())
+    }
+
+    /// How many of some rows are measured.
+    fn count(&self, rows: &Rows) -> usize {
+        self.recipe().evaluation.images.map_or(rows.rows(), |n| rows.rows().min(n as usize))
+    }
+
+    /// Measures rows and writes what was found.
+    fn outcome(
+        &self,
+        subject: &Subject<'_>,
+        options: EvaluateOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let recipe = self.recipe();
+        let Subject { run, place, rows, .. } = subject;
+        self.check_memory()?;
+        let budget = recipe.evaluation.budget || options.budget || options.target.is_some();
+        let model = self.trained(run)?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
+        let count = self.count(rows);
+        let measure = |model: &Model, count: usize, observer: &mut dyn Observer| {
+            measure::rows(subject, model, count, observer)
         };
         let (found, count) = match options.target {
             None => (measure(&model, count, observer)?, count),
-            Some(target) => {
-                target::reach(target, model.clone(), (count, held_out.rows()), measure, observer)?
-            }
+            Some(target) => target::reach(target, model.clone(), (count, rows.rows()), measure, observer)?,
         };
-        let baseline = data::baseline(recipe, count)?;
-        let (name, split) = held_out.name();
+        let is_own = *place == run.place();
+        let (name, split) = rows.name();
         let outcome = Outcome {
-            data: DataRecord { name, split: split.to_string(), fingerprint: held_out.fingerprint()? },
+            data: DataRecord { name, split: split.to_string(), fingerprint: rows.fingerprint()? },
             step: model.step(),
             seed: recipe.evaluation.seed,
-            baseline,
+            baseline: if is_own { data::baseline(recipe, count)? } else { None },
             estimates: found.estimates,
-            stages: StageRecord::read(&run.stages())?,
+            stages: if is_own { StageRecord::read(&run.stages())? } else { Vec::new() },
         };
         let text = serde_json::to_vec(&found.records)
-            .map_err(|error| Error::format(run.records(), "content", error, "values that JSON can hold"))?;
-        write_atomically(&run.records(), &text)?;
-        outcome.write(&run.result())?;
-        observer.evaluation(Evaluated::Run(&outcome))?;
-        if !recipe.evaluation.ladder.is_empty() {
-            ladder::measured(run, &model, &held_out, observer)?;
+            .map_err(|error| Error::format(place.records(), "content", error, "values that JSON can hold"))?;
+        write_atomically(&place.records(), &text)?;
+        write_atomically(&place.table(), found.table.as_bytes())?;
+        outcome.write(&place.result())?;
+        subject.finish()?;
+        if is_own {
+            observer.evaluation(Evaluated::Run(&outcome))?;
+            if !recipe.evaluation.ladder.is_empty() {
+                ladder::measured(run, &model, rows, observer)?;
+            }
         }
         Ok(outcome)
     }

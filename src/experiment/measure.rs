@@ -1,21 +1,41 @@
-//! The estimates of a run's likelihood, one after the other.
+//! The estimates of a likelihood, one after the other.
 
-use super::budget::{self, Kind, Values};
+use super::budget::{self, Kind};
+use super::journal::{Journal, Subject};
 use crate::data::table::Table;
-use crate::data::{Images, Labels, Visit};
+use crate::data::{Images, Labels, Rows, Visit};
 use crate::error::{Error, Result};
-use crate::likelihood::Summary;
+use crate::likelihood::{Each, ImageRecord, OdeEstimate, Record, Summary, collected};
 use crate::model::Model;
 use crate::progress::Progress;
 use crate::result::{Estimate, VLB, ode_name};
-use crate::run::{Observer, Phase, RunFolder, Watched};
+use crate::run::Observer;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::time::Instant;
 
-/// The estimates, and what each found for each row.
+/// The estimates, and what each found for each row: as JSON has it, and as a table.
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) estimates: Vec<Estimate>,
     pub(super) records: serde_json::Map<String, serde_json::Value>,
+    pub(super) table: String,
+}
+
+/// Measures the first `count` rows of a subject.
+///
+/// # Errors
+/// Whatever stops an estimate.
+pub(super) fn rows(
+    subject: &Subject<'_>,
+    model: &Model,
+    count: usize,
+    observer: &mut dyn Observer,
+) -> Result<Found> {
+    match subject.rows {
+        Rows::Images(held_out) => images(subject, model, held_out, count, observer),
+        Rows::Table(held_out) => table(subject, model, &held_out.rows.truncated(count), observer),
+    }
 }
 
 /// The VLB draws noise and levels, once, and solves nothing.
@@ -23,39 +43,44 @@ const OF_VLB: Kind = Kind { draws: Some(1), solved: false };
 
 /// A series of estimates that someone watches.
 struct Series<'a> {
-    run: &'a RunFolder,
+    subject: &'a Subject<'a>,
     model: &'a Model,
+    journal: Journal,
     unit: &'static str,
     /// The numbers of a row, where it has units.
     dims: Option<usize>,
-    rows: usize,
     observer: &'a mut dyn Observer,
     found: Found,
 }
 
 impl<'a> Series<'a> {
     fn new(
-        (run, model): (&'a RunFolder, &'a Model),
+        (subject, model): (&'a Subject<'a>, &'a Model),
         (unit, dims, rows): (&'static str, Option<usize>, usize),
         observer: &'a mut dyn Observer,
-    ) -> Self {
-        let found = Found { estimates: Vec::new(), records: serde_json::Map::new() };
-        Self { run, model, unit, dims, rows, observer, found }
+    ) -> Result<Self> {
+        let journal = Journal::open(subject, model, rows, observer)?;
+        let table = "estimate,index,value,standard_error,evaluations,status\n".to_owned();
+        let found = Found { table, ..Found::default() };
+        Ok(Self { subject, model, journal, unit, dims, observer, found })
     }
 
-    /// Makes one estimate, of so many rows with a model's settings; `phase` is what it is called meanwhile. With it, if the recipe asks
-    /// for one, its error budget. Gives what was found for each row.
-    fn add<R: Serialize + Values>(
+    /// Makes one estimate; `each` gives its records with a model's settings, `of` what is kept of all of them, and `phase` is what it is
+    /// called meanwhile. With it, if the recipe asks for one, its error budget. Gives what is kept; of a shard nothing.
+    fn add<R: Record + Serialize + DeserializeOwned, F: Serialize>(
         &mut self,
-        name: &str,
-        phase: &str,
-        kind: Kind,
-        estimate: impl Fn(&Model, usize, &mut dyn Progress) -> Result<(Summary, R)>,
-    ) -> Result<R> {
-        self.observer.start(&Phase { name: phase, unit: self.unit, done: 0, total: self.rows as u64 })?;
+        (name, phase, kind): (&str, &str, Kind),
+        each: impl Fn(&Model, Each<'_, R>) -> Result<()>,
+        of: impl Fn(Vec<R>) -> Result<F>,
+    ) -> Result<Option<F>> {
         let started = Instant::now();
-        let (summary, records) = estimate(self.model, self.rows, &mut Watched::new(&mut *self.observer))?;
-        self.observer.end()?;
+        let records = self
+            .journal
+            .fill((name, phase, self.unit), &mut *self.observer, |rows| each(self.model, rows))?;
+        if self.journal.is_of_a_shard() {
+            return Ok(None);
+        }
+        let summary = Summary::of_records(&records);
         if summary.failures > 0 {
             let (failed, all) = (summary.failures, summary.failures + summary.images);
             let text =
@@ -64,11 +89,14 @@ impl<'a> Series<'a> {
         }
         let mut found = summary.estimate(name, started.elapsed().as_secs_f64());
         let evaluation = &self.model.recipe().evaluation;
+        let bits = |records: &[R]| -> Vec<f64> {
+            records.iter().map(|record| record.value().unwrap_or(f64::NAN)).collect()
+        };
         if evaluation.budget {
             let again = |model: &Model, rows, progress: &mut dyn Progress| {
-                estimate(model, rows, progress).map(|(_, records)| records.values())
+                Ok(bits(&collected(rows, progress, |rows| each(model, rows))?))
             };
-            let values = records.values();
+            let values = bits(&records);
             found.budget = Some(budget::of(name, kind, &values, self.model, again, &mut *self.observer)?);
         }
         let found = match self.dims {
@@ -77,46 +105,50 @@ impl<'a> Series<'a> {
         };
         budget::said(&found, evaluation).iter().for_each(|line| self.observer.message(line));
         self.found.estimates.push(found);
-        let text = serde_json::to_value(&records).map_err(|error| {
-            Error::format(self.run.records(), "content", error, "values that JSON can hold")
+        let per_bit = self.dims.map_or(1.0, |dims| dims as f64 * std::f64::consts::LN_2);
+        self.found.table.extend(records.iter().map(|record| line(name, record, per_bit)));
+        let kept = of(records)?;
+        let value = serde_json::to_value(&kept).map_err(|error| {
+            Error::format(self.subject.place.records(), "content", error, "values that JSON can hold")
         })?;
-        self.found.records.insert(name.to_owned(), text);
-        Ok(records)
+        self.found.records.insert(name.to_owned(), value);
+        Ok(Some(kept))
     }
+}
+
+/// A record as a line of a table, its value in bits/dim times `per_bit`; what there is none of is empty.
+fn line<R: Record>(name: &str, record: &R, per_bit: f64) -> String {
+    let number = |bits: Option<f64>| {
+        bits.filter(|bits| bits.is_finite()).map_or_else(String::new, |bits| (bits * per_bit).to_string())
+    };
+    let [value, error] = [record.value(), record.standard_error()].map(number);
+    format!("{name},{},{value},{error},{},{}\n", record.index(), record.evaluations(), record.status())
 }
 
 /// The VLB, and the ODE's bound with each dequantizer, of the first `count` images.
 ///
 /// # Errors
 /// Images that cannot be read, or whatever stops an estimate.
-pub(super) fn images(
-    run: &RunFolder,
+fn images(
+    subject: &Subject<'_>,
     model: &Model,
     images: &Images,
     count: usize,
     observer: &mut dyn Observer,
 ) -> Result<Found> {
     let visits: Vec<Visit> = (0..count).map(Visit::from).collect();
-    let pixels = images.source().batch(&visits)?;
+    let pixels = &images.source().batch(&visits)?;
     let labels = images.labels().map(Labels::values).map_or(&[][..], |labels| &labels[..count]);
-    let dims = model.shape().dims();
-    let first = |rows: usize| (&pixels[..rows * dims], labels.get(..rows).unwrap_or_default());
-    let mut series = Series::new((run, model), ("images", None, count), observer);
-    series.add(VLB, "VLB", OF_VLB, |model, rows, progress| {
-        let (pixels, labels) = first(rows);
-        let vlb = model.vlb(pixels, labels, progress)?;
-        Ok((vlb.summary, vlb.records))
-    })?;
+    let mut series = Series::new((subject, model), ("images", None, count), observer)?;
+    series.add((VLB, "VLB", OF_VLB), |model, rows| model.each_vlb(pixels, labels, rows), Ok)?;
     for (name, dequantizer) in model.dequantizers()? {
         let phase = format!("ODE, {}", name.replace('_', " "));
         let name = ode_name(&name);
         let kind = Kind { draws: Some(model.recipe().evaluation.draws), solved: true };
-        let ode = series.add(&name, &phase, kind, |model, rows, progress| {
-            let (pixels, labels) = first(rows);
-            let ode = model.ode(pixels, labels, &*dequantizer, progress)?;
-            Ok((ode.summary, ode))
-        })?;
-        if let Some(noise) = &ode.probe_noise {
+        let each =
+            |model: &Model, rows: Each<'_, ImageRecord>| model.each_ode(pixels, labels, &*dequantizer, rows);
+        let ode = series.add((&name, &phase, kind), each, |records| model.ode_of(records))?;
+        if let Some(noise) = ode.and_then(|ode| ode.probe_noise) {
             series.observer.message(&format!(
                 "{name}: random probes make the K-sample bound too good by at most {:.4} bits/dim",
                 noise.bias_bound
@@ -130,24 +162,27 @@ pub(super) fn images(
 ///
 /// # Errors
 /// Whatever stops an estimate.
-pub(super) fn table(
-    run: &RunFolder,
-    model: &Model,
-    rows: &Table,
-    observer: &mut dyn Observer,
-) -> Result<Found> {
+fn table(subject: &Subject<'_>, model: &Model, rows: &Table, observer: &mut dyn Observer) -> Result<Found> {
     let count = rows.rows();
-    let mut series = Series::new((run, model), ("rows", Some(rows.columns().len()), count), observer);
-    series.add(VLB, "VLB", OF_VLB, |model, count, progress| {
-        let vlb = model.vlb_of_density(&rows.truncated(count), progress)?;
-        Ok((vlb.summary, vlb.records))
-    })?;
+    let dims = Some(rows.columns().len());
+    let mut series = Series::new((subject, model), ("rows", dims, count), observer)?;
+    series.add((VLB, "VLB", OF_VLB), |model, own| model.each_vlb_of_density(rows, own), Ok)?;
     // Nothing is drawn of rows without a grid.
     let drawn = model.schema().is_some_and(|schema| !schema.grid().is_empty());
     let kind = Kind { draws: drawn.then_some(model.recipe().evaluation.draws), solved: true };
-    series.add(&ode_name(""), "ODE", kind, |model, count, progress| {
-        let ode = model.density(&rows.truncated(count), progress)?;
-        Ok((ode.summary, ode))
-    })?;
+    let of = |records| Ok(OdeEstimate::of(records, None));
+    series.add((&ode_name(""), "ODE", kind), |model, own| model.each_density(rows, own), of)?;
     Ok(series.found)
+}
+
+/// The estimates of a model's rows, by name.
+///
+/// # Errors
+/// A dequantizer that cannot be used.
+pub(super) fn names(model: &Model) -> Result<Vec<String>> {
+    let ode: Vec<String> = match model.schema() {
+        Some(_) => vec![ode_name("")],
+        None => model.dequantizers()?.iter().map(|(name, _)| ode_name(name)).collect(),
+    };
+    Ok(std::iter::once(VLB.to_owned()).chain(ode).collect())
 }

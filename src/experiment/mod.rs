@@ -13,6 +13,7 @@
 //! | `train`, `training` | a run from its beginning to its samples; the loop: stages, checkpoints, resumption |
 //! | `validation` | what is measured meanwhile |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
+//! | `journal`, `others` | an evaluation that goes on from its records; data that are not the run's own |
 //! | `stage`, `samples` | what follows a stage and training |
 //! | `data` | the rows that a recipe names |
 //!
@@ -27,11 +28,13 @@ mod compose;
 mod data;
 mod destination;
 mod evaluate;
+mod journal;
 mod ladder;
 mod learners;
 mod measure;
 mod names;
 mod objective;
+mod others;
 mod parts;
 mod sample_densities;
 mod samples;
@@ -62,7 +65,7 @@ use data::Loaded;
 use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
 ///
@@ -176,12 +179,12 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// The checkpoint of a run that is measured and sampled.
     fn trained(&self, run: &RunFolder) -> Result<Model> {
-        self.checkpoint(&run.chosen_checkpoint()?)
+        self.checkpoint(run.read_chosen()?)
     }
 
-    /// A checkpoint.
-    fn checkpoint(&self, path: &Path) -> Result<Model> {
-        Model::trained(path, self.parts.clone(), &self.description()?, || self.fresh())
+    /// A checkpoint, by its path and content.
+    fn checkpoint(&self, checkpoint: (PathBuf, Vec<u8>)) -> Result<Model> {
+        Model::trained(checkpoint, self.parts.clone(), &self.description()?, || self.fresh())
     }
 
     /// Every row, and what the user should know of them.

@@ -2,7 +2,7 @@
 
 use super::data::Loaded;
 use super::training::Training;
-use super::{Destination, EvaluateOptions, Experiment, SampleOptions, Trained, data};
+use super::{Destination, EvaluateOptions, Experiment, SampleOptions, Trained, data, journal};
 use crate::error::{Error, Result};
 use crate::need;
 use crate::registry::ComputeDevice;
@@ -80,11 +80,13 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// What follows training.
     fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
+        let lock = journal::waited_for(run, observer)?;
         let outcome = self.measured(
             run,
             EvaluateOptions::default(),
             &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
         )?;
+        drop(lock);
         self.draw_samples(run, &SampleOptions::default(), observer)?;
         Ok(outcome)
     }

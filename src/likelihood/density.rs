@@ -1,11 +1,13 @@
 //! The likelihood of rows that are no images: a density in the user's units, and a bound where columns lie on a grid.
 
 use super::Evaluator;
-use super::records::{ImageRecord, ImageStatus, OdeEstimate};
+use super::discrete::check_rows;
+use super::draws::{Draw, Solved};
+use super::each::{Each, collected};
+use super::records::{ImageRecord, OdeEstimate};
 use super::seeds::Purpose;
-use crate::dequantization::{k_sample_bound, mean_of_draws, nats_to_bits_per_dim};
 use crate::error::Result;
-use crate::nn::{Jvp, conditions_of};
+use crate::nn::Jvp;
 use crate::parameterization::Parameterization;
 use crate::progress::Progress;
 use crate::schedule::NoiseSchedule;
@@ -43,50 +45,34 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     /// # Reference
     /// Song et al. 2021, arXiv 2011.13456, appendix D.2; the bound: arXiv 1511.01844, section 3.1, and arXiv 1509.00519, equation 8.
     pub fn nats_per_row(&self, data: &DensityRows<'_>, progress: &mut dyn Progress) -> Result<OdeEstimate> {
+        let records = collected(data.rows, progress, |each| self.each_nats_per_row(data, each))?;
+        Ok(OdeEstimate::of(records, None))
+    }
+
+    /// [`nats_per_row`](Self::nats_per_row) of chosen rows, one by one.
+    ///
+    /// # Errors
+    /// As [`nats_per_row`](Self::nats_per_row), an index beyond the rows, and those of whoever takes the records.
+    pub fn each_nats_per_row(&self, data: &DensityRows<'_>, each: Each<'_, ImageRecord>) -> Result<()> {
         self.flow.check_conditioning(data.rows, self.conditioning)?;
-        let (dims, batch) = (self.flow.dims(), self.flow.batch());
-        let draws = self.draws * self.importance_samples;
+        check_rows(each.rows, data.rows)?;
+        let dims = self.flow.dims();
         let level = self.flow.diffusion().level(self.flow.diffusion().range().min());
         let (alpha, units) = (level.alpha(), dims as f64 * level.log_alpha() + data.log_units);
-        let each = self.flow.network().conditions();
-        let mut records = Vec::with_capacity(data.rows);
-        let mut solved = Vec::with_capacity((batch + draws).min(data.rows * draws));
-        for first in (0..data.rows * draws).step_by(batch) {
-            let block = first..(data.rows * draws).min(first + batch);
-            let pairs: Vec<(usize, usize)> = block.map(|pair| (pair / draws, pair % draws)).collect();
-            let (mut z, mut seeds) =
-                (Vec::with_capacity(pairs.len() * dims), Vec::with_capacity(pairs.len()));
-            for &(row, draw) in &pairs {
-                let key = self.key(row, draw);
-                let x = (data.row)(row, &mut key.rng(Purpose::Dequantization));
-                z.extend(x.into_iter().map(|x| alpha * x));
-                seeds.push(self.probe_seed(key, Purpose::Probe));
-            }
-            let rows: Vec<usize> = pairs.iter().map(|pair| pair.0).collect();
-            let conditioning = self.conditioning.map(|all| conditions_of(all, each, &rows));
-            let conditioning = conditioning.as_deref();
-            solved.extend(self.flow.log_density(z, level.gamma(), &self.divergence, &seeds, conditioning)?);
-            let complete = solved.len() / draws * draws;
-            for own in solved[..complete].chunks_exact(draws) {
-                let status = ImageStatus::of(own.iter().map(|draw| &draw.report));
-                let logs: Vec<f64> = own.iter().map(|draw| draw.log_density + units).collect();
-                let bounds: Vec<f64> = logs.chunks(self.importance_samples).map(k_sample_bound).collect();
-                let nats = if status.finished() { -mean_of_draws(&bounds) } else { f64::NAN };
-                records.push(ImageRecord {
-                    index: records.len(),
-                    bits_per_dim: nats_to_bits_per_dim(nats, dims),
-                    nats_per_row: Some(nats),
-                    evaluations: own.iter().map(|draw| u64::from(draw.report.evaluations)).sum(),
-                    status,
-                    seed: self.seed,
-                    draws,
-                });
-            }
-            solved.drain(..complete);
-            let so_far = super::discrete::summary(&records).bits_per_dim;
-            progress.advance_or_end(records.len() as u64, Some(so_far))?;
-        }
-        let summary = super::discrete::summary(&records);
-        Ok(OdeEstimate { records, summary, probe_noise: None })
+        let draw = |row: usize, draw: usize| {
+            let key = self.key(row, draw);
+            let x = (data.row)(row, &mut key.rng(Purpose::Dequantization));
+            let z = x.into_iter().map(|x| alpha * x).collect();
+            Draw { z, price: units, seed: self.probe_seed(key, Purpose::Probe) }
+        };
+        let draws = self.draws * self.importance_samples;
+        let Each { rows, take } = each;
+        self.solve_draws(level.gamma(), (rows, draws, self.conditioning), &draw, &mut |found| {
+            let record = |(row, solved): &(usize, Vec<Solved>)| {
+                let (record, nats) = self.record(*row, solved, &[]);
+                ImageRecord { nats_per_row: Some(nats), ..record }
+            };
+            take(&found.iter().map(record).collect::<Vec<_>>())
+        })
     }
 }

@@ -1,25 +1,18 @@
 //! The ODE's bound on the likelihood of images.
 
 use super::Evaluator;
-use super::flow::RowDensity;
-use super::records::{ImageRecord, ImageStatus, OdeEstimate, ProbeNoise, Summary};
+use super::draws::{Draw, Solved};
+use super::each::{Each, collected};
+use super::records::{ImageRecord, ImageStatus, OdeEstimate};
 use super::seeds::Purpose;
 use crate::dequantization::{Dequantizer, k_sample_bound, mean_of_draws, nats_to_bits_per_dim};
-use crate::error::Result;
-use crate::nn::{Jvp, conditions_of};
+use crate::error::{Error, Result};
+use crate::math::Moments;
+use crate::nn::Jvp;
 use crate::parameterization::Parameterization;
 use crate::progress::Progress;
 use crate::schedule::NoiseSchedule;
 use crate::tensor::{Kernels, Real};
-
-/// One draw of one image, solved.
-#[derive(Clone, Copy, Debug)]
-struct Solved {
-    /// `log P(x | z0) - log q(z0 | x)` in nats; its second part by its expectation where the draw
-    /// stands alone and that is known.
-    price: f64,
-    density: RowDensity,
-}
 
 impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
     Evaluator<'_, E, D, N, S, P>
@@ -49,115 +42,91 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
         let images = self.flow.rows("pixels", pixels.len())?;
-        self.flow.check_conditioning(images, self.conditioning)?;
-        let draws = self.draws * self.importance_samples;
-        let measure_probes = self.importance_samples > 1 && !self.divergence.is_exact();
-        let per_image = draws + usize::from(measure_probes);
-        let (rows, batch) = (images * per_image, self.flow.batch());
-
-        let mut records = Vec::with_capacity(images);
-        let mut differences = Vec::new();
-        let mut solved: Vec<Solved> = Vec::with_capacity((batch + per_image).min(rows));
-        for first in (0..rows).step_by(batch) {
-            let block = first..rows.min(first + batch);
-            self.solve(
-                pixels,
-                dequantizer,
-                block.map(|row| (row / per_image, row % per_image)),
-                &mut solved,
-            )?;
-            let complete = solved.len() / per_image * per_image;
-            for image in solved[..complete].chunks_exact(per_image) {
-                let (own, again) = image.split_at(draws);
-                records.push(self.record(records.len(), own, again));
-                if let [again] = again
-                    && again.density.finished()
-                    && own[0].density.finished()
-                {
-                    differences.push(again.density.log_density - own[0].density.log_density);
-                }
-            }
-            solved.drain(..complete);
-            progress.advance_or_end(records.len() as u64, Some(summary(&records).bits_per_dim))?;
-        }
-        let summary = summary(&records);
-        let probe_noise = measure_probes.then(|| self.probe_noise(&differences, images));
-        Ok(OdeEstimate { records, summary, probe_noise })
+        let records = collected(images, progress, |each| self.each_bits_per_dim(pixels, dequantizer, each))?;
+        let probed = self.measures_probes().then_some((self.flow.dims(), self.draws));
+        Ok(OdeEstimate::of(records, probed))
     }
 
-    /// Draws and solves pairs of an image and a draw. Draw number `draws` is the first one again, with
-    /// another probe.
-    fn solve(
+    /// [`bits_per_dim`](Self::bits_per_dim) of chosen images, one by one: `pixels` are all that may be chosen from.
+    ///
+    /// # Errors
+    /// As [`bits_per_dim`](Self::bits_per_dim), an index beyond the images, and those of whoever takes the records.
+    pub fn each_bits_per_dim(
         &self,
         pixels: &[u16],
         dequantizer: &dyn Dequantizer,
-        pairs: impl ExactSizeIterator<Item = (usize, usize)>,
-        solved: &mut Vec<Solved>,
+        each: Each<'_, ImageRecord>,
     ) -> Result<()> {
-        let dims = self.flow.dims();
+        let images = self.flow.rows("pixels", pixels.len())?;
+        self.flow.check_conditioning(images, self.conditioning)?;
+        check_rows(each.rows, images)?;
+        let (dims, draws) = (self.flow.dims(), self.draws * self.importance_samples);
         let alone = self.importance_samples == 1;
         let entropy = if alone { dequantizer.entropy(dims) } else { None };
-        let mut z = Vec::with_capacity(pairs.len() * dims);
-        let (mut prices, mut seeds) = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
-        let mut images = Vec::with_capacity(pairs.len());
-        for (image, draw) in pairs {
-            let (draw, purpose) = if draw == self.draws * self.importance_samples {
-                (0, Purpose::SecondProbe)
-            } else {
-                (draw, Purpose::Probe)
+        // Draw number `draws` is the first one again, with another probe.
+        let draw = |image: usize, draw: usize| {
+            let (draw, purpose) = match draw == draws {
+                true => (0, Purpose::SecondProbe),
+                false => (draw, Purpose::Probe),
             };
             let key = self.key(image, draw);
             let row = &pixels[image * dims..(image + 1) * dims];
             let drawn = dequantizer.draw(row, &mut key.rng(Purpose::Dequantization));
-            images.push(image);
-            prices.push(drawn.log_decoder + entropy.unwrap_or(-drawn.log_q));
-            seeds.push(self.probe_seed(key, purpose));
-            z.extend(drawn.z);
-        }
-        let from = dequantizer.level().gamma();
-        let each = self.flow.network().conditions();
-        let conditioning = self.conditioning.map(|all| conditions_of(all, each, &images));
-        let densities = self.flow.log_density(z, from, &self.divergence, &seeds, conditioning.as_deref())?;
-        solved.extend(prices.into_iter().zip(densities).map(|(price, density)| Solved { price, density }));
-        Ok(())
+            let price = drawn.log_decoder + entropy.unwrap_or(-drawn.log_q);
+            Draw { z: drawn.z, price, seed: self.probe_seed(key, purpose) }
+        };
+        let per_image = draws + usize::from(self.measures_probes());
+        let Each { rows, take } = each;
+        let chosen = (rows, per_image, self.conditioning);
+        self.solve_draws(dequantizer.level().gamma(), chosen, &draw, &mut |found| {
+            let record = |(image, solved): &(usize, Vec<Solved>)| {
+                let (own, again) = solved.split_at(draws);
+                self.record(*image, own, again).0
+            };
+            take(&found.iter().map(record).collect::<Vec<_>>())
+        })
     }
 
-    fn record(&self, index: usize, own: &[Solved], again: &[Solved]) -> ImageRecord {
+    /// Whether each image's first draw is solved twice.
+    fn measures_probes(&self) -> bool {
+        self.importance_samples > 1 && !self.divergence.is_exact()
+    }
+
+    /// The record of a row in bits/dim, from its draws, and its first again if that was solved; beside it the value in nats.
+    pub(super) fn record(&self, index: usize, own: &[Solved], again: &[Solved]) -> (ImageRecord, f64) {
         let status = ImageStatus::of(own.iter().map(|draw| &draw.density.report));
-        let log_weights: Vec<f64> = own.iter().map(|draw| draw.density.log_density + draw.price).collect();
+        let log_weights: Vec<f64> = own.iter().map(Solved::log_weight).collect();
         let bounds: Vec<f64> = log_weights.chunks(self.importance_samples).map(k_sample_bound).collect();
-        let nats = if status.finished() { mean_of_draws(&bounds) } else { f64::NAN };
+        let nats = if status.finished() { -mean_of_draws(&bounds) } else { f64::NAN };
         let evaluations = own.iter().chain(again).map(|draw| u64::from(draw.density.report.evaluations));
-        ImageRecord {
+        let bits = |nats| nats_to_bits_per_dim(nats, self.flow.dims());
+        let spread = (bounds.len() > 1 && status.finished())
+            .then(|| bits(Moments::of(bounds.iter().copied()).standard_error()));
+        let probe_difference_nats = match again {
+            [again] if again.density.finished() && own[0].density.finished() => {
+                Some(again.density.log_density - own[0].density.log_density)
+            }
+            _ => None,
+        };
+        let record = ImageRecord {
             index,
-            bits_per_dim: nats_to_bits_per_dim(-nats, self.flow.dims()),
+            bits_per_dim: bits(nats),
             nats_per_row: None,
+            standard_error: spread,
+            probe_difference_nats,
             evaluations: evaluations.sum(),
             status,
             seed: self.seed,
             draws: own.len(),
-        }
-    }
-
-    /// From differences between two log-densities that only their probes tell apart.
-    fn probe_noise(&self, differences: &[f64], images: usize) -> ProbeNoise {
-        let n = differences.len() as f64;
-        let variance = differences.iter().map(|difference| 0.5 * difference.powi(2)).sum::<f64>() / n;
-        let dims = self.flow.dims();
-        let standard_error = (variance / (images * self.draws) as f64).sqrt();
-        ProbeNoise {
-            standard_deviation_nats: variance.sqrt(),
-            standard_error: nats_to_bits_per_dim(standard_error, dims),
-            bias_bound: nats_to_bits_per_dim(0.5 * variance, dims),
-            images: differences.len(),
-        }
+        };
+        (record, nats)
     }
 }
 
-pub(super) fn summary(records: &[ImageRecord]) -> Summary {
-    Summary::of(
-        records
-            .iter()
-            .map(|record| (record.status.finished().then_some(record.bits_per_dim), record.evaluations)),
-    )
+/// Refuses indices beyond the rows.
+pub(super) fn check_rows(rows: &[usize], count: usize) -> Result<()> {
+    match rows.iter().find(|row| **row >= count) {
+        Some(row) => Err(Error::value("row", row, format!("an index below {count}"))),
+        None => Ok(()),
+    }
 }

@@ -1,5 +1,6 @@
 //! The evaluator: a flow, a divergence, and how much to draw.
 
+use super::draws::Draw;
 use super::flow::{Conditioning, ProbabilityFlow, RowDensity};
 use super::seeds::{DrawKey, Purpose, Replicate};
 use crate::divergence::{Divergence, Hutchinson, ProbeSeed};
@@ -149,18 +150,20 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         N: Jvp<E, D>,
         D: Kernels<f64>,
     {
-        let (rows, dims, batch) = (self.flow.rows("z", z.len())?, self.flow.dims(), self.flow.batch());
-        self.flow.check_conditioning(rows, conditioning)?;
-        let each = self.flow.network().conditions();
-        let mut found = Vec::with_capacity(rows);
-        for first in (0..rows).step_by(batch) {
-            let block = first..rows.min(first + batch);
-            let seeds: Vec<_> =
-                block.clone().map(|row| self.probe_seed(self.key(row, 0), Purpose::Probe)).collect();
-            let conditioning = conditioning.map(|all| &all[block.start * each..block.end * each]);
-            let z = z[block.start * dims..block.end * dims].to_vec();
-            found.extend(self.flow.log_density(z, from, &self.divergence, &seeds, conditioning)?);
-        }
-        Ok(found)
+        let (count, dims) = (self.flow.rows("z", z.len())?, self.flow.dims());
+        self.flow.check_conditioning(count, conditioning)?;
+        let rows: Vec<usize> = (0..count).collect();
+        let draw = |row: usize, _: usize| Draw {
+            z: z[row * dims..(row + 1) * dims].to_vec(),
+            price: 0.0,
+            seed: self.probe_seed(self.key(row, 0), Purpose::Probe),
+        };
+        let mut found = Vec::with_capacity(count);
+        self.solve_draws(from, (&rows, 1, conditioning), &draw, &mut |solved| {
+            found.extend(solved.iter().map(|(row, draws)| (*row, draws[0].density)));
+            Ok(())
+        })?;
+        found.sort_unstable_by_key(|(row, _)| *row);
+        Ok(found.into_iter().map(|(_, density)| density).collect())
     }
 }

@@ -5,20 +5,21 @@
 
 use super::batched_network::{BatchedNetwork, NetworkJacobian, Rows};
 use crate::diffusion::{Coefficients, Diffusion};
-use crate::divergence::Trace;
+use crate::divergence::{ProbeSeed, Trace};
 use crate::level::Gamma;
 use crate::nn::{Jvp, Network, conditions_of};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::solver::{Field, HostState};
 use crate::tensor::{Kernels, Real};
+use std::borrow::Cow;
 
 /// The drift alone: for sampling. No derivative of the network is taken.
 #[derive(Debug)]
 pub struct Drift<'a, E, D, N, S, P> {
     network: BatchedNetwork<'a, E, D, N>,
     diffusion: &'a Diffusion<S, P>,
-    conditioning: Option<&'a [f64]>,
+    conditioning: Option<Cow<'a, [f64]>>,
 }
 
 impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
@@ -32,7 +33,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     /// The same with the conditioning numbers of each row that the solve begins with.
     #[must_use]
     pub fn with_conditioning(self, conditioning: Option<&'a [f64]>) -> Self {
-        Self { conditioning, ..self }
+        Self { conditioning: conditioning.map(Cow::Borrowed), ..self }
     }
 
     /// The same with the log-density; `trace` belongs to the one solve that this field is for.
@@ -54,7 +55,19 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     pub(super) fn conditioning(&self, rows: &[usize]) -> Option<Vec<f64>> {
-        self.conditioning.map(|all| conditions_of(all, self.network.network().conditions(), rows))
+        let all = self.conditioning.as_deref();
+        all.map(|all| conditions_of(all, self.network.network().conditions(), rows))
+    }
+
+    /// Gives rows other conditioning numbers, where they have any; rows beyond those of before are new.
+    pub(super) fn renew(&mut self, rows: &[usize], numbers: Option<&[f64]>) {
+        let Some(numbers) = numbers else { return };
+        let each = self.network.network().conditions();
+        let all = self.conditioning.get_or_insert_default().to_mut();
+        for (&row, own) in rows.iter().zip(numbers.chunks_exact(each.max(1))) {
+            all.resize(all.len().max((row + 1) * each), 0.0);
+            all[row * each..][..each].copy_from_slice(own);
+        }
     }
 }
 
@@ -86,6 +99,16 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
 pub struct DensityDrift<'a, E, D, N, S, P> {
     pub(super) drift: Drift<'a, E, D, N, S, P>,
     pub(super) trace: Box<dyn Trace>,
+}
+
+impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameterization>
+    DensityDrift<'_, E, D, N, S, P>
+{
+    /// Makes rows new ones, with these seeds of their probes and their conditioning numbers.
+    pub(super) fn renew(&mut self, rows: &[usize], seeds: &[ProbeSeed], conditioning: Option<&[f64]>) {
+        self.drift.renew(rows, conditioning);
+        self.trace.renew(rows, seeds);
+    }
 }
 
 impl<E: Real, D: Kernels<E>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization> Field<HostState>

@@ -31,8 +31,8 @@ pub enum States {
 pub struct ProbabilityFlow<'a, E, D, N, S, P> {
     network: &'a N,
     diffusion: &'a Diffusion<S, P>,
-    solver: Box<dyn OdeSolver<AnyState>>,
-    stepping: Stepping,
+    pub(super) solver: Box<dyn OdeSolver<AnyState>>,
+    pub(super) stepping: Stepping,
     batch: usize,
     states: States,
     device: PhantomData<fn() -> (E, D)>,
@@ -163,7 +163,8 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         }
     }
 
-    fn begin(&self, start: HostState) -> AnyState
+    /// A state where this flow keeps them.
+    pub(super) fn begin(&self, start: HostState) -> AnyState
     where
         D: Kernels<f64>,
     {
@@ -173,17 +174,24 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
         }
     }
 
+    /// Brings a state to the host.
+    pub(super) fn download(y: &AnyState) -> Result<HostState>
+    where
+        D: Kernels<f64>,
+    {
+        match (y.get::<HostState>(), y.get::<TensorState<D>>()) {
+            (Some(y), _) => Ok(y.clone()),
+            (_, Some(y)) => y.download(),
+            _ => Err(Error::value("solution", "another state", "that of the solve's start")),
+        }
+    }
+
     /// Brings a solution to the host.
     fn end(solution: Solution<AnyState>) -> Result<Solution<HostState>>
     where
         D: Kernels<f64>,
     {
-        let y = match (solution.y.get::<HostState>(), solution.y.get::<TensorState<D>>()) {
-            (Some(y), _) => y.clone(),
-            (_, Some(y)) => y.download()?,
-            _ => return Err(Error::value("solution", "another state", "that of the solve's start")),
-        };
-        Ok(Solution { y, rows: solution.rows })
+        Ok(Solution { y: Self::download(&solution.y)?, rows: solution.rows })
     }
 
     /// Carries rows from one level to another; a log-density they have stays as it is.
@@ -255,17 +263,17 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         let start = HostState::new(self.dims(), z)?;
         let end = self.diffusion.range().max();
         let solution = self.transport_density(start, from, end, divergence, seeds, conditioning)?;
-        let prior = self.diffusion.prior();
         let change = solution.y.log_density().unwrap_or_default();
         let rows = solution.rows.iter().zip(solution.y.iter()).zip(change);
-        Ok(rows
-            .map(|((report, z), change)| RowDensity {
-                log_density: match report.status {
-                    RowStatus::Finished => prior.log_density(z) - change,
-                    RowStatus::Failed(_) => f64::NAN,
-                },
-                report: *report,
-            })
-            .collect())
+        Ok(rows.map(|((report, z), change)| self.density(z, *change, report)).collect())
+    }
+
+    /// The log-density of a row that ended at `z`, after it changed by so much.
+    pub(super) fn density(&self, z: &[f64], change: f64, report: &RowReport) -> RowDensity {
+        let log_density = match report.status {
+            RowStatus::Finished => self.diffusion.prior().log_density(z) - change,
+            RowStatus::Failed(_) => f64::NAN,
+        };
+        RowDensity { log_density, report: *report }
     }
 }

@@ -7,6 +7,8 @@
 //! - [`Evaluator::nats_per_row`] is the negative log-density of rows that are no images, in the user's units.
 //! - [`Evaluator::vlb`] is the variational bound; it needs no derivative of the network. [`Evaluator::immse`] is another way to it.
 //!
+//! Each estimate has a form that gives its records one by one, of chosen rows: see [`Each`].
+//!
 //! Every draw is named by `(seed, index, draw)` and nothing else reaches its generator
 //! ([`DrawKey`]), so results do not depend on the batch size.
 
@@ -14,6 +16,8 @@ mod batched_network;
 mod density;
 mod device_field;
 mod discrete;
+mod draws;
+mod each;
 mod evaluator;
 mod field;
 mod fixed_terms;
@@ -22,9 +26,12 @@ mod immse;
 mod records;
 mod seeds;
 mod state;
+mod turns;
 mod vlb;
 
 pub use density::DensityRows;
+pub use each::{Each, Record};
+pub(crate) use each::{SoFar, collected};
 pub use evaluator::Evaluator;
 pub use field::{DensityDrift, Drift};
 pub use fixed_terms::fixed_terms;

@@ -1,12 +1,15 @@
 //! What an evaluation gives: a record an image, and their mean with its standard error.
 
+use super::each::Record;
+use crate::dequantization::nats_to_bits_per_dim;
 use crate::math::Moments;
+use crate::progress::{null_is_nan, null_is_some_nan};
 use crate::result::Estimate;
 use crate::solver::{Failure, RowReport, RowStatus};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Whether an image has a value.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum ImageStatus {
     /// It has.
@@ -16,7 +19,7 @@ pub enum ImageStatus {
         /// The first draw that failed.
         draw: usize,
         /// Why.
-        #[serde(serialize_with = "in_words")]
+        #[serde(serialize_with = "in_words", deserialize_with = "from_words")]
         reason: Failure,
         /// The level that it reached.
         gamma: f64,
@@ -27,6 +30,13 @@ pub enum ImageStatus {
 
 fn in_words<S: Serializer>(failure: &Failure, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(failure)
+}
+
+fn from_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Failure, D::Error> {
+    let words = String::deserialize(deserializer)?;
+    let known = [Failure::NonFinite, Failure::StepLimit, Failure::StepTooSmall];
+    let named = known.into_iter().find(|failure| failure.to_string() == words);
+    named.ok_or_else(|| serde::de::Error::custom(format!("\"{words}\", no reason of a failure")))
 }
 
 impl ImageStatus {
@@ -49,15 +59,22 @@ impl ImageStatus {
 }
 
 /// The ODE's bound on one image.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageRecord {
     /// The index of the image.
     pub index: usize,
     /// The bound, in bits/dim; NaN where a draw failed.
+    #[serde(deserialize_with = "null_is_nan")]
     pub bits_per_dim: f64,
     /// The same in nats, where the rows are no images.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_is_some_nan")]
     pub nats_per_row: Option<f64>,
+    /// The standard error of the bound over the image's own draws, in bits/dim; of one bound there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_error: Option<f64>,
+    /// The first draw's log-density with other probes, less its own, in nats, where that is measured: see [`ProbeNoise`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_difference_nats: Option<f64>,
     /// Evaluations of the right-hand side, over all draws.
     pub evaluations: u64,
     /// Whether it has a value.
@@ -71,20 +88,24 @@ pub struct ImageRecord {
 }
 
 /// The variational bound of one image.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VlbRecord {
     /// The index of the image.
     pub index: usize,
     /// The sum of the three terms, in bits/dim; NaN where the network's output is not finite.
+    #[serde(deserialize_with = "null_is_nan")]
     pub bits_per_dim: f64,
     /// The same in nats, where the rows are no images.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_is_some_nan")]
     pub nats_per_row: Option<f64>,
     /// `-log P(x | z0)` in nats, of one draw of `z0`.
+    #[serde(deserialize_with = "null_is_nan")]
     pub reconstruction_nats: f64,
     /// `KL(q(z1 | x) || prior)` in nats.
+    #[serde(deserialize_with = "null_is_nan")]
     pub prior_nats: f64,
     /// The diffusion term in nats, from stratified levels.
+    #[serde(deserialize_with = "null_is_nan")]
     pub diffusion_nats: f64,
     /// Evaluations of the network.
     pub evaluations: u64,
@@ -108,7 +129,54 @@ pub struct Summary {
     pub evaluations_per_image: f64,
 }
 
+impl Record for ImageRecord {
+    fn index(&self) -> usize {
+        self.index
+    }
+    fn value(&self) -> Option<f64> {
+        self.status.finished().then_some(self.bits_per_dim)
+    }
+    fn evaluations(&self) -> u64 {
+        self.evaluations
+    }
+    fn standard_error(&self) -> Option<f64> {
+        self.standard_error
+    }
+    fn status(&self) -> String {
+        match self.status {
+            ImageStatus::Finished => RowStatus::Finished,
+            ImageStatus::Failed { reason, .. } => RowStatus::Failed(reason),
+        }
+        .to_string()
+    }
+}
+
+impl Record for VlbRecord {
+    fn index(&self) -> usize {
+        self.index
+    }
+    fn value(&self) -> Option<f64> {
+        Some(self.bits_per_dim).filter(|bits| bits.is_finite())
+    }
+    fn evaluations(&self) -> u64 {
+        self.evaluations
+    }
+    fn status(&self) -> String {
+        let status = if self.bits_per_dim.is_finite() {
+            RowStatus::Finished
+        } else {
+            RowStatus::Failed(Failure::NonFinite)
+        };
+        status.to_string()
+    }
+}
+
 impl Summary {
+    /// The summary of records, in their order.
+    pub fn of_records<R: Record>(records: &[R]) -> Self {
+        Self::of(records.iter().map(|record| (record.value(), record.evaluations())))
+    }
+
     /// The summary of `(bits_per_dim, evaluations)` an image, `None` where it has no value.
     pub(super) fn of(records: impl Iterator<Item = (Option<f64>, u64)> + Clone) -> Self {
         let all = records.clone().count();
@@ -172,6 +240,41 @@ pub struct OdeEstimate {
     pub probe_noise: Option<ProbeNoise>,
 }
 
+impl OdeEstimate {
+    /// The estimate of these records, which are in order; `probed` has the numbers of a row and the K-sample bounds of an image, where
+    /// the noise of probes was measured.
+    pub(crate) fn of(records: Vec<ImageRecord>, probed: Option<(usize, usize)>) -> Self {
+        let summary = Summary::of_records(&records);
+        let probe_noise = probed.map(|(dims, draws)| ProbeNoise::of(&records, dims, draws));
+        Self { records, summary, probe_noise }
+    }
+}
+
+impl ProbeNoise {
+    /// From differences between two log-densities that only their probes tell apart.
+    fn of(records: &[ImageRecord], dims: usize, draws: usize) -> Self {
+        let differences: Vec<f64> =
+            records.iter().filter_map(|record| record.probe_difference_nats).collect();
+        let n = differences.len() as f64;
+        let variance = differences.iter().map(|difference| 0.5 * difference.powi(2)).sum::<f64>() / n;
+        let standard_error = (variance / (records.len() * draws) as f64).sqrt();
+        Self {
+            standard_deviation_nats: variance.sqrt(),
+            standard_error: nats_to_bits_per_dim(standard_error, dims),
+            bias_bound: nats_to_bits_per_dim(0.5 * variance, dims),
+            images: differences.len(),
+        }
+    }
+}
+
+impl VlbEstimate {
+    /// The estimate of these records, which are in order.
+    pub(crate) fn of(records: Vec<VlbRecord>) -> Self {
+        let summary = Summary::of_records(&records);
+        Self { records, summary }
+    }
+}
+
 /// The variational bound of every image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VlbEstimate {
@@ -206,7 +309,9 @@ mod tests {
         let record = ImageRecord {
             index: 4,
             bits_per_dim: f64::NAN,
-            nats_per_row: None,
+            nats_per_row: Some(f64::NAN),
+            standard_error: None,
+            probe_difference_nats: None,
             evaluations: 61,
             status: ImageStatus::of([&report]),
             seed: 0,
@@ -216,5 +321,10 @@ mod tests {
         assert_eq!(json["status"], "failed");
         assert_eq!(json["reason"], "the step limit is reached");
         assert_eq!((json["gamma"].as_f64(), json["steps"].as_u64()), (Some(-2.5), Some(10)));
+        // It comes back as it was written, what is not a number too.
+        let text = serde_json::to_string(&record).expect("plain numbers");
+        let back: ImageRecord = serde_json::from_str(&text).expect("a record");
+        assert_eq!(serde_json::to_string(&back).expect("plain numbers"), text);
+        assert_eq!((back.status, back.nats_per_row.is_some_and(f64::is_nan)), (record.status, true));
     }
 }

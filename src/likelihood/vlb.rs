@@ -3,7 +3,9 @@
 use super::Evaluator;
 use super::batched_network::{BatchedNetwork, Rows};
 use super::density::DensityRows;
-use super::records::{Summary, VlbEstimate, VlbRecord};
+use super::discrete::check_rows;
+use super::each::{Each, collected};
+use super::records::{VlbEstimate, VlbRecord};
 use super::seeds::Purpose;
 use crate::dequantization::{Dequantizer, Gaussian, nats_to_bits_per_dim};
 use crate::diffusion::Coefficients;
@@ -48,6 +50,22 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
         let images = self.flow.rows("pixels", pixels.len())?;
+        let each = |each: Each<'_, VlbRecord>| self.each_vlb(pixels, grid, (levels, time), each);
+        Ok(VlbEstimate::of(collected(images, progress, each)?))
+    }
+
+    /// [`vlb`](Self::vlb) of chosen images, one by one: `pixels` are all that may be chosen from.
+    ///
+    /// # Errors
+    /// As [`vlb`](Self::vlb), an index beyond the images, and those of whoever takes the records.
+    pub fn each_vlb(
+        &self,
+        pixels: &[u16],
+        grid: PixelGrid,
+        times: (usize, &dyn TimeSampler),
+        each: Each<'_, VlbRecord>,
+    ) -> Result<()> {
+        let images = self.flow.rows("pixels", pixels.len())?;
         grid.check(pixels)?;
         let (dims, diffusion) = (self.flow.dims(), self.flow.diffusion());
         let decoder = Gaussian::new(grid, diffusion.level(diffusion.range().min()));
@@ -55,7 +73,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         let reconstruction = |image: usize| {
             -decoder.draw(own(image), &mut self.key(image, 0).rng(Purpose::Dequantization)).log_decoder
         };
-        self.bound(images, (levels, time), |image| grid.centres(own(image)), reconstruction, progress)
+        self.bound(images, times, |image| grid.centres(own(image)), reconstruction, each)
     }
 
     /// The variational bound on `-log p(x)` of each row of continuous data, with `p(x | z0)` the normal density around `z0 / alpha_0`
@@ -74,29 +92,46 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         time: &dyn TimeSampler,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
+        let each = |each: Each<'_, VlbRecord>| self.each_vlb_of_density(data, (levels, time), each);
+        Ok(VlbEstimate::of(collected(data.rows, progress, each)?))
+    }
+
+    /// [`vlb_of_density`](Self::vlb_of_density) of chosen rows, one by one.
+    ///
+    /// # Errors
+    /// As [`vlb_of_density`](Self::vlb_of_density), an index beyond the rows, and those of whoever takes the records.
+    pub fn each_vlb_of_density(
+        &self,
+        data: &DensityRows<'_>,
+        times: (usize, &dyn TimeSampler),
+        each: Each<'_, VlbRecord>,
+    ) -> Result<()> {
         let dims = self.flow.dims();
         let start = self.flow.diffusion().range().min().0;
         let reconstruction = 0.5 * dims as f64 * (1.0 + TAU.ln() + start) - data.log_units;
         let own = |row: usize| (data.row)(row, &mut self.key(row, 0).rng(Purpose::Dequantization));
-        let mut found = self.bound(data.rows, (levels, time), own, |_| reconstruction, progress)?;
-        for record in &mut found.records {
+        let in_nats = |record: &VlbRecord| {
             let nats = record.reconstruction_nats + record.prior_nats + record.diffusion_nats;
-            record.nats_per_row = Some(nats);
-        }
-        Ok(found)
+            VlbRecord { nats_per_row: Some(nats), ..*record }
+        };
+        let Each { rows, take } = each;
+        let take: &mut dyn FnMut(&[VlbRecord]) -> Result<()> =
+            &mut |found| take(&found.iter().map(in_nats).collect::<Vec<_>>());
+        self.bound(data.rows, times, own, |_| reconstruction, Each { rows, take })
     }
 
-    /// The bound of each of `rows` rows, given their data and the first term in nats.
+    /// The bound of chosen ones of `count` rows, given their data and the first term in nats.
     fn bound(
         &self,
-        rows: usize,
+        count: usize,
         (levels, time): (usize, &dyn TimeSampler),
         data: impl Fn(usize) -> Vec<f64>,
         reconstruction: impl Fn(usize) -> f64,
-        progress: &mut dyn Progress,
-    ) -> Result<VlbEstimate> {
+        Each { rows, take }: Each<'_, VlbRecord>,
+    ) -> Result<()> {
         let (dims, diffusion) = (self.flow.dims(), self.flow.diffusion());
-        self.flow.check_conditioning(rows, self.conditioning)?;
+        self.flow.check_conditioning(count, self.conditioning)?;
+        check_rows(rows, count)?;
         if levels == 0 {
             return Err(Error::value("vlb_levels", levels, "at least 1"));
         }
@@ -107,12 +142,9 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         }
         let each = self.flow.network().conditions();
         let mut network = BatchedNetwork::new(self.flow.network(), self.flow.batch());
-        let mut records = Vec::with_capacity(rows);
-        let block = (self.flow.batch() / levels).max(1);
-        for first in (0..rows).step_by(block) {
-            let block = first..rows.min(first + block);
+        for block in rows.chunks((self.flow.batch() / levels).max(1)) {
             let mut noised = Noised::default();
-            for row in block.clone() {
+            for &row in block {
                 let (x, mut rng) = (data(row), self.key(row, 0).rng(Purpose::Levels));
                 let start: f64 = rng.r#gen();
                 for level in 0..levels {
@@ -123,11 +155,12 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
             }
             let conditioning = self.conditioning.map(|all| {
                 let repeated: Vec<usize> =
-                    block.clone().flat_map(|row| std::iter::repeat_n(row, levels)).collect();
+                    block.iter().flat_map(|&row| std::iter::repeat_n(row, levels)).collect();
                 conditions_of(all, each, &repeated)
             });
             let losses = noised.losses(&mut network, dims, conditioning.as_deref());
-            for (index, losses) in block.zip(losses.chunks_exact(levels)) {
+            let mut records = Vec::with_capacity(block.len());
+            for (&index, losses) in block.iter().zip(losses.chunks_exact(levels)) {
                 let reconstruction_nats = reconstruction(index);
                 let prior_nats = diffusion.prior_kl(&data(index));
                 let diffusion_nats = losses.iter().sum::<f64>() / levels as f64;
@@ -143,10 +176,9 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
                     seed: self.seed,
                 });
             }
-            progress.advance_or_end(records.len() as u64, Some(summary(&records).bits_per_dim))?;
+            take(&records)?;
         }
-        let summary = summary(&records);
-        Ok(VlbEstimate { records, summary })
+        Ok(())
     }
 }
 
@@ -185,12 +217,4 @@ impl Noised {
         })
         .collect()
     }
-}
-
-fn summary(records: &[VlbRecord]) -> Summary {
-    Summary::of(
-        records
-            .iter()
-            .map(|record| (Some(record.bits_per_dim).filter(|bits| bits.is_finite()), record.evaluations)),
-    )
 }

@@ -6,8 +6,8 @@ use crate::divergence::Divergence;
 use crate::error::{Error, Result};
 use crate::level::Gamma;
 use crate::likelihood::{
-    Conditioning, DensityRows, Evaluator, ImmseEstimate, OdeEstimate, ProbabilityFlow, Replicate, RowDensity,
-    VlbEstimate,
+    Conditioning, DensityRows, Each, Evaluator, ImageRecord, ImmseEstimate, ProbabilityFlow, Replicate,
+    RowDensity, VlbRecord,
 };
 use crate::nn::{DynNetwork, Network};
 use crate::parameterization::Parameterization;
@@ -52,8 +52,8 @@ pub(super) trait Measured: Debug {
         dequantizer: &dyn Dequantizer,
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<OdeEstimate>;
+        each: Each<'_, ImageRecord>,
+    ) -> Result<()>;
 
     fn vlb(
         &self,
@@ -62,8 +62,8 @@ pub(super) trait Measured: Debug {
         times: (usize, Box<dyn TimeSampler>),
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<VlbEstimate>;
+        each: Each<'_, VlbRecord>,
+    ) -> Result<()>;
 
     fn immse(
         &self,
@@ -79,8 +79,8 @@ pub(super) trait Measured: Debug {
         rows: &DensityRows<'_>,
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<OdeEstimate>;
+        each: Each<'_, ImageRecord>,
+    ) -> Result<()>;
 
     fn vlb_of_density(
         &self,
@@ -88,8 +88,8 @@ pub(super) trait Measured: Debug {
         times: (usize, Box<dyn TimeSampler>),
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<VlbEstimate>;
+        each: Each<'_, VlbRecord>,
+    ) -> Result<()>;
 
     fn sample(
         &self,
@@ -167,9 +167,9 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         dequantizer: &dyn Dequantizer,
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<OdeEstimate> {
-        self.evaluator(how, given)?.bits_per_dim(pixels, dequantizer, progress)
+        each: Each<'_, ImageRecord>,
+    ) -> Result<()> {
+        self.evaluator(how, given)?.each_bits_per_dim(pixels, dequantizer, each)
     }
 
     fn vlb(
@@ -179,9 +179,9 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         (levels, times): (usize, Box<dyn TimeSampler>),
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<VlbEstimate> {
-        self.evaluator(how, given)?.vlb(pixels, grid, levels, &*times, progress)
+        each: Each<'_, VlbRecord>,
+    ) -> Result<()> {
+        self.evaluator(how, given)?.each_vlb(pixels, grid, (levels, &*times), each)
     }
 
     fn immse(
@@ -200,9 +200,9 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         rows: &DensityRows<'_>,
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<OdeEstimate> {
-        self.evaluator(how, given)?.nats_per_row(rows, progress)
+        each: Each<'_, ImageRecord>,
+    ) -> Result<()> {
+        self.evaluator(how, given)?.each_nats_per_row(rows, each)
     }
 
     fn vlb_of_density(
@@ -211,9 +211,9 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         (levels, times): (usize, Box<dyn TimeSampler>),
         given: Given<'_>,
         how: Measurement,
-        progress: &mut dyn Progress,
-    ) -> Result<VlbEstimate> {
-        self.evaluator(how, given)?.vlb_of_density(rows, levels, &*times, progress)
+        each: Each<'_, VlbRecord>,
+    ) -> Result<()> {
+        self.evaluator(how, given)?.each_vlb_of_density(rows, (levels, &*times), each)
     }
 
     fn sample(

@@ -135,8 +135,7 @@ impl NetworkPlan {
         inputs: NetworkInputs,
     ) -> Result<Self> {
         network.check(&settings, &inputs)?;
-        let table = toml::Table::try_from(&settings)
-            .map_err(|error| crate::error::Error::value("settings", error, "values that TOML can hold"))?;
+        let table = crate::config::ser::to_table(&settings)?;
         let description = format!("{name} {}", network.describe(&settings, &inputs));
         Ok(Self { description, settings: table, on: Box::new(Set { network, settings, inputs }) })
     }

@@ -10,7 +10,9 @@ mod levels;
 mod lines;
 mod metrics;
 mod observer;
+mod place;
 mod recipe_diff;
+mod records;
 mod resume;
 
 pub(crate) use checkpoints::Checkpoints;
@@ -23,7 +25,9 @@ pub use metrics::MetricsLog;
 pub(crate) use metrics::MetricsWriter;
 pub use observer::{Evaluated, Observer, Observers, Phase, RowLosses};
 pub(crate) use observer::{Heeded, Watched};
+pub use place::{Place, Shard};
 pub(crate) use recipe_diff::Change;
+pub(crate) use records::{Header, RecordsLog};
 pub(crate) use resume::{Found, agree};
 
 use crate::config::{Device, Recipe};
@@ -56,6 +60,8 @@ const STAGES: &str = "stages.json";
 const IMPORTED: &str = "imported.msgpack";
 const REPORT: &str = "report.html";
 const RESULT: &str = "result.json";
+/// How often a checkpoint is looked for that was renamed meanwhile.
+const TRIES: u32 = 10;
 const LADDER: [&str; 2] = ["ladder.json", "ladder.png"];
 
 impl RunFolder {
@@ -242,6 +248,36 @@ impl RunFolder {
                 let expected =
                     format!("the checkpoint of step {step}, the best by validation, which was removed");
                 Err(Error::format(best, "checkpoint", "nothing", expected))
+            }
+        }
+    }
+
+    /// The path and the content of [`chosen_checkpoint`](Self::chosen_checkpoint), also while training replaces it by a newer one.
+    ///
+    /// # Errors
+    /// As [`chosen_checkpoint`](Self::chosen_checkpoint), or if it cannot be read.
+    pub(crate) fn read_chosen(&self) -> Result<(PathBuf, Vec<u8>)> {
+        self.read_checkpoint(Self::chosen_checkpoint)
+    }
+
+    /// The path and the content of [`last_checkpoint`](Self::last_checkpoint), also while training replaces it by a newer one.
+    ///
+    /// # Errors
+    /// As [`last_checkpoint`](Self::last_checkpoint), or if it cannot be read.
+    pub(crate) fn read_last(&self) -> Result<(PathBuf, Vec<u8>)> {
+        self.read_checkpoint(Self::last_checkpoint)
+    }
+
+    fn read_checkpoint(&self, path: impl Fn(&Self) -> Result<PathBuf>) -> Result<(PathBuf, Vec<u8>)> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let path = path(self)?;
+            match fs::read(&path) {
+                Ok(bytes) => return Ok((path, bytes)),
+                // It has another name since.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && tries < TRIES => {}
+                Err(error) => return Err(Error::io(&path, "read")(error)),
             }
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn first_diff(old: &Recipe, new: &Recipe, change: Change) -> Result<O
     }
     let mut tables = Vec::new();
     for recipe in [old, &new] {
-        let mut table = recipe.to_table()?;
+        let mut table = crate::config::ser::to_table(recipe)?;
         for section in FREE {
             table.remove(section);
         }

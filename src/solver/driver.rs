@@ -5,6 +5,7 @@ use super::controller::Attempt;
 use super::initial_step::initial_steps;
 use super::solution::{Failure, Solution};
 use super::stepping::{Adaptive, Stepping};
+use super::turns::{AtOnce, Turns};
 use super::{Field, OdeSolver, OdeState, Step};
 use crate::error::{Error, Result};
 
@@ -28,25 +29,64 @@ pub fn integrate<Y: OdeState>(
     to: f64,
     stepping: &Stepping,
 ) -> Result<Solution<Y>> {
+    let seats = start.rows();
+    let mut turns = AtOnce::new(field, start);
+    integrate_in_turns(solver, &mut turns, seats, from, to, stepping)?;
+    let AtOnce { end, reports, .. } = turns;
+    let row = |report: Option<_>| report.unwrap_or_else(|| Row::at(from).report());
+    Ok(Solution { y: end, rows: reports.into_iter().map(row).collect() })
+}
+
+/// Solves `dy/dt = f(t, y)` for every row that `turns` has, at most `seats` of them at once: a row that is done gives its seat to the next
+/// that waits. Each goes bit for bit as it would alone.
+///
+/// Seats are given away by eighths of the batch, so that all sizes that the field sees are few. Under fixed steps, which end together,
+/// the next rows come when all have left.
+///
+/// # Errors
+/// As [`integrate`], and those of `turns`.
+pub fn integrate_in_turns<Y: OdeState>(
+    solver: &dyn OdeSolver<Y>,
+    turns: &mut dyn Turns<Y>,
+    seats: usize,
+    from: f64,
+    to: f64,
+    stepping: &Stepping,
+) -> Result<()> {
     if !from.is_finite() || !to.is_finite() {
         return Err(Error::value("interval", format!("{from} to {to}"), "two finite times"));
     }
-    let mut batch = Batch::new(start, from);
-    let nothing_to_do = from == to || batch.rows.is_empty();
+    if turns.waiting() > 0 && seats == 0 {
+        return Err(Error::value("seats", seats, "at least 1"));
+    }
     match stepping {
-        Stepping::Fixed(_) if nothing_to_do => {}
-        Stepping::Fixed(grid) => fixed(solver, field, &mut batch, &grid.between(from, to)?),
+        Stepping::Fixed(_) if from == to || turns.waiting() == 0 => unmoved(turns, seats, from),
+        Stepping::Fixed(grid) => {
+            let times = grid.between(from, to)?;
+            while let Some(batch) = Batch::seated(turns, seats, from)? {
+                fixed(solver, turns, batch, &times)?;
+            }
+            Ok(())
+        }
         Stepping::Adaptive(settings) => {
             settings.validate()?;
             let error_order = solver.error_order().ok_or_else(|| {
                 Error::value("stepping", "adaptive", "fixed steps: this solver has no error estimate")
             })?;
-            if !nothing_to_do {
-                Walk { solver, settings, error_order, from, to }.run(field, &mut batch);
+            match from == to {
+                true => unmoved(turns, seats, from),
+                false => Walk { solver, settings, error_order, from, to }.run(turns, seats),
             }
         }
     }
-    Ok(batch.into_solution())
+}
+
+/// Lets every row leave where it begins.
+fn unmoved<Y: OdeState>(turns: &mut dyn Turns<Y>, seats: usize, from: f64) -> Result<()> {
+    while let Some(batch) = Batch::seated(turns, seats, from)? {
+        batch.release(turns, &(0..batch.slots.len()).collect::<Vec<_>>())?;
+    }
+    Ok(())
 }
 
 /// One step of the rows in work.
@@ -56,7 +96,18 @@ fn step<Y: OdeState>(
     batch: &mut Batch<Y>,
     h: &[f64],
 ) -> Step<Y> {
-    let step = solver.step(field, &batch.slots, &batch.times(), h, &batch.y, batch.first.as_ref());
+    let known = batch.in_work().filter(|row| row.active()).map(|row| row.known);
+    let (some, all) = known.fold((false, true), |(some, all), known| (some || known, all && known));
+    if some && !all {
+        // Rows that came later know more, and cost what they would alone.
+        batch.first = Some(field.eval(&batch.slots, &batch.times(), &batch.y));
+        for row in batch.rows.iter_mut().filter(|row| row.active() && !row.known) {
+            row.evaluations += 1;
+        }
+        batch.rows.iter_mut().for_each(|row| row.known = true);
+    }
+    let first = batch.first.as_ref().filter(|_| some);
+    let step = solver.step(field, &batch.slots, &batch.times(), h, &batch.y, first);
     batch.count(step.evaluations);
     step
 }
@@ -64,14 +115,14 @@ fn step<Y: OdeState>(
 /// Steps every row over the same times.
 fn fixed<Y: OdeState>(
     solver: &dyn OdeSolver<Y>,
-    field: &mut dyn Field<Y>,
-    batch: &mut Batch<Y>,
+    turns: &mut dyn Turns<Y>,
+    mut batch: Batch<Y>,
     times: &[f64],
-) {
+) -> Result<()> {
     for (i, pair) in times.windows(2).enumerate() {
         let h: Vec<f64> =
             batch.in_work().map(|row| if row.active() { pair[1] - pair[0] } else { 0.0 }).collect();
-        let step = step(solver, field, batch, &h);
+        let step = step(solver, &mut *turns, &mut batch, &h);
         let mut accepted = step.y.finite();
         for (&slot, accepted) in batch.slots.iter().zip(&mut accepted) {
             let row = &mut batch.rows[slot];
@@ -87,10 +138,11 @@ fn fixed<Y: OdeState>(
             }
         }
         batch.settle(step, &accepted);
-        if !batch.compact() {
-            return;
+        if !batch.compact(turns)? {
+            break;
         }
     }
+    batch.release(turns, &(0..batch.slots.len()).collect::<Vec<_>>())
 }
 
 /// What a row's next step depends on, beside its state.
@@ -116,14 +168,37 @@ struct Walk<'a, Y> {
     to: f64,
 }
 
+/// Seats are given away by this part of the batch.
+const GROUPS: usize = 8;
+
+/// How many of `free` seats are given away now, where rows wait: as many as make a group, or, of the last rows, a part of a group that is one of
+/// few sizes; none while more must be free.
+fn group(seats: usize, free: usize, waiting: usize) -> usize {
+    let mut size = seats.div_ceil(GROUPS);
+    if free < size.min(waiting) {
+        return 0;
+    }
+    while size > waiting {
+        size = size.div_ceil(2).min(size - 1);
+    }
+    size
+}
+
 impl<Y: OdeState> Walk<'_, Y> {
-    fn run(&self, field: &mut dyn Field<Y>, batch: &mut Batch<Y>) {
-        let mut paces = self.begin(field, batch);
-        while batch.compact() {
+    fn run(&self, turns: &mut dyn Turns<Y>, seats: usize) -> Result<()> {
+        let Some(mut batch) = Batch::seated(turns, seats, self.from)? else { return Ok(()) };
+        let all = batch.slots.clone();
+        let (first, mut paces) = self.begin(&mut *turns, &mut batch.rows, &all, &batch.y);
+        batch.first = Some(first);
+        loop {
+            self.refill(turns, &mut batch, &mut paces)?;
+            if turns.waiting() == 0 && !batch.compact(turns)? {
+                return batch.release(turns, &(0..batch.slots.len()).collect::<Vec<_>>());
+            }
             let ends: Vec<f64> =
                 batch.slots.iter().map(|&i| self.end(&batch.rows[i], &mut paces[i])).collect();
             let h: Vec<f64> = batch.in_work().zip(&ends).map(|(row, end)| end - row.t).collect();
-            let step = step(self.solver, field, batch, &h);
+            let step = step(self.solver, &mut *turns, &mut batch, &h);
             let norms = match &step.error {
                 Some(error) => Y::error_norm(error, &batch.y, &step.y, &self.settings.tolerances),
                 None => vec![f64::NAN; h.len()],
@@ -139,27 +214,54 @@ impl<Y: OdeState> Walk<'_, Y> {
         }
     }
 
-    /// Evaluates the field at the start and chooses the first steps.
-    fn begin(&self, field: &mut dyn Field<Y>, batch: &mut Batch<Y>) -> Vec<Pace> {
-        let first = field.eval(&batch.slots, &batch.times(), &batch.y);
-        batch.count(1);
-        let good = batch.y.finite().into_iter().zip(first.finite()).map(|(y, f)| y && f);
-        for (row, good) in batch.rows.iter_mut().zip(good) {
+    /// Gives the seats of rows that are done to rows that wait.
+    fn refill(&self, turns: &mut dyn Turns<Y>, batch: &mut Batch<Y>, paces: &mut [Pace]) -> Result<()> {
+        loop {
+            let idle = batch.idle();
+            let count = match turns.waiting() {
+                0 => 0,
+                waiting => group(batch.slots.len(), idle.len(), waiting),
+            };
+            if count == 0 {
+                return Ok(());
+            }
+            let slots = &idle[..count];
+            batch.release(turns, slots)?;
+            let seats: Vec<usize> = slots.iter().map(|&slot| batch.slots[slot]).collect();
+            let y = turns.seat(&seats)?;
+            seats.iter().for_each(|&seat| batch.rows[seat] = Row::at(self.from));
+            let (first, new) = self.begin(&mut *turns, &mut batch.rows, &seats, &y);
+            seats.iter().zip(new).for_each(|(&seat, pace)| paces[seat] = pace);
+            batch.y.scatter(slots, &y);
+            batch.first.get_or_insert_with(|| batch.y.clone()).scatter(slots, &first);
+        }
+    }
+
+    /// Evaluates the field at the start of the rows in these seats, and chooses their first steps.
+    fn begin(&self, field: &mut dyn Field<Y>, rows: &mut [Row], seats: &[usize], y: &Y) -> (Y, Vec<Pace>) {
+        let first = field.eval(seats, &vec![self.from; seats.len()], y);
+        let good = y.finite().into_iter().zip(first.finite()).map(|(y, f)| y && f);
+        for (&seat, good) in seats.iter().zip(good) {
+            let row = &mut rows[seat];
+            row.evaluations += 1;
+            row.known = true;
             if !good {
                 row.fail(Failure::NonFinite);
             }
         }
-        batch.first = Some(first);
-        let h = self.settings.first_step.unwrap_or(0.0);
-        let mut paces = vec![Pace { h, previous: None, retry: false, non_finite: 0 }; batch.rows.len()];
-        if let (true, None, Some(f0)) = (batch.compact(), self.settings.first_step, &batch.first) {
-            let (span, at) = ((self.from, self.to), (&batch.y, f0));
-            let tolerances = &self.settings.tolerances;
-            let lengths = initial_steps(field, &batch.slots, span, at, self.error_order, tolerances);
-            batch.slots.iter().zip(lengths).for_each(|(&i, h)| paces[i].h = h);
-            batch.count(1);
-        }
-        paces
+        let any = seats.iter().any(|&seat| rows[seat].active());
+        let lengths = match self.settings.first_step {
+            None if any => {
+                let (span, at) = ((self.from, self.to), (y, &first));
+                let tolerances = &self.settings.tolerances;
+                let lengths = initial_steps(field, seats, span, at, self.error_order, tolerances);
+                seats.iter().for_each(|&seat| rows[seat].evaluations += u32::from(rows[seat].active()));
+                lengths
+            }
+            given => vec![given.unwrap_or(0.0); seats.len()],
+        };
+        let pace = |h| Pace { h, previous: None, retry: false, non_finite: 0 };
+        (first, lengths.into_iter().map(pace).collect())
     }
 
     /// Where the next step of a row ends: never beyond the end of the solve.
@@ -213,5 +315,23 @@ impl<Y: OdeState> Walk<'_, Y> {
             row.fail(Failure::StepLimit);
         }
         accepted.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn seats_are_given_away_by_few_sizes() {
+        assert_eq!([(64, 7, 100), (64, 8, 100), (64, 30, 100)].map(|(s, f, w)| group(s, f, w)), [0, 8, 8]);
+        assert_eq!(
+            [(64, 4, 5), (64, 5, 5), (64, 64, 3), (64, 9, 1)].map(|(s, f, w)| group(s, f, w)),
+            [0, 4, 2, 1]
+        );
+        assert_eq!(
+            [(1, 0, 9), (1, 1, 9), (3, 1, 1), (9, 1, 2), (9, 2, 2)].map(|(s, f, w)| group(s, f, w)),
+            [0, 1, 1, 0, 2]
+        );
     }
 }

@@ -63,16 +63,18 @@ mod solution;
 mod stepping;
 mod tableau;
 pub mod tables;
+mod turns;
 
 pub use any_state::AnyState;
 pub use doubly_embedded::DoublyEmbedded;
-pub use driver::integrate;
+pub use driver::{integrate, integrate_in_turns};
 pub use explicit_rk::ExplicitRk;
 pub use host_state::HostState;
 pub use solution::{Failure, RowReport, RowStatus, Solution};
 pub use stepping::{Adaptive, Grid, Stepping};
 pub use tableau::{Embedded, Tableau};
 pub use tables::BUILT_IN;
+pub use turns::Turns;
 
 /// A batch of states, one per row. The solver knows nothing else of what it integrates.
 pub trait OdeState: Clone + Debug {

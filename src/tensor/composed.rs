@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 /// [`Plain`] without a device's own kernels: what a device has that implements nothing of [`Kernels`].
 ///
-/// It is what CUDA computes with, and the oracle of the fused kernels in their own type of number.
+/// It is what CUDA computes with in `f64`, and the oracle of the fused kernels in their own type of number.
 #[derive(Debug)]
 pub struct Composed<T>(PhantomData<T>);
 

@@ -207,15 +207,10 @@ impl Kernels<f64> for dfdx::prelude::Cpu {
     const ON_HOST: bool = true;
 }
 
+// Those of `f32` are in `cuda`.
 #[cfg(feature = "cuda")]
-impl<E: Real> Kernels<E> for dfdx::prelude::Cuda
-where
-    dfdx::prelude::Cuda: Device<E>,
-{
+impl Kernels<f64> for dfdx::prelude::Cuda {
     fn ordinal(&self) -> usize {
-        // Only a buffer tells where it is.
-        let empty = <Self as dfdx::prelude::Storage<f32>>::try_alloc_len(self, 0);
-        // No device has this one: what is kept for others is not taken for its own.
-        empty.map_or(usize::MAX, |empty| empty.device().ordinal())
+        super::cuda::ordinal(self)
     }
 }

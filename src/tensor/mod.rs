@@ -4,7 +4,7 @@
 //! Three layers, each using only the one above it:
 //! - [`Kernels`]: convolution, group norm and attention on tensors, each with its derivative along a
 //!   tangent. The provided methods are compositions of dfdx's public operations ([`portable`]), so any dfdx device
-//!   has them; `Cpu` in `f32` overrides them with fused kernels (`cpu`). The portable ones are
+//!   has them; `Cpu` and `Cuda` in `f32` override them with fused kernels (`cpu`, `cuda`). The portable ones are
 //!   also the oracle that the fused ones are tested against.
 //! - [`Mode`]: what an activation is. [`Plain`] is a tensor ([`Composed`] too, without a device's own kernels); [`Forward<M>`](Forward) is a value and
 //!   its tangent in mode `M`. A network is written once, generic over the mode; its `forward`, its

@@ -171,6 +171,7 @@ pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
 pub struct Checkpoint<'a> {
     path: &'a Path,
     file: SafeTensors<'a>,
+    sha256: String,
     state: CheckpointState,
 }
 
@@ -200,7 +201,12 @@ impl<'a> Checkpoint<'a> {
             let expected = format!("{sha256}, as it was written");
             return Err(Error::format(path, "sha256 of the checkpoint", found, expected));
         }
-        Ok(Self { path, file, state })
+        Ok(Self { path, file, sha256, state })
+    }
+
+    /// The SHA-256 of its state and tensors, in hexadecimal: two checkpoints with the same are the same.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 
     /// Where training stands.

@@ -4,7 +4,7 @@ use super::gaussian::{GaussianVelocity, diffusions, loose, straight, tight};
 use idode::dequantization::{Dequantizer, Gaussian, TruncatedNormal, UniformBin};
 use idode::diffusion::Prior;
 use idode::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Probe};
-use idode::likelihood::{DrawKey, Evaluator, ProbabilityFlow, Purpose};
+use idode::likelihood::{DrawKey, Each, Evaluator, ImageRecord, ProbabilityFlow, Purpose};
 use idode::pixels::PixelGrid;
 use idode::progress::Silent;
 use idode::solver::{ExplicitRk, tables};
@@ -145,4 +145,43 @@ fn bad_input_is_named() {
     let draws = Evaluator::new(flow()).with_draws(1, 0).unwrap_err();
     assert_eq!(draws.to_string(), "importance_samples = 0: expected at least 1");
     assert!(Evaluator::new(flow()).log_prob(&[], from).unwrap().is_empty());
+}
+
+/// A row that is done gives its place to the next: of whatever batch, and in whatever order, each has the same bits and the same cost.
+#[test]
+fn rows_take_turns_and_none_is_the_wiser() {
+    let (grid, diffusion) = (PixelGrid::new(LEVELS).unwrap(), straight(LEVELS));
+    let network = GaussianVelocity::new(&diffusion, [0.3, -0.6, 0.1], [0.09, 0.25, 0.02]);
+    let pixels: Vec<u16> = (0..3 * 37).map(|i| (i * i * 7 % 17) as u16).collect();
+    let dequantizer = TruncatedNormal::new(grid, diffusion.level(diffusion.range().min()));
+    let by = |table, rows: &[usize], batch: usize, divergence: Box<dyn Divergence>| {
+        let flow = ProbabilityFlow::new(&network, &diffusion)
+            .with_solver(ExplicitRk::new(table), loose())
+            .with_batch(batch)
+            .unwrap();
+        let evaluator = Evaluator::new(flow).with_divergence(divergence).with_draws(2, 3).unwrap();
+        let mut found = Vec::new();
+        let take: &mut dyn FnMut(&[ImageRecord]) -> idode::error::Result<()> = &mut |records| {
+            found.extend_from_slice(records);
+            Ok(())
+        };
+        evaluator.each_bits_per_dim(&pixels, &dequantizer, Each { rows, take }).unwrap();
+        found.sort_by_key(|record| record.index);
+        found
+    };
+    let rows: Vec<usize> = (0..37).collect();
+    let backwards: Vec<usize> = (0..37).rev().collect();
+    let plus: fn() -> Box<dyn Divergence> = || Box::new(HutchPlusPlus::new(2).unwrap());
+    let one: fn() -> Box<dyn Divergence> = || Box::<Hutchinson>::default();
+    for (table, divergence) in [(&tables::DORMAND_PRINCE, one), (&tables::HEUN, plus)] {
+        let expected = by(table, &rows, 1000, divergence());
+        let costs: std::collections::BTreeSet<u64> =
+            expected.iter().map(|record| record.evaluations).collect();
+        assert!(costs.len() > 5, "rows differ: {costs:?}");
+        for batch in [1, 2, 9, 40] {
+            assert_eq!(by(table, &rows, batch, divergence()), expected, "{batch}");
+            assert_eq!(by(table, &backwards, batch, divergence()), expected, "{batch}");
+        }
+        assert_eq!(by(table, &rows[30..33], 4, divergence()), expected[30..33]);
+    }
 }

@@ -5,10 +5,10 @@ use crate::problems::{
 };
 use idode::solver::controller::{Integral, ProportionalIntegral};
 use idode::solver::{
-    BUILT_IN, ExplicitRk, Field, HostState, OdeState, RowReport, RowStatus, Stepping, Tolerances, integrate,
-    tables,
+    BUILT_IN, ExplicitRk, Field, HostState, OdeState, RowReport, RowStatus, Stepping, Tolerances, Turns,
+    integrate, integrate_in_turns, tables,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How stiff each of eleven rows is: an easy one, hard ones, and two alike.
 const MU: [f64; 11] = [0.0, 8.0, 1.0, 3.0, 0.5, 8.0, 12.0, 2.0, 0.1, 5.0, 0.0];
@@ -44,6 +44,70 @@ fn rows() {
             }
             let costs: BTreeSet<u32> = together.rows.iter().map(|row| row.evaluations).collect();
             assert!(matches!(stepping, Stepping::Fixed(_)) || costs.len() > 5, "rows differ: {costs:?}");
+        }
+    }
+}
+
+/// The rows of [`starts`], in turns.
+struct Queue<'q> {
+    inner: &'q mut dyn Field<HostState>,
+    /// The row in each seat.
+    seated: BTreeMap<usize, usize>,
+    next: usize,
+    sizes: BTreeSet<usize>,
+    found: BTreeMap<usize, (HostState, RowReport)>,
+}
+
+impl Field<HostState> for Queue<'_> {
+    fn eval(&mut self, seats: &[usize], t: &[f64], y: &HostState) -> HostState {
+        self.sizes.insert(seats.len());
+        let rows: Vec<usize> = seats.iter().map(|seat| self.seated[seat]).collect();
+        self.inner.eval(&rows, t, y)
+    }
+}
+
+impl Turns<HostState> for Queue<'_> {
+    fn waiting(&self) -> usize {
+        MU.len() - self.next
+    }
+    fn seat(&mut self, seats: &[usize]) -> idode::error::Result<HostState> {
+        let rows: Vec<usize> = (self.next..self.next + seats.len()).collect();
+        self.seated.extend(seats.iter().copied().zip(rows.iter().copied()));
+        self.next += seats.len();
+        Ok(starts().select(&rows))
+    }
+    fn leave(&mut self, seats: &[usize], y: &HostState, reports: &[RowReport]) -> idode::error::Result<()> {
+        for (i, (seat, report)) in seats.iter().zip(reports).enumerate() {
+            let before = self.found.insert(self.seated[seat], (y.select(&[i]), *report));
+            assert!(before.is_none(), "a row leaves once");
+        }
+        Ok(())
+    }
+}
+
+/// Rows that take turns go bit for bit, and cost, as all at once.
+#[test]
+fn turns() {
+    for table in BUILT_IN {
+        let solver = ExplicitRk::new(table);
+        let mut steppings = vec![steps(200)];
+        if table.embedded.is_some() {
+            steppings.push(by(ProportionalIntegral::STANDARD, 1e-4));
+        }
+        for stepping in &steppings {
+            let together = solve(&solver, van_der_pol(|i| MU[i]), starts(), (0.0, 4.0), stepping);
+            for seats in [1, 2, 3, 9, 11, 20] {
+                let mut field = van_der_pol(|i| MU[i]);
+                let (seated, found, sizes) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+                let mut queue = Queue { inner: &mut field, seated, next: 0, sizes, found };
+                integrate_in_turns(&solver, &mut queue, seats, 0.0, 4.0, stepping).expect("a valid request");
+                for (row, report) in together.rows.iter().enumerate() {
+                    let found = &queue.found[&row];
+                    assert_eq!(found, &(together.y.select(&[row]), *report), "{}, row {row}", table.name);
+                }
+                let few = [20, 11, 10, 9, 6, 5, 3, 2, 1];
+                assert!(queue.sizes.iter().all(|size| few.contains(size)), "{seats}: {:?}", queue.sizes);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod gpu_check;
 mod guide;
 mod memory;
 mod public_api;
+mod target;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -47,6 +48,8 @@ const CHECKS: &[Check] = &[
             "cuda-memory",
             "test",
             "--test",
+            "cuda_kernels",
+            "--test",
             "device",
             "--test",
             "device_memory",
@@ -60,7 +63,10 @@ const CHECKS: &[Check] = &[
             "reference",
             "--",
             // What they have of a device; the rest is the processor's, and long curves and solves are for a real one.
+            "agree",
+            "bits_do_not_depend",
             "device",
+            "held_elsewhere",
             "operation",
             "reshape",
             "draws",

@@ -1,5 +1,6 @@
 //! `cargo cuda-memory test ...`: a command of cargo with the feature `cuda`, on a device made of host memory.
 
+use crate::target;
 use std::env::{join_paths, split_paths, var_os};
 use std::ffi::OsString;
 use std::fs;
@@ -17,20 +18,20 @@ pub(crate) fn run(cargo: &OsString, arguments: &[String]) -> Result<(), String> 
     let (command, rest) = arguments
         .split_first()
         .ok_or("expected a command of cargo, such as: cargo cuda-memory test --test device")?;
-    let target = var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let libraries =
-        std::path::absolute(target.join("cuda-memory")).map_err(|e| format!("{}: {e}", target.display()))?;
+    let libraries = target::folder(cargo)?.join("cuda-memory");
     place(&driver(cargo)?, &libraries).map_err(|e| format!("{}: {e}", libraries.display()))?;
     let before = var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let path =
-        join_paths(std::iter::once(libraries).chain(split_paths(&before))).map_err(|e| e.to_string())?;
+    let path = join_paths(std::iter::once(libraries.clone()).chain(split_paths(&before)))
+        .map_err(|e| e.to_string())?;
     let status = Command::new(cargo)
         .args([command, "--features", "cuda,dfdx/ci-check"])
         .args(rest)
         .env(QUICK.0, QUICK.1)
         .env("LD_LIBRARY_PATH", path)
         .env("IDODE_TEST_DEVICE", "cuda:0")
-        .env("IDODE_MEMORY_DRIVER", "1")
+        // Small chunks, so that small batches are several.
+        .env("IDODE_CUDA_CHUNK", "60000")
+        .env("IDODE_MEMORY_DRIVER", &libraries)
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),

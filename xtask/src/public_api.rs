@@ -3,11 +3,12 @@
 //! rustdoc writes the face as JSON, which is unstable: it runs with `RUSTC_BOOTSTRAP=1`, and it alone, since that variable in cargo's
 //! environment would build the dependencies anew. So this program is cargo's rustdoc for that one call, and calls the real one.
 
+use crate::target;
 use public_api::Builder;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
@@ -77,6 +78,8 @@ fn listing(cargo: &OsString) -> Result<Option<String>, String> {
 /// The library's documentation as JSON.
 fn json(cargo: &OsString) -> Result<PathBuf, String> {
     let own = env::current_exe().map_err(|error| error.to_string())?;
+    // Another check may have built this program again; Linux then calls the file that runs deleted, and the new one is in its place.
+    let own = own.to_string_lossy().trim_end_matches(" (deleted)").to_owned();
     let rustdoc = env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
     let status = Command::new(cargo)
         .args(["doc", "--quiet", "--package", "idode", "--lib", "--no-deps", "--features", "testkit"])
@@ -89,22 +92,9 @@ fn json(cargo: &OsString) -> Result<PathBuf, String> {
         Ok(status) => return Err(format!("cargo doc failed ({status})")),
         Err(error) => return Err(format!("cannot run cargo: {error}")),
     }
-    let target = target(cargo)?;
+    let target = target::folder(cargo)?;
     // A build for a named target has a folder of its own.
     let folder =
         env::var_os("CARGO_BUILD_TARGET").map_or_else(|| target.clone(), |triple| target.join(triple));
     Ok(folder.join("doc/idode.json"))
-}
-
-/// Where cargo builds.
-fn target(cargo: &OsString) -> Result<PathBuf, String> {
-    let output = Command::new(cargo)
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
-    metadata["target_directory"]
-        .as_str()
-        .map(|folder| Path::new(folder).to_path_buf())
-        .ok_or_else(|| "cargo metadata: no target_directory".to_owned())
 }

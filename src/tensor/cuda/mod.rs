@@ -7,7 +7,7 @@
 //! # Without a GPU
 //!
 //! `cargo cuda-memory test ...` puts another library under these names: the crate `memory-driver`, for tests, whose device is host memory
-//! and whose kernels are Rust functions of the names and launch arguments of dfdx's. The program is the one that a GPU would run.
+//! whose kernels are Rust functions of the names and launch arguments of dfdx's, and our own, compiled as C. The program is the one that a GPU would run.
 //!
 //! It proves, value and gradient, that what idode and dfdx do on the host is right: which kernels run, in which order, on which
 //! buffers; their lengths, shapes, strides and null pointers; tapes, gradient buffers and the cache; leading dimensions of products;
@@ -18,9 +18,39 @@
 //! It cannot prove that dfdx's CUDA sources compute what those functions do (they were read, and a card is needed to see), nor show 32-bit
 //! counts, atomics and their order, streams and barriers, headers missing at first use, NVIDIA's rounding, or speed.
 //!
+//! # Own kernels
+//!
+//! `source/*.cu` holds the kernels of [`Kernels<f32>`](crate::tensor::Kernels), with the equations of `tensor/cpu`: group norm, swish and
+//! dropout; 3x3 convolution by Winograd's F(4x4, 3x3); softmax and its derivatives; pooling; sums; the optimizer. `launch` compiles
+//! them by NVRTC at the first use of a device and launches them with arguments that are checked against the declarations; products are
+//! cuBLAS's, in `f32`. Where they cannot be compiled the portable operations compute, after one line on standard error. `f64` is portable.
+//!
+//! - One text, two compilers: a kernel is written in phases between barriers, so that a C compiler makes loops of its threads
+//!   (`source/kernel.h`). On a device of host memory it is compiled so, and its buffers have guards around them.
+//! - No atomics, and every sum in a fixed order: two runs on one kind of card give the same bits, as far as dfdx's own kernels have no
+//!   part in a number. `IDODE_MEMORY_DRIVER_ORDER=reversed` runs threads and blocks backwards, and the bits stay.
+//! - Batches are worked on in chunks whose scratch memory a GPU's cache mostly holds (`IDODE_CUDA_CHUNK`, in numbers, to measure others);
+//!   normalized images, transformed tiles and scores never outlive an operation, and the backward pass makes them again.
+//! - An address is read off a tensor's `Debug` text (`storage`), which is why dfdx is pinned.
+//!
+//! None of it has run on a GPU yet. **Estimates** for an H100, from bytes at 3 TB/s, products at 75% of the 47.5 TFLOP/s that cuBLAS was
+//! measured at, and 3 us a launch; 32 images of 32x32x128, in ms, beside what the portable operations were measured to take:
+//!
+//! | operation | bytes, operations | estimate | portable, measured |
+//! |---|---|---|---|
+//! | group norm + swish | x read twice, y written twice (dfdx zeroes it): 67 MB | 0.03 | 0.561 |
+//! | the same with backward | and x twice, gy twice, gx read and written: 200 MB | 0.09 | 1.513 |
+//! | 3x3 convolution | 2.4 GFLOP; 50 MB of memory, 150 MB of cache | 0.13 | 0.924 |
+//! | the same with backward | 3 products, 6 transforms | 0.45 | 3.156 |
+//! | norm + swish + convolution, jvp | 2 products, 4 transforms, one norm of both | 0.32 | 3.199 |
+//! | 1x1 convolution | 1.1 GFLOP, 67 MB | 0.05 | 0.083 |
+//! | attention | 17 GFLOP; scores of 134 MB read 3 times and written twice in cache | 0.60 | 1.826 |
+//! | the same with backward | 60 GFLOP | 2.0 | 4.256 |
+//! | AdamW and average, of 10 million numbers | 52 bytes a number, 3 us a parameter | 0.2 + 0.003 a parameter | |
+//!
 //! # dfdx's own kernels
 //!
-//! dfdx 0.13.0 and cudarc 0.9.15 were read, value and gradient, for every operation that idode calls on CUDA: lengths of the
+//! `f64`, and in `f32` what has no kernel above, runs these. dfdx 0.13.0 and cudarc 0.9.15 were read, value and gradient, for every operation that idode calls on CUDA: lengths of the
 //! memory taken for those of the shape, or the reverse; 32-bit counts; atomics; nothing to allocate or launch; panics.
 //! A broadcast tensor has stride 0 along an axis and fewer numbers in memory than elements; its gradient is as long as
 //! its memory. Files are those of dfdx's `src/tensor_ops` where no other folder is named.
@@ -41,8 +71,8 @@
 //! | `matmul` of a broadcast operand | strides 1, 0 or 0, 1 pass for a full matrix (`matmul/mod.rs:315`) and are read beyond the memory; a broadcast batch panics | no: operands are full, or the transpose of one | nothing |
 //! | `slice`, gradient | adds (`slice/slice.cu:33`), where the CPU's overwrites (`slice/cpu_kernel.rs:45`) | no: dropout's mask has no tape | `gather` where there is one |
 //! | `stack` | panics unless all strides are equal | with equal ones only | nothing |
-//! | every kernel, above 2^31 numbers | `numel as u32`, and a 32-bit index that wraps: elements are visited twice, so gradients add twice and values in place are computed twice, in silence | by batches far above the default 64 and 128, see below | nothing |
-//! | every kernel, from 2^32 numbers | element-wise loops and `gather` never end; `sum` and `max` leave out the rest in silence | as above | nothing |
+//! | every kernel of dfdx, above 2^31 numbers | `numel as u32`, and a 32-bit index that wraps: elements are visited twice, so gradients add twice and values in place are computed twice, in silence | by batches far above the default 64 and 128, see below | nothing |
+//! | every kernel of dfdx, from 2^32 numbers | element-wise loops and `gather` never end; `sum` and `max` leave out the rest in silence | as above | nothing |
 //! | `sum`, `mean`; gradient of a broadcast operand | each block of 128 threads adds by an atomic (`utilities/cuda_utils.cuh:93`): no fixed order | yes, values too: group norm, `softmax`, norms of states and gradients | tests compare to a tolerance |
 //! | `gather`, gradient | an atomic for each of a pixel's 9 uses (`select_and_gather/gather.cu:85`): no fixed order | yes: every 3x3 convolution | the same |
 //! | gradients of `concat_along`, `slice`, `reshape`, `choose`; `max` | atomics, but one term a number, or in any order the same | yes | nothing is needed |
@@ -68,10 +98,31 @@
 
 #![allow(unsafe_code)]
 
+mod attention;
+mod convolution;
+mod elementwise;
 mod functions;
+mod group_norm;
+mod launch;
+mod operations;
+mod pointwise;
+mod scratch;
+mod source;
+mod storage;
+mod sums;
+mod update;
 
+use dfdx::prelude::{Cuda, Storage};
 use libloading::Library;
 use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Which of the devices of its type this is.
+pub(crate) fn ordinal(device: &Cuda) -> usize {
+    // Only a buffer tells where it is.
+    let empty = <Cuda as Storage<f32>>::try_alloc_len(device, 0);
+    // No device has this one: what is kept for others is not taken for its own.
+    empty.map_or(usize::MAX, |empty| empty.device().ordinal())
+}
 
 /// A shared library under the file names that it has had, the newest first.
 struct Shared {

@@ -4,6 +4,7 @@
 //! holds the test programs, the program itself, the reference cases, and the headers from which dfdx compiles its last kernels **at the
 //! paths of this build**. `PEER.py CASE BATCH MODE` times the same network in another framework, and runs beside `bench` where it can.
 
+use crate::target;
 use serde_json::Value;
 use std::env::var_os;
 use std::ffi::OsString;
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What runs there, by its file in the pack: `run.sh` has their order and limits.
-const TESTS: [&str; 5] = ["device", "device_operations", "device_training", "high_order", "reference"];
+const TESTS: [&str; 6] =
+    ["device", "cuda_kernels", "device_operations", "device_training", "high_order", "reference"];
 
 /// What may be carried there, in bytes.
 const LIMIT: u64 = 60 << 20;
@@ -22,7 +24,7 @@ pub(crate) fn run(cargo: &OsString, peer: Option<&Path>) -> Result<(), String> {
     let toolkit = var_os("CUDA_PATH").map(PathBuf::from).ok_or(
         "CUDA_PATH: found nothing, expected the folder of a CUDA toolkit, with nvcc on PATH and CUDA_COMPUTE_CAP set",
     )?;
-    let target = var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let target = target::folder(cargo)?;
     let folder = target.join("gpu-check");
     let within = |path: &Path, e: std::io::Error| format!("{}: {e}", path.display());
     if folder.exists() {
@@ -108,7 +110,7 @@ fn kernels_of_dfdx(target: &Path) -> Result<Vec<PathBuf>, String> {
             if path.extension().is_some_and(|extension| extension == "cuh")
                 && text.contains("/release/build/dfdx-")
             {
-                found.push(std::path::absolute(&path).map_err(|e| format!("{}: {e}", path.display()))?);
+                found.push(path);
             } else if path.is_dir()
                 && !path.is_symlink()
                 && !text.contains("/incremental")

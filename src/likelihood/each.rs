@@ -1,0 +1,87 @@
+//! Records one by one: of chosen rows, as they come.
+
+use crate::error::Result;
+use crate::progress::Progress;
+
+/// What an estimate found for one row.
+pub trait Record: Copy {
+    /// The index of the row.
+    fn index(&self) -> usize;
+
+    /// Its value in bits/dim; none where it has none.
+    fn value(&self) -> Option<f64>;
+
+    /// Evaluations of the network.
+    fn evaluations(&self) -> u64;
+
+    /// The standard error of the value over the row's own draws, in bits/dim, where it has several.
+    fn standard_error(&self) -> Option<f64> {
+        None
+    }
+
+    /// Whether it has a value, and why not, in words.
+    fn status(&self) -> String;
+}
+
+/// The rows that an estimate is asked for, by their indices, and who takes their records as they come: several at once, in any order. An
+/// error of theirs ends the estimate.
+///
+/// A row's record does not depend on which others are asked for.
+pub struct Each<'e, R> {
+    /// The rows.
+    pub rows: &'e [usize],
+    /// Takes records.
+    pub take: &'e mut dyn FnMut(&[R]) -> Result<()>,
+}
+
+impl<R> std::fmt::Debug for Each<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Each").field("rows", &self.rows.len()).finish_non_exhaustive()
+    }
+}
+
+/// How far an estimate has come, and its mean.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SoFar {
+    done: u64,
+    values: u64,
+    sum: f64,
+}
+
+impl SoFar {
+    /// Tells of more records, and ends where that is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`](crate::error::Error::Interrupted).
+    pub(crate) fn add<R: Record>(&mut self, records: &[R], progress: &mut dyn Progress) -> Result<()> {
+        self.done += records.len() as u64;
+        for value in records.iter().filter_map(Record::value) {
+            self.values += 1;
+            self.sum += value;
+        }
+        let mean = (self.values > 0).then(|| self.sum / self.values as f64);
+        progress.advance_or_end(self.done, mean)
+    }
+}
+
+/// The records of the first `rows` rows, in order.
+///
+/// # Errors
+/// Those of `estimate`, and [`Error::Interrupted`](crate::error::Error::Interrupted).
+pub(crate) fn collected<R: Record>(
+    rows: usize,
+    progress: &mut dyn Progress,
+    estimate: impl FnOnce(Each<'_, R>) -> Result<()>,
+) -> Result<Vec<R>> {
+    let (mut records, mut so_far) = (Vec::with_capacity(rows), SoFar::default());
+    let rows: Vec<usize> = (0..rows).collect();
+    estimate(Each {
+        rows: &rows,
+        take: &mut |new| {
+            records.extend_from_slice(new);
+            so_far.add(new, progress)
+        },
+    })?;
+    records.sort_unstable_by_key(R::index);
+    Ok(records)
+}

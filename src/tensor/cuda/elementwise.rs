@@ -1,0 +1,75 @@
+//! Dropout, and images at half and at double resolution: `source/elementwise.cu`.
+
+use super::group_norm::Mask;
+use super::launch::{Argument, Engine, View, arguments, element_blocks, flag, index, int};
+use super::storage::{Ghost, Image, done, output, take_tape, taken, view};
+use crate::tensor::DropoutKey;
+use dfdx::prelude::*;
+use std::rc::Rc;
+
+/// An operation on one tensor, and its transpose, which adds to the gradient.
+fn linear<S: Shape, R: Shape, T: Tape<f32, Cuda> + 'static>(
+    x: Tensor<S, f32, Cuda, T>,
+    to: R,
+    forward: impl FnOnce(View, View) -> Result<(), CudaError>,
+    backward: impl FnOnce(View, View) -> Result<(), CudaError> + 'static,
+) -> Tensor<R, f32, Cuda, T> {
+    let mut tape = T::default();
+    let x = take_tape(x, &mut tape);
+    let device = x.device().clone();
+    let y = output(&device, to);
+    done(forward(view(&y), view(&x)));
+    if T::OWNS_TAPE {
+        let (input, result) = (Ghost::of(&x), Ghost::of(&y));
+        tape.add_backward_op(move |store| {
+            let gy = result.take(store, &device)?;
+            backward(input.gradient(store)?, taken(&gy))
+        });
+    }
+    y.put_tape(tape)
+}
+
+/// See [`DropoutKey`]; the operation with its backward pass.
+pub(super) fn dropout<S: Shape, T: Tape<f32, Cuda> + 'static>(
+    engine: Rc<Engine>,
+    x: Tensor<S, f32, Cuda, T>,
+    key: DropoutKey,
+) -> Tensor<S, f32, Cuda, T> {
+    let shape = *x.shape();
+    let masked = move |engine: &Engine, y: View, x: View, add: bool| {
+        let [key, threshold, kept, first] = Mask::new(Some(key), 0).arguments();
+        let of = arguments![y, x, index(x.len()), key, threshold, kept, first, flag(add)];
+        engine.launch("masked", element_blocks(x.len()), of)
+    };
+    let own = engine.clone();
+    linear(x, shape, |y, x| masked(&engine, y, x, false), move |gx, gy| masked(&own, gx, gy, true))
+}
+
+/// The mean of each square of 2x2 pixels; the operation with its backward pass.
+pub(super) fn average_pool<T: Tape<f32, Cuda> + 'static>(engine: Rc<Engine>, x: Image<T>) -> Image<T> {
+    let (rows, height, width, channels) = *x.shape();
+    let (down, across) = (height / 2, width / 2);
+    let sizes: [Argument; 5] = [down, across, height, width, channels].map(int);
+    let count = rows * down * across * channels;
+    let run = move |engine: &Engine, kernel, a: View, b: View| {
+        let [down, across, height, width, channels] = sizes;
+        let of = arguments![a, b, index(count), down, across, height, width, channels];
+        engine.launch(kernel, element_blocks(count), of)
+    };
+    let own = engine.clone();
+    let to = (rows, down, across, channels);
+    linear(x, to, |y, x| run(&engine, "pool", y, x), move |gx, gy| run(&own, "pool_back", gx, gy))
+}
+
+/// Each pixel as a square of 2x2; the operation with its backward pass.
+pub(super) fn upsample<T: Tape<f32, Cuda> + 'static>(engine: Rc<Engine>, x: Image<T>) -> Image<T> {
+    let (rows, height, width, channels) = *x.shape();
+    let count = rows * height * width * channels;
+    let run = move |engine: &Engine, kernel, a: View, b: View| {
+        let of = arguments![a, b, index(count), int(width), int(channels)];
+        engine.launch(kernel, element_blocks(count), of)
+    };
+    let own = engine.clone();
+    let to = (rows, 2 * height, 2 * width, channels);
+    linear(x, to, |y, x| run(&engine, "spread", y, x), move |gx, gy| run(&own, "spread_back", gx, gy))
+}

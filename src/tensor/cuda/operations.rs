@@ -1,0 +1,218 @@
+//! [`Kernels`] of `f32` on CUDA: own kernels where a device has them, and the portable operations where not.
+
+use super::launch::engine;
+use super::storage::Image;
+use super::{attention, convolution, elementwise, group_norm, pointwise, update};
+use crate::tensor::{
+    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
+    Preparation, compose, dropout, portable, resample, reshape, update as portable_update,
+};
+use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
+
+type Images<H, W, C, T> = Tensor<ImageBatch<H, W, C>, f32, Cuda, T>;
+type Tokens<T> = Tensor<(usize, usize, usize), f32, Cuda, T>;
+
+/// The same images with a shape that is known at run time only: the operations are compiled once.
+fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cuda> + 'static>(x: Images<H, W, C, T>) -> Image<T> {
+    let (rows, height, width, channels) = *x.shape();
+    reshape(x, (rows, height.size(), width.size(), channels.size()))
+}
+
+/// A convolution's weight and bias with shapes that are known at run time only.
+#[allow(clippy::type_complexity)]
+fn dynamic<O: Dim>(
+    operator: &Convolution<'_, O, f32, Cuda>,
+) -> (Tensor<(usize, usize), f32, Cuda>, Option<Tensor<(usize,), f32, Cuda>>) {
+    let (rows, out) = (operator.weight.shape().0, operator.weight.shape().1.size());
+    let bias = operator.bias.map(|bias| reshape(bias.clone(), (out,)));
+    (reshape(operator.weight.clone(), (rows, out)), bias)
+}
+
+/// A 3x3 convolution and what its inputs, of so many channels each, go through before.
+fn layer<O: Dim>(
+    side: (usize, usize),
+    operator: &Convolution<'_, O, f32, Cuda>,
+    preparation: Option<(&Preparation<'_, f32, Cuda>, &[usize])>,
+) -> convolution::Layer {
+    let (weight, bias) = dynamic(operator);
+    let dropout = preparation.and_then(|(preparation, _)| preparation.dropout);
+    let norms = preparation.map(|(preparation, channels)| {
+        let each = preparation.norms.iter().zip(channels);
+        each.map(|(norm, &channels)| group_norm::Norm::new(norm, channels)).collect()
+    });
+    convolution::Layer { side, weight, bias, norms, dropout }
+}
+
+impl Kernels<f32> for Cuda {
+    fn ordinal(&self) -> usize {
+        super::ordinal(self)
+    }
+
+    fn convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
+        inputs: Vec<Images<H, W, I, T>>,
+        operator: &Convolution<'_, O, f32, Self>,
+        shift: Option<Tensor<(usize, O), f32, Self, T>>,
+        residual: Option<Images<H, W, O, T>>,
+    ) -> Images<H, W, O, T> {
+        let Some(engine) = engine(operator.weight.device()) else {
+            return portable::convolution(inputs, operator, shift, residual);
+        };
+        let (rows, height, width, _) = *inputs[0].shape();
+        let out = operator.weight.shape().1;
+        let inputs = inputs.into_iter().map(dynamic_image);
+        let shift = shift.map(|shift| reshape(shift, (rows, out.size())));
+        let residual = residual.map(dynamic_image);
+        let y = if operator.size == 1 {
+            pointwise::convolution(engine, inputs.collect(), dynamic(operator), shift, residual)
+        } else {
+            let layer = layer((height.size(), width.size()), operator, None);
+            let inputs = inputs.map(|x| [x]).collect();
+            let [y] = convolution::convolution(engine, inputs, layer, shift, residual.map(|r| [r]));
+            y
+        };
+        reshape(y, (rows, height, width, out))
+    }
+
+    fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
+        inputs: Vec<Images<H, W, I, T>>,
+        preparation: &Preparation<'_, f32, Self>,
+        operator: &Convolution<'_, O, f32, Self>,
+        shift: Option<Tensor<(usize, O), f32, Self, T>>,
+        residual: Option<Images<H, W, O, T>>,
+    ) -> Images<H, W, O, T> {
+        let engine = engine(operator.weight.device()).filter(|_| operator.size == 3);
+        let Some(engine) = engine else {
+            let forward = compose::norm_convolution::<Plain<T>, H, W, I, O, f32, Self>;
+            return forward(inputs, preparation, operator, shift, residual);
+        };
+        let (rows, height, width, _) = *inputs[0].shape();
+        let out = operator.weight.shape().1;
+        let shift = shift.map(|shift| reshape(shift, (rows, out.size())));
+        let inputs: Vec<_> = inputs.into_iter().map(|x| [dynamic_image(x)]).collect();
+        let channels: Vec<usize> = inputs.iter().map(|[x]| x.shape().3).collect();
+        let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
+        let residual = residual.map(|r| [dynamic_image(r)]);
+        let [y] = convolution::convolution(engine, inputs, layer, shift, residual);
+        reshape(y, (rows, height, width, out))
+    }
+
+    fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
+        inputs: Vec<Dual<Images<H, W, I, T>>>,
+        preparation: &Preparation<'_, f32, Self>,
+        operator: &Convolution<'_, O, f32, Self>,
+        shift: Option<Tensor<(usize, O), f32, Self, T>>,
+        residual: Option<Dual<Images<H, W, O, T>>>,
+    ) -> Dual<Images<H, W, O, T>> {
+        let engine = engine(operator.weight.device()).filter(|_| operator.size == 3);
+        let Some(engine) = engine else {
+            let forward = compose::norm_convolution::<Forward<Plain<T>>, H, W, I, O, f32, Self>;
+            return forward(inputs, preparation, operator, shift, residual);
+        };
+        let (rows, height, width, _) = *inputs[0].value.shape();
+        let out = operator.weight.shape().1;
+        let shift = shift.map(|shift| reshape(shift, (rows, out.size())));
+        let streams = |x: Dual<_>| [dynamic_image(x.value), dynamic_image(x.tangent)];
+        let inputs: Vec<_> = inputs.into_iter().map(streams).collect();
+        let channels: Vec<usize> = inputs.iter().map(|x| x[0].shape().3).collect();
+        let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
+        let residual = residual.map(|r| [dynamic_image(r.value), dynamic_image(r.tangent)]);
+        let [value, tangent] = convolution::convolution(engine, inputs, layer, shift, residual);
+        Dual::new(value, tangent).map(|y| reshape(y, (rows, height, width, out)))
+    }
+
+    fn dropout<S: Shape, T: Tape<f32, Self> + 'static>(
+        x: Tensor<S, f32, Self, T>,
+        key: DropoutKey,
+    ) -> Tensor<S, f32, Self, T> {
+        match engine(x.device()) {
+            Some(engine) => elementwise::dropout(engine, x, key),
+            None => dropout::portable(x, key),
+        }
+    }
+
+    fn group_norm<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Images<H, W, C, T>,
+        norm: &GroupNorm<'_, f32, Self>,
+    ) -> Images<H, W, C, T> {
+        let Some(engine) = engine(x.device()) else {
+            return compose::group_norm::<Plain<T>, H, W, C, f32, Self>(x, norm);
+        };
+        let shape = *x.shape();
+        reshape(group_norm::group_norm(engine, dynamic_image(x), norm), shape)
+    }
+
+    fn group_norm_jvp<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Dual<Images<H, W, C, T>>,
+        norm: &GroupNorm<'_, f32, Self>,
+    ) -> Dual<Images<H, W, C, T>> {
+        let Some(engine) = engine(x.value.device()) else {
+            return compose::group_norm::<Forward<Plain<T>>, H, W, C, f32, Self>(x, norm);
+        };
+        let shape = *x.value.shape();
+        group_norm::group_norm_jvp(engine, x.map(dynamic_image), norm).map(|y| reshape(y, shape))
+    }
+
+    fn attention<T: Tape<f32, Self> + 'static>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
+        let Some(engine) = engine(q.device()) else {
+            return compose::attention::<Plain<T>, f32, Self>(q, k, v);
+        };
+        let [y] = attention::attention(engine, [[q], [k], [v]]);
+        y
+    }
+
+    fn attention_jvp<T: Tape<f32, Self> + 'static>(
+        q: Dual<Tokens<T>>,
+        k: Dual<Tokens<T>>,
+        v: Dual<Tokens<T>>,
+    ) -> Dual<Tokens<T>> {
+        let Some(engine) = engine(q.value.device()) else {
+            return compose::attention::<Forward<Plain<T>>, f32, Self>(q, k, v);
+        };
+        let [value, tangent] = attention::attention(engine, [q, k, v].map(|x| [x.value, x.tangent]));
+        Dual::new(value, tangent)
+    }
+
+    fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Images<H, W, C, T>,
+    ) -> Images<usize, usize, C, T> {
+        let Some(engine) = engine(x.device()) else { return resample::average_pool(x) };
+        let channels = x.shape().3;
+        let y = elementwise::average_pool(engine, dynamic_image(x));
+        let (rows, height, width, _) = *y.shape();
+        reshape(y, (rows, height, width, channels))
+    }
+
+    fn upsample<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
+        x: Images<H, W, C, T>,
+    ) -> Images<usize, usize, C, T> {
+        let Some(engine) = engine(x.device()) else { return resample::upsample(x) };
+        let channels = x.shape().3;
+        let y = elementwise::upsample(engine, dynamic_image(x));
+        let (rows, height, width, _) = *y.shape();
+        reshape(y, (rows, height, width, channels))
+    }
+
+    fn adamw<S: Shape>(
+        parameter: &mut Tensor<S, f32, Self>,
+        gradient: &Tensor<(usize,), f32, Self>,
+        moments: &mut Moments<f32, Self>,
+        step: &AdamStep,
+    ) {
+        match engine(gradient.device()) {
+            Some(engine) => update::adamw(&engine, parameter, gradient, moments, step),
+            None => portable_update::adamw(parameter, gradient, moments, step),
+        }
+    }
+
+    fn sums_of_squares(tensors: &[&Tensor<(usize,), f32, Self>]) -> Vec<f64> {
+        let engine = tensors.first().and_then(|x| engine(x.device()));
+        match engine {
+            Some(engine) => update::sums_of_squares(&engine, tensors),
+            None => portable_update::sums_of_squares(tensors.iter().copied()),
+        }
+    }
+
+    fn sum_of_squares(x: &Tensor<(usize,), f32, Self>) -> f64 {
+        Self::sums_of_squares(&[x]).first().map_or(0.0, |sum| *sum)
+    }
+}

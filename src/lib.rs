@@ -25,6 +25,7 @@ pub mod level;
 pub mod likelihood;
 pub mod math;
 pub mod model;
+pub mod need;
 pub mod nn;
 #[macro_use]
 pub mod number;
@@ -36,6 +37,7 @@ pub mod plot;
 pub mod prelude;
 pub mod progress;
 pub mod registry;
+pub mod report;
 pub mod result;
 pub mod run;
 pub mod sample;

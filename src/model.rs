@@ -33,10 +33,10 @@ use crate::registry::{ComputeDevice, Registry, stepping};
 use crate::run::{RunFolder, agree};
 use crate::sample::{SampleRecord, Samples};
 use crate::time::TimeSampler;
-use crate::train::Checkpoint;
+use crate::train::{Checkpoint, CheckpointState};
 use erased::{Measured, Measurement};
 use rand_chacha::ChaCha8Rng;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A trained network with everything needed to measure and to sample it.
@@ -72,22 +72,21 @@ impl Model {
         let plan = registry.network(&parts.recipe, parts.shape()?)?;
         let seed = parts.recipe.seed;
         on_device!(open(parts.recipe.device)?, device => {
-            Self::trained(run, parts, plan.description(), || plan.fresh(seed, &device))
+            Self::trained(run.read_chosen()?, parts, plan.description(), || plan.fresh(seed, &device))
         })
     }
 
-    /// The last checkpoint of a run of these parts, in a network that `fresh` makes and `description` describes.
+    /// A checkpoint, by its path and content, of a run of these parts, in a network that `fresh` makes and `description` describes.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub(crate) fn trained<D: ComputeDevice>(
-        run: &RunFolder,
+        (path, bytes): (PathBuf, Vec<u8>),
         parts: Parts,
         description: &str,
         fresh: impl FnOnce() -> Result<DynNetwork<f32, D>>,
     ) -> Result<Self> {
         let shape = parts.shape()?;
-        let (path, bytes) = run.newest_checkpoint()?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;
         agree(&path, &checkpoint, &parts.recipe, description)?;
         let network = erased::load(fresh()?, &checkpoint, parts.diffusion.clone())?;
@@ -97,6 +96,20 @@ impl Model {
         let model = Self { network, parts, shape, schema, step, checkpoint, learned, replicate };
         model.dequantizers()?;
         Ok(model)
+    }
+
+    /// A network in training, with the moving average of its parameters.
+    pub(crate) fn in_training<D: ComputeDevice>(
+        average: DynNetwork<f32, D>,
+        parts: Parts,
+        state: &CheckpointState,
+        learned: States,
+    ) -> Result<Self> {
+        let shape = parts.shape()?;
+        let network = erased::of(average, parts.diffusion.clone());
+        let (step, schema) = (state.step, state.schema.clone());
+        let (replicate, checkpoint) = (Replicate::default(), String::new());
+        Ok(Self { network, parts, shape, schema, step, checkpoint, learned, replicate })
     }
 
     /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names
@@ -132,7 +145,7 @@ impl Model {
         self.step
     }
 
-    /// The SHA-256 of the checkpoint's state and tensors, in hexadecimal.
+    /// The SHA-256 of the checkpoint's state and tensors, in hexadecimal; empty while the network is in training.
     pub fn checkpoint(&self) -> &str {
         &self.checkpoint
     }

@@ -26,6 +26,9 @@ pub struct StepMetrics {
     /// Steps so far that were passed over because a loss or gradient was not finite, this one too if its loss is NaN.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped: u64,
+    /// What was measured after the step on rows that are not trained on, where that was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ValidationMetrics>,
     /// The first-order loss of the step's rows and its high-order terms, where the stage has any.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub high_order: Option<HighOrderMetrics>,
@@ -33,6 +36,22 @@ pub struct StepMetrics {
 
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+/// What the averaged weights after a step give on rows that are held back from training; in bits/dim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ValidationMetrics {
+    /// The VLB, by which the best is chosen.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub vlb: f64,
+    /// Its standard error over the rows. Every measurement has the same rows and draws, so that a difference of two is known better.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub vlb_standard_error: f64,
+    /// The ODE's bound on the first of the rows, in few steps, where it is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_is_some_nan")]
+    pub ode: Option<f64>,
+    /// The step of the best VLB so far, this one too.
+    pub best_step: u64,
 }
 
 /// What a high-order stage adds to a step's metrics; in nats per dimension.

@@ -15,6 +15,8 @@ mod diverging;
 mod evaluations;
 #[path = "cli/import_export.rs"]
 mod import_export;
+#[path = "cli/limits.rs"]
+mod limits;
 #[path = "cli/longer.rs"]
 mod longer;
 #[path = "cli/run_folders.rs"]
@@ -274,7 +276,7 @@ fn arguments() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     assert!(refusal(root, &[]).starts_with(
-        "no command: expected train, eval, ladder, sample, compare, import, export, bench, list or new-plugin"
+        "no command: expected train, eval, merge, ladder, sample, report, compare, import, export, bench, list or new-plugin"
     ));
     let line = refusal(root, &["trian"]);
     assert!(line.contains("trian") && line.contains("train"), "{line}");
@@ -326,7 +328,11 @@ fn help_and_version_go_to_standard_output() {
         assert!(output.status.success() && output.stderr.is_empty() && !output.stdout.is_empty());
     }
     let help = String::from_utf8(idode(folder.path(), &["--help"]).stdout).expect("UTF-8");
-    assert!(help.contains("Exit codes:") && help.contains("  130  stopped with a checkpoint"), "{help}");
+    assert!(
+        help.contains("Exit codes:")
+            && help.contains("  130  stopped by Ctrl-C, SIGTERM, SIGHUP or --max-time, with a checkpoint"),
+        "{help}"
+    );
 }
 
 /// Without the feature "cuda", or without a driver: one line, on every command that computes.

@@ -2,7 +2,9 @@
 
 use dfdx::prelude::Cpu;
 use idode::commands;
-use idode::config::{Decay, Digits, Evaluation, Fixed, Log, Named, Recipe, Sample, Stage, Stepping, Unet};
+use idode::config::{
+    Decay, Digits, Evaluation, Fixed, Log, Named, Recipe, Sample, Stage, Stepping, Unet, Validation,
+};
 use idode::data::Rows;
 use idode::error::Error;
 use idode::experiment::{Destination, EvaluateOptions, Experiment, Trained};
@@ -34,6 +36,12 @@ const DIGITS: &str = "
     [log]
     every = 2
     checkpoint_every = 3
+    [validation]
+    every = 2
+    images = 8
+    vlb_levels = 2
+    ode_images = 2
+    ode_steps = 2
     [evaluation]
     images = 2
     vlb_levels = 2
@@ -73,6 +81,14 @@ fn digits() -> Result<Experiment> {
         .times(Stratified(Importance::for_weight(range, diffusion.weight_density())?))
         .stage(FirstOrder, stage)
         .log(Log { every: 2, checkpoint_every: 3, ..Log::default() })
+        .validation(Validation {
+            every: 2,
+            images: 8,
+            vlb_levels: 2,
+            ode_images: 2,
+            ode_steps: 2,
+            ..Validation::default()
+        })
         .evaluation(evaluation)
         .solver(ExplicitRk::new(&idode::solver::tables::DORMAND_PRINCE))
         .divergence(Hutchinson::default())
@@ -102,7 +118,8 @@ fn toml_and_types_write_the_same_bytes() {
     let run = digits().expect("parts");
     let trained = run.train(&Destination::at(&by_type), &mut Silent);
     assert!(matches!(trained, Ok(Trained::Finished(_))), "{trained:?}");
-    for file in ["checkpoints/last.safetensors", "records.json", "samples.png", "recipe.toml"] {
+    let checkpoints = ["checkpoints/last.safetensors", "checkpoints/best.safetensors"];
+    for file in checkpoints.into_iter().chain(["records.json", "samples.png", "recipe.toml"]) {
         let (name, typed) = (read(&by_name, file), read(&by_type, file));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(name == typed, "{file}: {}\n{}", text(&name[..300.min(name.len())]), text(&typed));

@@ -50,10 +50,12 @@ const WITHOUT_DFDX: &[&str] = &[
 ];
 
 /// The rooms that know names: of built-ins, of recipes, of a run's files. (The kit composes built-ins by name.)
-const OF_NAMES: &[&str] = &["cli", "config", "experiment", "registry", "run", "model", "testkit", "commands"];
+const OF_NAMES: &[&str] =
+    &["cli", "commands", "config", "experiment", "need", "registry", "report", "run", "model", "testkit"];
 
 /// The outer rooms from the lowest: none names one above it.
-const STAIRS: &[&str] = &["config", "registry", "run", "model", "experiment", "commands", "cli"];
+const STAIRS: &[&str] =
+    &["config", "registry", "need", "run", "model", "experiment", "report", "commands", "cli"];
 
 /// A path in the code of a room.
 struct Mention {

@@ -106,6 +106,14 @@ pub(super) enum Command {
         #[arg(long, value_name = "DEVICE")]
         device: Option<Device>,
     },
+    /// Write a run as one page of HTML, which loads nothing from elsewhere.
+    Report {
+        /// The run's folder.
+        run: PathBuf,
+        /// The page [default: report.html in the run's folder].
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Compare measured runs with the first of them, image by image, or with published figures.
     Compare {
         /// The runs' folders.
@@ -206,7 +214,7 @@ impl Arguments {
         Self::try_parse_from(arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Answer::Help(error.to_string()),
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Answer::Complaint(
-                "no command: expected train, eval, merge, ladder, sample, compare, import, export, bench, list or new-plugin (see idode --help)"
+                "no command: expected train, eval, merge, ladder, sample, report, compare, import, export, bench, list or new-plugin (see idode --help)"
                     .into(),
             ),
             _ => Answer::Complaint(one_line(&error.to_string())),

@@ -17,6 +17,8 @@ pub struct Bar {
     phase: String,
     terminal: bool,
     last_line: Instant,
+    /// The last VLB of rows that are not trained on.
+    validation: Option<f64>,
 }
 
 impl Default for Bar {
@@ -29,7 +31,7 @@ impl Bar {
     /// Nothing is shown until a phase begins.
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { bar: None, phase: String::new(), terminal, last_line: Instant::now() }
+        Self { bar: None, phase: String::new(), terminal, last_line: Instant::now(), validation: None }
     }
 
     /// Takes the bar away.
@@ -84,7 +86,12 @@ impl Observer for Bar {
     }
 
     fn step(&mut self, step: &StepMetrics) -> Result<()> {
-        self.update(step.step, format!("loss {:.4} bits/dim {:.3}", step.loss, step.bits_per_dim));
+        self.validation = step.validation.as_ref().map(|found| found.vlb).or(self.validation);
+        let validation = self.validation.map_or_else(String::new, |vlb| format!(" validation {vlb:.3}"));
+        self.update(
+            step.step,
+            format!("loss {:.4} bits/dim {:.3}{validation}", step.loss, step.bits_per_dim),
+        );
         Ok(())
     }
 

@@ -46,6 +46,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
             let options = SampleOptions { count, conditions, npy: format == "npy", log_prob };
             sample(&run, options, device, registry)
         }
+        Command::Report { run, out } => report(&run, out.as_deref(), registry),
         Command::Compare { runs, estimate, reference, json, out } => {
             compare(&runs, estimate.as_deref(), &reference, json, &out)
         }
@@ -172,6 +173,12 @@ fn sample(path: &Path, options: SampleOptions, device: Option<Device>, registry:
     let densities =
         if options.log_prob { format!("{}\n", run.sample_densities().display()) } else { String::new() };
     print(&format!("{}\n{densities}", written.display()))?;
+    Ok(Exit::Done)
+}
+
+fn report(path: &Path, out: Option<&Path>, registry: &Registry) -> Result<Exit> {
+    let written = crate::report::report(&RunFolder::open(path)?, registry, out)?;
+    print(&format!("{}\n", written.display()))?;
     Ok(Exit::Done)
 }
 

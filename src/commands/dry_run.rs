@@ -2,6 +2,7 @@
 
 use crate::config::{self, Recipe};
 use crate::error::Result;
+use crate::need::{self, Bytes, Need, available, taped};
 use crate::nn::{Counted, Network, Operations, count};
 use crate::objective::TraceEstimator;
 use crate::registry::device::{on_device, open};
@@ -40,6 +41,10 @@ pub struct DryRun {
     pub operations: Operations,
     /// Each stage.
     pub stages: Vec<StageCost>,
+    /// What numbers of the recipe ask for of the host's memory, at least.
+    pub needs: Vec<Need>,
+    /// The memory that there is, where the system tells.
+    pub available: Option<u64>,
     /// Floating-point operations a second of this machine's matrix products in `f32`, measured just now.
     pub rate: f64,
 }
@@ -65,6 +70,7 @@ pub fn dry_run(recipe: &Recipe, registry: &Registry) -> Result<DryRun> {
     registry.check(&recipe)?;
     let shape = recipe.row_shape()?;
     let plan = registry.network(&recipe, shape)?;
+    need::check(&recipe, &[need::of_network(&plan)], available())?;
     on_device!(open(recipe.device)?, device => measure(&recipe, &plan, &device))
 }
 
@@ -86,18 +92,10 @@ fn measure<D: ComputeDevice>(recipe: &Recipe, plan: &NetworkPlan, device: &D) ->
         parameters: count(&network) as u64,
         operations,
         stages: stages.collect(),
+        needs: need::of_recipe(recipe, network.dims(), operations.activations),
+        available: available(),
         rate: matrix_product_rate(network.device()),
     })
-}
-
-/// The pass through the network that goes backward, in forward passes.
-fn taped(objective: &config::Objective) -> u64 {
-    let terms = objective.weights();
-    let second = u64::from(terms.trace > 0.0) + u64::from(terms.jacobian > 0.0);
-    match (terms.trace_gradient > 0.0, second) {
-        (false, 0) => 1,
-        (gradient, second) => 4 * u64::from(gradient) + 2 * second,
-    }
 }
 
 /// All passes of a step, in forward passes.
@@ -164,7 +162,20 @@ impl fmt::Display for DryRun {
                 duration(seconds * stage.steps as f64)
             )?;
         }
-        Ok(())
+        for need in &self.needs {
+            writeln!(
+                f,
+                "at least           {} for {} ({} = {})",
+                Bytes(need.bytes),
+                need.what,
+                need.key,
+                need.found
+            )?;
+        }
+        match self.available {
+            Some(available) => writeln!(f, "available          {}", Bytes(available.into())),
+            None => Ok(()),
+        }
     }
 }
 

@@ -175,7 +175,7 @@ impl Drop for Staging {
     }
 }
 
-/// Writes the last checkpoint of a run to a new file that the published code reads: the whole state as Flax's msgpack,
+/// Writes the checkpoint of a run (the last, or with validation the best) to a new file that the published code reads: the whole state as Flax's msgpack,
 /// or, where the name ends in `.safetensors`, the moving average of the parameters alone.
 ///
 /// # Errors
@@ -185,7 +185,7 @@ pub fn export(run: &RunFolder, registry: &Registry, path: &Path) -> Result<()> {
         return Err(Error::format(path, "checkpoint", "a file", "a new one"));
     }
     let shape = run.recipe().row_shape()?;
-    let last = run.last_checkpoint()?;
+    let last = run.chosen_checkpoint()?;
     let bytes = std::fs::read(&last).map_err(Error::io(&last, "read"))?;
     let checkpoint = Checkpoint::parse(&last, &bytes)?;
     let plan = registry.network(run.recipe(), shape)?;

@@ -34,6 +34,7 @@ mod source;
 mod stage;
 mod table;
 mod unnamed;
+mod validation;
 
 pub use classes::Classes;
 pub use data::{Data, Range};
@@ -50,6 +51,7 @@ pub use source::Source;
 pub use stage::{Clip, Cosine, Decay, OnNonFinite, Quantile, Stage};
 pub use table::{Column, Table};
 pub use unnamed::{OwnRows, Unnamed};
+pub use validation::Validation;
 
 use crate::data::RowShape;
 use crate::error::{Error, Result, printable};
@@ -89,6 +91,9 @@ pub struct Recipe {
     /// What is written while training.
     #[serde(default)]
     pub log: Log,
+    /// What is measured while training, on rows that are not trained on: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Validation>,
     /// How the likelihood is measured.
     #[serde(default)]
     pub evaluation: Evaluation,
@@ -110,11 +115,18 @@ pub struct Log {
     pub checkpoint_every: u64,
     /// The newest so many checkpoints stay: 3.
     pub keep: u64,
+    /// Whether `events/` is written, which TensorBoard reads: `false`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tensorboard: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { every: 10, checkpoint_every: 500, keep: 3 }
+        Self { every: 10, checkpoint_every: 500, keep: 3, tensorboard: false }
     }
 }
 
@@ -148,6 +160,7 @@ impl Recipe {
             network: network.into(),
             stage: stages(),
             log: Log::default(),
+            validation: None,
             evaluation: Evaluation::default(),
             sample: Sample::default(),
             source: Source::default(),
@@ -289,6 +302,9 @@ impl Recipe {
         limits::count("log.every", self.log.every)?;
         limits::count("log.checkpoint_every", self.log.checkpoint_every)?;
         limits::count("log.keep", self.log.keep)?;
+        if let Some(validation) = &self.validation {
+            validation.check().map_err(|error| error.under("validation"))?;
+        }
         self.evaluation.check().map_err(|error| error.under("evaluation"))?;
         self.sample.check().map_err(|error| error.under("sample"))
     }

@@ -40,6 +40,11 @@ impl Labels {
         self.classes
     }
 
+    /// Those of the images of these indices.
+    pub(crate) fn at(&self, indices: &[usize]) -> Self {
+        Self { values: indices.iter().map(|&index| self.values[index]).collect(), classes: self.classes }
+    }
+
     /// Those of the first `images` images.
     pub(crate) fn truncate(&mut self, images: usize) {
         self.values.truncate(images);

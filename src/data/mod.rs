@@ -20,6 +20,7 @@ pub(crate) mod disk_cache;
 mod element;
 mod entry;
 pub(crate) mod fingerprint;
+mod hold_back;
 pub mod idx;
 pub mod image_files;
 pub mod imagenet32;

@@ -217,6 +217,15 @@ impl Images {
         &*self.source
     }
 
+    pub(super) fn shared(&self) -> &Arc<dyn ImageSource> {
+        &self.source
+    }
+
+    /// What training does to them.
+    pub fn augmentation(&self) -> Augmentation {
+        self.augmentation
+    }
+
     /// The labels, if the images are conditioned on them.
     pub fn labels(&self) -> Option<&Labels> {
         self.source.labels().filter(|_| self.is_conditioned)

@@ -2,7 +2,7 @@
 
 use super::parts::{Given, Part};
 use super::{AnyObjective, DataPart, Experiment, Net, NetworkPart, data, names, objective};
-use crate::config::{self, Evaluation, Log, Named, Range, Recipe, Sample, Stage, Unnamed};
+use crate::config::{self, Evaluation, Log, Named, Range, Recipe, Sample, Stage, Unnamed, Validation};
 use crate::dequantization::Dequantizer;
 use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::divergence::Divergence;
@@ -109,6 +109,12 @@ impl<D: ComputeDevice> Experiment<D> {
     /// The same with other intervals of metrics and checkpoints.
     pub fn log(mut self, log: Log) -> Self {
         self.parts.recipe.log = log;
+        self
+    }
+
+    /// The same, measured while it is trained on rows that are not trained on.
+    pub fn validation(mut self, validation: Validation) -> Self {
+        self.parts.recipe.validation = Some(validation);
         self
     }
 

@@ -1,6 +1,6 @@
 //! The data of a recipe.
 
-use crate::config::{Classes, Column, Data, Divergence, Evaluation, Recipe};
+use crate::config::{Classes, Column, Data, Divergence, Evaluation, Recipe, Validation};
 use crate::data::image_files::{self, Files};
 use crate::data::table::{self, Splits};
 use crate::data::{
@@ -94,21 +94,60 @@ fn count(classes: &mut Option<usize>, labels: Option<(String, Vec<u16>)>) {
     }
 }
 
-/// The rows that a run trains on, those that it is measured on, and what the user should know of them, a line each.
+/// Every row of a run, and what the user should know of them, a line each.
+pub(super) struct Loaded {
+    /// What it trains on.
+    pub(super) train: Rows,
+    /// Training rows that are not trained on, where the recipe holds some back.
+    pub(super) validation: Option<Rows>,
+    /// What the result is measured on.
+    pub(super) held_out: Rows,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Loaded {
+    pub(super) fn new(train: Rows, held_out: Rows, warnings: Vec<String>) -> Self {
+        Self { train, validation: None, held_out, warnings }
+    }
+
+    /// The same without the training rows that the recipe holds back.
+    ///
+    /// # Errors
+    /// If it holds back too many.
+    pub(super) fn hold_back(self, recipe: &Recipe) -> Result<Self> {
+        let Some(Validation { images, seed, .. }) = recipe.validation else { return Ok(self) };
+        let held = self.train.hold_back(images, seed).map_err(|error| named(recipe, error))?;
+        Ok(Self { train: held.0, validation: Some(held.1), ..self })
+    }
+}
+
+/// An error that a line of the recipe has made.
+fn named(recipe: &Recipe, error: Error) -> Error {
+    match error {
+        Error::Value { name, found, expected } if name.starts_with("validation.") => {
+            recipe.source.error(&name, found, expected)
+        }
+        other => other,
+    }
+}
+
+/// The rows of a recipe.
 ///
 /// # Errors
 /// If the data cannot be read, or has another shape than the recipe says.
-pub(super) fn load_both(recipe: &Recipe) -> Result<(Rows, Rows, Vec<String>)> {
+pub(super) fn load_both(recipe: &Recipe) -> Result<Loaded> {
     match table(recipe)? {
-        Some(Splits { train, test, schema, warnings }) => {
+        Some(Splits { train, validation, test, schema, warnings }) => {
             let of = |rows, split| Rows::table(rows, schema.clone(), split);
             let warnings = warnings.iter().map(ToString::to_string).collect();
-            Ok((of(train, Split::Train), of(test, Split::Test), warnings))
+            let validation = validation.map(|rows| of(rows, Split::Validation));
+            let loaded = Loaded::new(of(train, Split::Train), of(test, Split::Test), warnings);
+            Ok(Loaded { validation, ..loaded })
         }
         None => {
             let (train, test) = (load(recipe, Split::Train)?, load(recipe, Split::Test)?);
             let said = passed_over(&train).into_iter().collect();
-            Ok((train, test, said))
+            Loaded::new(train, test, said).hold_back(recipe)
         }
     }
 }
@@ -119,18 +158,22 @@ pub(super) fn load_both(recipe: &Recipe) -> Result<(Rows, Rows, Vec<String>)> {
 /// As [`load_both`].
 pub(super) fn held_out(recipe: &Recipe) -> Result<Rows> {
     match recipe.data {
-        Data::Table(_) => load_both(recipe).map(|(_, held_out, _)| held_out),
+        Data::Table(_) => load_both(recipe).map(|loaded| loaded.held_out),
         _ => load(recipe, Split::Test),
     }
 }
 
-/// Both splits of a table, as the recipe has it.
+/// Every split of a table, as the recipe has it.
 ///
 /// # Errors
 /// A file that cannot be read or is no such table.
 pub(crate) fn table(recipe: &Recipe) -> Result<Option<Splits>> {
     match &recipe.data {
-        Data::Table(table) => Ok(Some(table.spec()?.load()?)),
+        Data::Table(table) => {
+            let (spec, validation) = (table.spec()?, recipe.validation.as_ref());
+            let held_back = validation.map(|validation| (validation.images, validation.seed));
+            spec.load_holding_back(held_back).map(Some).map_err(|error| named(recipe, error))
+        }
         _ => Ok(None),
     }
 }

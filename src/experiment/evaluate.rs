@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::ladder::Ladder;
 use crate::model::Model;
+use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{DataRecord, Outcome, StageRecord};
 use crate::run::{Evaluated, Heeded, Observer, Place, RecordsLog, RunFolder, Shard};
@@ -62,11 +63,12 @@ impl<D: ComputeDevice> Experiment<D> {
         let place = run.place_of_shard(shard);
         let _lock = place.lock()?;
         let ready = self.resolved()?;
+        ready.check_memory()?;
         let (model, rows) = (ready.trained(run)?, ready.held_out()?);
         data::check_same(run, &rows)?;
         let count = ready.count(&rows);
         let subject = Subject { run, place, rows: &rows, shard: Some(shard) };
-        subject.measure(&model, count, &mut Heeded::new(observer))?;
+        measure::rows(&subject, &model, count, &mut Heeded::new(observer))?;
         Ok(subject.place.log())
     }
 
@@ -137,6 +139,13 @@ impl<D: ComputeDevice> Experiment<D> {
         self.outcome(&subject, options, observer)
     }
 
+    /// Refuses numbers that ask for more memory than there is.
+    fn check_memory(&self) -> Result<()> {
+        let recipe = self.recipe();
+        let needs = need::of_evaluation(&recipe.evaluation, self.parts.shape()?.dims());
+        need::check(recipe, &needs, need::available())
+    }
+
     /// How many of some rows are measured.
     fn count(&self, rows: &Rows) -> usize {
         self.recipe().evaluation.images.map_or(rows.rows(), |n| rows.rows().min(n as usize))
@@ -151,11 +160,12 @@ impl<D: ComputeDevice> Experiment<D> {
     ) -> Result<Outcome> {
         let recipe = self.recipe();
         let Subject { run, place, rows, .. } = subject;
+        self.check_memory()?;
         let budget = recipe.evaluation.budget || options.budget || options.target.is_some();
         let model = self.trained(run)?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
         let count = self.count(rows);
         let measure = |model: &Model, count: usize, observer: &mut dyn Observer| {
-            subject.measure(model, count, observer)
+            measure::rows(subject, model, count, observer)
         };
         let (found, count) = match options.target {
             None => (measure(&model, count, observer)?, count),

@@ -1,6 +1,5 @@
 //! An evaluation that goes on from its records.
 
-use super::measure::{self, Found};
 use crate::config::Device;
 use crate::data::Rows;
 use crate::error::{Error, Result};
@@ -32,17 +31,6 @@ pub(super) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Measures the first `count` rows.
-    ///
-    /// # Errors
-    /// Whatever stops an estimate.
-    pub(super) fn measure(&self, model: &Model, count: usize, observer: &mut dyn Observer) -> Result<Found> {
-        match self.rows {
-            Rows::Images(images) => measure::images(self, model, images, count, observer),
-            Rows::Table(table) => measure::table(self, model, &table.rows.truncated(count), observer),
-        }
-    }
-
     /// What the records of `count` rows are of.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::budget::{self, Kind};
 use super::journal::{Journal, Subject};
 use crate::data::table::Table;
-use crate::data::{Images, Labels, Visit};
+use crate::data::{Images, Labels, Rows, Visit};
 use crate::error::{Error, Result};
 use crate::likelihood::{Each, ImageRecord, OdeEstimate, Record, Summary, collected};
 use crate::model::Model;
@@ -20,6 +20,22 @@ pub(super) struct Found {
     pub(super) estimates: Vec<Estimate>,
     pub(super) records: serde_json::Map<String, serde_json::Value>,
     pub(super) table: String,
+}
+
+/// Measures the first `count` rows of a subject.
+///
+/// # Errors
+/// Whatever stops an estimate.
+pub(super) fn rows(
+    subject: &Subject<'_>,
+    model: &Model,
+    count: usize,
+    observer: &mut dyn Observer,
+) -> Result<Found> {
+    match subject.rows {
+        Rows::Images(held_out) => images(subject, model, held_out, count, observer),
+        Rows::Table(held_out) => table(subject, model, &held_out.rows.truncated(count), observer),
+    }
 }
 
 /// The VLB draws noise and levels, once, and solves nothing.
@@ -113,7 +129,7 @@ fn line<R: Record>(name: &str, record: &R, per_bit: f64) -> String {
 ///
 /// # Errors
 /// Images that cannot be read, or whatever stops an estimate.
-pub(super) fn images(
+fn images(
     subject: &Subject<'_>,
     model: &Model,
     images: &Images,
@@ -146,12 +162,7 @@ pub(super) fn images(
 ///
 /// # Errors
 /// Whatever stops an estimate.
-pub(super) fn table(
-    subject: &Subject<'_>,
-    model: &Model,
-    rows: &Table,
-    observer: &mut dyn Observer,
-) -> Result<Found> {
+fn table(subject: &Subject<'_>, model: &Model, rows: &Table, observer: &mut dyn Observer) -> Result<Found> {
     let count = rows.rows();
     let dims = Some(rows.columns().len());
     let mut series = Series::new((subject, model), ("rows", dims, count), observer)?;

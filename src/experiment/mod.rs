@@ -11,6 +11,7 @@
 //! | `parts` | what data and networks may be |
 //! | `names` | the name that a typed part has in a registry, found by what it does |
 //! | `train`, `training` | a run from its beginning to its samples; the loop: stages, checkpoints, resumption |
+//! | `validation` | what is measured meanwhile |
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
 //! | `journal`, `others` | an evaluation that goes on from its records; data that are not the run's own |
 //! | `stage`, `samples` | what follows a stage and training |
@@ -38,9 +39,11 @@ mod parts;
 mod sample_densities;
 mod samples;
 mod stage;
+mod step_metrics;
 mod target;
 mod train;
 mod training;
+mod validation;
 
 pub use data::resolved;
 pub(crate) use data::table;
@@ -53,9 +56,12 @@ use crate::config::Recipe;
 use crate::data::Rows;
 use crate::error::{Error, Result};
 use crate::model::{Model, Parts, States};
-use crate::nn::DynNetwork;
+use crate::need::{self, Need};
+use crate::nn::{Counted, DynNetwork};
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::run::{Change, Heeded, Observer, RunFolder};
+use crate::tensor::Kernels;
+use data::Loaded;
 use dfdx::prelude::Cpu;
 use objective::AnyObjective;
 use std::collections::BTreeMap;
@@ -152,8 +158,11 @@ impl<D: ComputeDevice> Experiment<D> {
         options: &SampleOptions,
         observer: &mut dyn Observer,
     ) -> Result<PathBuf> {
-        let model = self.trained(run)?;
-        let count = options.count.unwrap_or(self.recipe().sample.count) as usize;
+        let recipe = self.recipe();
+        let count = options.count.unwrap_or(recipe.sample.count);
+        let dims = self.parts.shape()?.dims();
+        need::check(recipe, &[need::of_samples(count, dims)], need::available())?;
+        let (model, count) = (self.trained(run)?, count as usize);
         let request = (count, &options.conditions[..], options.log_prob);
         match model.schema() {
             Some(schema) => {
@@ -168,20 +177,29 @@ impl<D: ComputeDevice> Experiment<D> {
         }
     }
 
-    /// The last checkpoint of a run.
+    /// The checkpoint of a run that is measured and sampled.
     fn trained(&self, run: &RunFolder) -> Result<Model> {
-        Model::trained(run, self.parts.clone(), &self.description()?, || self.fresh())
+        self.checkpoint(run.read_chosen()?)
     }
 
-    /// The rows to train on, those to measure, and what the user should know of them.
-    fn load_both(&self) -> Result<(Rows, Rows, Vec<String>)> {
+    /// A checkpoint, by its path and content.
+    fn checkpoint(&self, checkpoint: (PathBuf, Vec<u8>)) -> Result<Model> {
+        Model::trained(checkpoint, self.parts.clone(), &self.description()?, || self.fresh())
+    }
+
+    /// Every row, and what the user should know of them.
+    fn load(&self) -> Result<Loaded> {
         match self.rows.clone() {
-            Some((train, held_out)) => Ok((train, held_out, Vec::new())),
+            Some((train, held_out)) => Loaded::new(train, held_out, Vec::new()).hold_back(self.recipe()),
             None => data::load_both(self.recipe()),
         }
     }
 
-    fn held_out(&self) -> Result<Rows> {
+    /// The rows that a run is measured on.
+    ///
+    /// # Errors
+    /// If the data cannot be read, or has another shape than the recipe says.
+    pub(crate) fn held_out(&self) -> Result<Rows> {
         match &self.rows {
             Some((_, held_out)) => Ok(held_out.clone()),
             None => data::held_out(self.recipe()),
@@ -199,6 +217,25 @@ impl<D: ComputeDevice> Experiment<D> {
         parts.sample_solver()?;
         parts.divergence()?;
         self.description().map(drop)
+    }
+
+    /// What the numbers of the recipe ask for of the host's memory.
+    ///
+    /// # Errors
+    /// A network that no memory holds, or that cannot be built.
+    fn needs(&self) -> Result<Vec<Need>> {
+        let (recipe, dims) = (self.recipe(), self.parts.shape()?.dims());
+        if !<D as Kernels<f32>>::ON_HOST {
+            return Ok(need::of_recipe(recipe, dims, 0));
+        }
+        let mut is_checkpointed = false;
+        if let Net::Named = self.network {
+            let plan = self.plan()?;
+            need::check(recipe, &[need::of_network(&plan)], need::available())?;
+            is_checkpointed = plan.settings().get("checkpoint").and_then(toml::Value::as_bool) == Some(true);
+        }
+        let activations = if is_checkpointed { 0 } else { self.fresh()?.operations().activations };
+        Ok(need::of_recipe(recipe, dims, activations))
     }
 
     /// What a stage minimises.
@@ -231,7 +268,7 @@ impl<D: ComputeDevice> Experiment<D> {
     }
 
     /// The network before training.
-    fn fresh(&self) -> Result<DynNetwork<f32, D>> {
+    pub(crate) fn fresh(&self) -> Result<DynNetwork<f32, D>> {
         match &self.network {
             Net::Named => self.plan()?.fresh(self.recipe().seed, &self.device),
             Net::Own(_, network) => Ok(network.clone()),

@@ -46,6 +46,7 @@ pub(super) fn of_images(
     let (name, shape) = (run.recipe().data.name(), model.shape().image());
     let set = ImageSet::new(name, Split::Test, shape, model.grid()?, pixels)?;
     plot::grid(&set)?.write(&run.samples())?;
+    observer.samples(model.step(), &run.samples())?;
     Ok(run.samples())
 }
 
@@ -88,6 +89,7 @@ pub(super) fn of_table(
     sample_densities::write(run, &densities, observer)?;
     if let Some(held_out) = held_out {
         plot::corner(columns, held_out.rows.values(), &samples)?.write(&run.samples())?;
+        observer.samples(model.step(), &run.samples())?;
     }
     let names: Vec<String> = columns.iter().chain(conditions).cloned().collect();
     let row = |i: usize| {

@@ -28,7 +28,7 @@ pub(super) fn measure<D: ComputeDevice>(
     }
     // A stage that has gone on since it was measured, and what followed it.
     records.retain(|record| record.stage < index);
-    let model = experiment.trained(run)?;
+    let model = experiment.checkpoint(run.read_last()?)?;
     let held_out = experiment.held_out()?;
     let count = held_out.rows().min(recipe.evaluation.stage_images as usize);
     let (dequantizer, summary) = match &held_out {

@@ -1,11 +1,13 @@
 //! A run from its beginning, or from where it stands, to its samples.
 
+use super::data::Loaded;
 use super::training::Training;
 use super::{Destination, EvaluateOptions, Experiment, SampleOptions, Trained, data, journal};
 use crate::error::{Error, Result};
+use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{Outcome, StageRecord};
-use crate::run::{Curve, Found, Heeded, Observer, Observers, RunFolder};
+use crate::run::{Change, Curve, Events, Found, Heeded, Observer, Observers, RunFolder};
 
 impl<D: ComputeDevice> Experiment<D> {
     /// Trains, evaluates the result and draws samples.
@@ -18,9 +20,10 @@ impl<D: ComputeDevice> Experiment<D> {
         let ready = self.resolved()?;
         let recipe = ready.recipe();
         ready.check()?;
+        need::check(recipe, &ready.needs()?, need::available())?;
         destination.check(recipe)?;
         // What the end of the run needs is looked at before its beginning.
-        let (rows, held_out, warnings) = ready.load_both()?;
+        let Loaded { train: rows, validation, held_out, warnings } = ready.load()?;
         warnings.iter().for_each(|warning| observer.message(warning));
         data::baseline(recipe, held_out.rows())?;
         let network = ready.description()?;
@@ -47,7 +50,23 @@ impl<D: ComputeDevice> Experiment<D> {
         };
         drop(held_out);
         let (run, rows) = (&run, &rows);
-        let training = Training { experiment: &ready, run, rows, network, fingerprint, from, observer };
+        let mut all = Observers::new();
+        if recipe.log.tensorboard {
+            all = all.and(Events::of(run, ready.parts.diffusion.range()));
+        }
+        let observer = &mut all.and(observer) as &mut dyn Observer;
+        let is_longer = destination.change() == Some(Change::Longer);
+        let training = Training {
+            experiment: &ready,
+            run,
+            rows,
+            validation,
+            network,
+            fingerprint,
+            from,
+            is_longer,
+            observer,
+        };
         let ended = training.run()?;
         if ended.early {
             return Ok(Trained::Interrupted { step: ended.step });

@@ -1,18 +1,22 @@
 //! The loop: the stages of an experiment, from a fresh network or from a checkpoint.
 
 use super::learners::Learners;
+use super::step_metrics::metrics;
+use super::validation::Validating;
 use super::{Experiment, stage};
 use crate::config::{self, Clip, OnNonFinite};
 use crate::data::{Batch, Rows};
 use crate::error::{Error, Result};
 use crate::likelihood::fixed_terms;
 use crate::nn::DynNetwork;
-use crate::progress::{HighOrderMetrics, StepMetrics, TermMetrics};
 use crate::registry::ComputeDevice;
-use crate::run::{Checkpoints, Found, MetricsLog, MetricsWriter, Observer, Observers, Phase, RunFolder};
+use crate::run::{
+    Checkpoints, Found, LevelWriter, MetricsLog, MetricsWriter, Observer, Observers, Phase, RowLosses,
+    RunFolder,
+};
 use crate::train::{
-    AdamW, AdamWConfig, CheckpointState, QuantileClip, Rate, RateDecay, StepReport, Trainer, TrainerConfig,
-    encode, network_score,
+    AdamW, AdamWConfig, Best, CheckpointState, QuantileClip, Rate, RateDecay, Trainer, TrainerConfig, encode,
+    network_score,
 };
 use serde_json::Value;
 use std::time::Instant;
@@ -33,12 +37,16 @@ pub(super) struct Training<'a, D: ComputeDevice> {
     pub(super) experiment: &'a Experiment<D>,
     pub(super) run: &'a RunFolder,
     pub(super) rows: &'a Rows,
+    /// Those that are held back for validation.
+    pub(super) validation: Option<Rows>,
     /// The network in words.
     pub(super) network: String,
     /// What identifies the rows.
     pub(super) fingerprint: Value,
     /// The checkpoint to go on from; without it the run is new.
     pub(super) from: Option<Found>,
+    /// Whether it is trained for longer than its recipe said, which patience that has come to its end does not prevent.
+    pub(super) is_longer: bool,
     pub(super) observer: &'a mut dyn Observer,
 }
 
@@ -59,15 +67,20 @@ impl<D: ComputeDevice> Training<'_, D> {
         let parts = &self.experiment.parts;
         let recipe = &parts.recipe;
         let writer = MetricsWriter::new(self.log(&mut state)?, recipe.log.every);
+        let levels = LevelWriter::open(&self.run.levels(), state.step, parts.diffusion.range())?;
         let stages: u64 = recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
         // An imported run starts its first stage at the file's step.
         let total = state.step + stages - state.stage_step;
-        let observer = &mut Observers::new().and(writer).and(&mut *self.observer);
-        observer.start(&Phase { name: "training", unit: "steps", done: state.step, total })?;
+        let validating = recipe.validation.as_ref().zip(self.validation.take());
+        let validating = validating.map(|(how, rows)| Validating { how, rows, parts });
+        let is_enough = |state: &CheckpointState| validating.as_ref().is_some_and(|it| it.is_enough(state));
+        let observer = &mut Observers::new().and(writer).and(levels).and(&mut *self.observer);
+        observer.start(&Phase { name: Phase::TRAINING, unit: "steps", done: state.step, total })?;
         let diffusion = &parts.diffusion;
         let fixed = fixed_terms(diffusion, self.rows, recipe.seed)?;
         let dims = self.rows.shape().dims() as f64;
         let mut learners = Learners::new(parts, &state.dequantizers)?;
+        let mut enough = is_enough(&state);
         for (index, stage) in recipe.stage.iter().enumerate().skip(state.stage) {
             let mut times = parts.times()?;
             if let Some(learned) = &state.time_sampler {
@@ -91,39 +104,69 @@ impl<D: ComputeDevice> Training<'_, D> {
             let before = state.seconds;
             let mut skipped_in_a_row = 0;
             let batches = self.rows.batches(state.position, (stage.batch * stage.accumulation) as usize)?;
-            for batch in batches.take((stage.steps - state.stage_step) as usize) {
-                let batch = batch?;
-                let report = match trainer.take(&mut state, &batch) {
-                    Err(Error::NonFinite(at))
-                        if stage.on_non_finite == OnNonFinite::Skip
-                            && skipped_in_a_row < SKIPPED_IN_A_ROW =>
-                    {
-                        skipped_in_a_row += 1;
-                        state.skip(&batch);
-                        observer.message(&format!("{at}: skipped, {} so far", state.skipped));
-                        None
+            let mut batches = batches.take((stage.steps - state.stage_step) as usize);
+            while state.pending.is_some() || !enough {
+                let mut numbers = match state.pending.take() {
+                    Some(numbers) => numbers,
+                    None => {
+                        let Some(batch) = batches.next().transpose()? else { break };
+                        let report = match trainer.take(&mut state, &batch) {
+                            Err(Error::NonFinite(at))
+                                if stage.on_non_finite == OnNonFinite::Skip
+                                    && skipped_in_a_row < SKIPPED_IN_A_ROW =>
+                            {
+                                skipped_in_a_row += 1;
+                                state.skip(&batch);
+                                observer.message(&format!("{at}: skipped, {} so far", state.skipped));
+                                None
+                            }
+                            taken => Some(taken?),
+                        };
+                        if let Some(report) = &report {
+                            skipped_in_a_row = 0;
+                            let rows = report.rows.iter().map(|(gamma, loss)| (*gamma, loss / dims));
+                            let rows: Vec<_> = rows.collect();
+                            observer.losses(&RowLosses { stage: index, step: state.step, rows: &rows })?;
+                            if let Some(share) = share(&batch, stage).filter(|_| !learners.is_empty()) {
+                                let score =
+                                    |gamma, z: &[f64]| network_score(&trainer.network, diffusion, gamma, z);
+                                learners.learn(state.step, share, report.rate, score)?;
+                            }
+                        }
+                        state.seconds = before + started.elapsed().as_secs_f64();
+                        let rate = settings.rate.at(state.stage_step);
+                        metrics(index, &state, report.as_ref(), (dims, fixed, rate))
                     }
-                    taken => Some(taken?),
                 };
-                if let Some(report) = &report {
-                    skipped_in_a_row = 0;
-                    if let Some(share) = share(&batch, stage).filter(|_| !learners.is_empty()) {
-                        let score = |gamma, z: &[f64]| network_score(&trainer.network, diffusion, gamma, z);
-                        learners.learn(state.step, share, report.rate, score)?;
+                let mut is_best = false;
+                if let Some(due) = validating.as_ref().filter(|it| it.how.is_due(state.step, total)) {
+                    let average = trainer.optimizer.averaged(&trainer.network);
+                    match due.measure(average, learners.states(), &mut state, &mut numbers, observer) {
+                        // The step's line is written when it is measured.
+                        Err(Error::Interrupted) => state.pending = Some(numbers.clone()),
+                        found => is_best = found?,
                     }
+                    enough = is_enough(&state);
                 }
-                state.seconds = before + started.elapsed().as_secs_f64();
-                let rate = settings.rate.at(state.stage_step);
-                observer.step(&metrics(index, &state, report.as_ref(), (dims, fixed, rate)))?;
-                let stop = observer.stop().is_some();
-                let done = state.stage_step == stage.steps;
-                if state.step.is_multiple_of(recipe.log.checkpoint_every) || done || stop {
+                let is_pending = state.pending.is_some();
+                if !is_pending {
+                    observer.step(&numbers)?;
+                }
+                let stop = is_pending || observer.stop().is_some();
+                let done = state.stage_step == stage.steps || enough;
+                let is_saved = state.step.is_multiple_of(recipe.log.checkpoint_every) || done || stop;
+                if is_saved || is_best {
                     observer.checkpoint(state.step)?;
                     state.dequantizers = learners.states();
                     let bytes = trainer.encode(&mut state)?;
-                    checkpoints.save(state.step, &bytes)?;
+                    if is_best {
+                        checkpoints.save_best(&bytes)?;
+                    }
+                    if is_saved {
+                        checkpoints.save(state.step, &bytes)?;
+                    }
                 }
-                if stop && state.step < total {
+                if is_pending || stop && state.step < total {
                     observer.end()?;
                     return Ok(Ended { step: state.step, early: true });
                 }
@@ -135,6 +178,12 @@ impl<D: ComputeDevice> Training<'_, D> {
                     return Ok(Ended { step: state.step, early: true });
                 }
                 measured => measured?,
+            }
+            if let Some(Best { since, .. }) = state.best.filter(|_| enough && state.step < total) {
+                let step = state.step;
+                observer
+                    .message(&format!("ends at step {step}: the last {since} measurements were no better"));
+                break;
             }
         }
         observer.end()?;
@@ -151,15 +200,20 @@ impl<D: ComputeDevice> Training<'_, D> {
             let checkpoint = from.checkpoint()?;
             checkpoint.load("parameters", &mut network)?;
             let optimizer = checkpoint.optimizer(&network)?;
-            let state =
+            let mut state =
                 CheckpointState { data: Some(self.fingerprint.clone()), ..checkpoint.state().clone() };
             for corrupt in &from.corrupt {
                 let (path, step) = (from.path.display(), state.step);
                 self.observer.message(&format!("{corrupt}; goes on from {path}, step {step}"));
             }
             let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
-            let checkpoints = Checkpoints::new(folder, keep, last);
+            let mut checkpoints = Checkpoints::new(folder, keep, last);
             checkpoints.remove_old()?;
+            if let Some(best) = state.best.as_mut().filter(|best| self.is_longer && best.since > 0) {
+                // Patience begins anew, also where this is ended before its first step.
+                best.since = 0;
+                checkpoints.save(state.step, &encode(&network, &optimizer, &state)?)?;
+            }
             return Ok((network, optimizer, state, checkpoints));
         }
         let state = CheckpointState::of(&self.network, recipe.seed, self.rows, self.fingerprint.clone());
@@ -174,7 +228,7 @@ impl<D: ComputeDevice> Training<'_, D> {
     fn log(&mut self, state: &mut CheckpointState) -> Result<MetricsLog> {
         let log = MetricsLog::open(&self.run.metrics(), state.step)?;
         let last = log.last().map_or(state.start, |metrics| metrics.step);
-        if last < state.step {
+        if last < state.step && state.pending.is_none() {
             let (path, step) = (self.run.metrics(), state.step);
             self.observer.message(&format!(
                 "{}: ends at step {last}, before the checkpoint's step {step}: the lines between them are lost",
@@ -190,39 +244,6 @@ impl<D: ComputeDevice> Training<'_, D> {
 fn share<'b>(batch: &'b Batch, stage: &config::Stage) -> Option<&'b [u16]> {
     let plain = batch.levels.as_deref()?;
     Some(&plain[..plain.len() / stage.accumulation as usize])
-}
-
-/// A step in numbers; without a report it was passed over.
-fn metrics(
-    stage: usize,
-    state: &CheckpointState,
-    report: Option<&StepReport>,
-    (dims, fixed, learning_rate): (f64, f64, f64),
-) -> StepMetrics {
-    StepMetrics {
-        stage,
-        step: state.step,
-        loss: report.map_or(f64::NAN, |report| report.loss / dims),
-        bits_per_dim: report
-            .map_or(f64::NAN, |report| (report.first_order / dims + fixed) / std::f64::consts::LN_2),
-        learning_rate,
-        gradient_norm: report.map_or(f64::NAN, |report| report.gradient_norm),
-        seconds: state.seconds,
-        skipped: state.skipped,
-        high_order: report.and_then(|report| high_order(report, dims)),
-    }
-}
-
-/// A high-order stage's part of a step's metrics.
-fn high_order(report: &StepReport, dims: f64) -> Option<HighOrderMetrics> {
-    let terms = report.terms.iter().map(|term| TermMetrics {
-        order: term.order,
-        name: term.name.clone(),
-        loss: term.loss / dims,
-        excess: term.excess.map(|excess| excess / dims),
-    });
-    let metrics = HighOrderMetrics { first_order: report.first_order / dims, terms: terms.collect() };
-    (!metrics.terms.is_empty()).then_some(metrics)
 }
 
 /// A stage's settings as the trainer takes them.

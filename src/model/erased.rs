@@ -259,5 +259,10 @@ pub(super) fn load<D: ComputeDevice>(
 ) -> Result<Rc<dyn Measured>> {
     checkpoint.load("ema", &mut network)?;
     Network::device(&network).empty_cache();
-    Ok(Rc::new(Typed { network, diffusion }))
+    Ok(of(network, diffusion))
+}
+
+/// A network as it is.
+pub(super) fn of<D: ComputeDevice>(network: DynNetwork<f32, D>, diffusion: DynDiffusion) -> Rc<dyn Measured> {
+    Rc::new(Typed { network, diffusion })
 }

@@ -30,7 +30,14 @@ pub fn curve(metrics: &[StepMetrics], references: &[(String, f64)]) -> Result<Pn
     let points: Vec<(f64, f64)> = metrics.iter().map(|m| (m.step as f64, m.bits_per_dim)).collect();
     let values: Vec<f64> = points.iter().map(|point| point.1).collect();
     let shown: Vec<f64> = references.iter().map(|reference| reference.1).collect();
-    let (low, high) = range(&values, &shown)?;
+    let validation: Vec<(f64, f64)> = metrics
+        .iter()
+        .filter_map(|m| Some((m.step as f64, m.validation.as_ref()?.vlb)))
+        .filter(|point| is_drawn(point.1))
+        .collect();
+    // All but the first, which may be of a network that has learned little.
+    let later: Vec<f64> = validation.iter().skip(1).map(|point| point.1).collect();
+    let (low, high) = range(&values, &[shown, later].concat())?;
     let mean = moving_mean(&values, reach(values.len()));
     let steps = points.iter().map(|point| point.0);
     let mut plot = Plot::new(
@@ -40,6 +47,9 @@ pub fn curve(metrics: &[StepMetrics], references: &[(String, f64)]) -> Result<Pn
     )
     .dots("training VLB of a step", points.iter().copied())
     .line("moving mean", steps.zip(mean));
+    if !validation.is_empty() {
+        plot = plot.line("validation VLB", validation);
+    }
     for (label, value) in references {
         plot = plot.level(format!("{label}: {value:.3}"), *value);
     }
@@ -105,6 +115,7 @@ mod tests {
             gradient_norm: 0.1,
             seconds: 0.5,
             skipped: 0,
+            validation: None,
             high_order: None,
         };
         (0_u64..).zip(values).map(of).collect()

@@ -41,6 +41,18 @@ impl Png {
         &self.0
     }
 
+    /// Reads a file, which must be a PNG.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is none.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        match image::guess_format(&bytes) {
+            Ok(ImageFormat::Png) => Ok(Self(bytes)),
+            _ => Err(Error::format(path, "picture", "other bytes", "a PNG")),
+        }
+    }
+
     /// Writes the file, all of it or nothing.
     ///
     /// # Errors

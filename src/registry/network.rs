@@ -94,6 +94,13 @@ pub trait BuildNetwork: fmt::Debug + Send + Sync + 'static {
         format!("for {}, {settings}", inputs.shape)
     }
 
+    /// A number of parameters that the network does not have less of, known before it is built, so that one that no memory holds is refused
+    /// in a line: 0, which refuses none.
+    fn least_parameters(&self, settings: &Self::Settings, inputs: &NetworkInputs) -> u64 {
+        let _ = (settings, inputs);
+        0
+    }
+
     /// The network on `device`, with fresh weights. Recipes compute in `f32`; laws are checked in `f64`.
     ///
     /// # Errors
@@ -136,6 +143,11 @@ impl NetworkPlan {
     /// The network in one line: what tells two of them apart in checkpoints.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// A number of parameters that the network does not have less of.
+    pub fn least_parameters(&self) -> u64 {
+        self.on.least_parameters()
     }
 
     /// Every setting, those that the recipe leaves out with their defaults.
@@ -196,6 +208,8 @@ impl ComputeDevice for dfdx::prelude::Cuda {
 
 /// [`BuildNetwork::build`] for each device there is, since an object has no generic methods.
 trait OnDevice: Send + Sync {
+    fn least_parameters(&self) -> u64;
+
     fn cpu(&self, device: &Cpu, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, Cpu>>;
 
     #[cfg(feature = "cuda")]
@@ -214,6 +228,10 @@ struct Set<B: BuildNetwork> {
 }
 
 impl<B: BuildNetwork> OnDevice for Set<B> {
+    fn least_parameters(&self) -> u64 {
+        self.network.least_parameters(&self.settings, &self.inputs)
+    }
+
     fn cpu(&self, device: &Cpu, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, Cpu>> {
         Ok(DynNetwork::new(self.network.build::<f32, _>(&self.settings, &self.inputs, device, rng)?))
     }

@@ -52,6 +52,11 @@ impl BuildNetwork for UnetByName {
         )
     }
 
+    /// Two 3x3 convolutions in each of the blocks down and up.
+    fn least_parameters(&self, unet: &Unet, _: &NetworkInputs) -> u64 {
+        2 * unet.blocks as u64 * 2 * 9 * (unet.width as u64).pow(2)
+    }
+
     fn build<E: Real, D: Kernels<E>>(
         &self,
         unet: &Unet,
@@ -91,6 +96,11 @@ impl BuildNetwork for MlpByName {
         let (width, depth, fourier) = (mlp.width, mlp.depth, fourier(inputs, &mlp.fourier));
         let conditions = conditions(inputs);
         format!("for {}, width {width}, depth {depth}, fourier {fourier:?}{conditions}", inputs.shape)
+    }
+
+    /// Two square matrices a block.
+    fn least_parameters(&self, mlp: &Mlp, _: &NetworkInputs) -> u64 {
+        2 * mlp.depth as u64 * (mlp.width as u64).pow(2)
     }
 
     fn build<E: Real, D: Kernels<E>>(

@@ -19,6 +19,9 @@ impl Checkpoints {
     /// The name of the newest.
     pub(crate) const LAST: &str = "last.safetensors";
 
+    /// The name of the best by validation.
+    pub(crate) const BEST: &str = "best.safetensors";
+
     /// Of a folder, in which the newest `keep` stay; `last` is the step of a `last.safetensors` that is whole. One that is
     /// corrupt, or there without its step, is replaced by the first that is written.
     pub(crate) fn new(folder: PathBuf, keep: u64, last: Option<u64>) -> Self {
@@ -42,6 +45,15 @@ impl Checkpoints {
         let after = by_step(&self.folder)?.into_iter().filter(|(of, _)| *of >= step);
         after.map(|(_, path)| path).try_for_each(|path| files::remove(&path))?;
         self.remove_old()
+    }
+
+    /// Makes these bytes the best checkpoint, before the newest that says so is saved: a crash between the two is trained over.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn save_best(&self, bytes: &[u8]) -> Result<()> {
+        files::create_folder(&self.folder)?;
+        files::write_atomically(&self.folder.join(Checkpoints::BEST), bytes)
     }
 
     /// Removes what is too old: also what a run should have removed that was ended before.

@@ -5,6 +5,9 @@
 
 mod checkpoints;
 mod curve;
+mod events;
+mod levels;
+mod lines;
 mod metrics;
 mod observer;
 mod place;
@@ -14,9 +17,13 @@ mod resume;
 
 pub(crate) use checkpoints::Checkpoints;
 pub use curve::Curve;
+pub(crate) use events::Events;
+pub use levels::LevelLosses;
+pub(crate) use levels::{LevelTally, LevelWriter};
+pub use lines::{StepLog, Stepped};
 pub use metrics::MetricsLog;
 pub(crate) use metrics::MetricsWriter;
-pub use observer::{Evaluated, Observer, Observers, Phase};
+pub use observer::{Evaluated, Observer, Observers, Phase, RowLosses};
 pub(crate) use observer::{Heeded, Watched};
 pub use place::{Place, Shard};
 pub(crate) use recipe_diff::Change;
@@ -26,6 +33,7 @@ pub(crate) use resume::{Found, agree};
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
 use crate::files::{self, Lock, write_atomically};
+use crate::train::{Best, Checkpoint};
 use recipe_diff::first_diff;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,12 +51,14 @@ const UNBEGUN: &str = "recipe.toml.unbegun";
 const CHECKPOINTS: &str = "checkpoints";
 /// Everything else that a run writes, but for its checkpoints.
 const METRICS: &str = "metrics.jsonl";
+const LEVELS: &str = "levels.jsonl";
 const SAMPLES: &str = "samples.png";
 const ROWS: [&str; 2] = ["samples.csv", "samples.npy"];
 const CURVE: &str = "curve.png";
 const RECORDS: &str = "records.json";
 const STAGES: &str = "stages.json";
 const IMPORTED: &str = "imported.msgpack";
+const REPORT: &str = "report.html";
 const RESULT: &str = "result.json";
 /// How often a checkpoint is looked for that was renamed meanwhile.
 const TRIES: u32 = 10;
@@ -177,6 +187,16 @@ impl RunFolder {
         self.root.join(METRICS)
     }
 
+    /// `levels.jsonl`: the losses over noise levels, a line for each stretch between two checkpoints.
+    pub fn levels(&self) -> PathBuf {
+        self.root.join(LEVELS)
+    }
+
+    /// `events/`: what TensorBoard reads, where the recipe asks for it.
+    pub fn events(&self) -> PathBuf {
+        self.root.join("events")
+    }
+
     /// The folder of the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.root.join(CHECKPOINTS)
@@ -208,15 +228,51 @@ impl RunFolder {
         Ok(self.checkpoints_newest_first()?.swap_remove(0))
     }
 
-    /// The path and the content of the newest checkpoint, also while training replaces it by a newer one.
+    /// The checkpoint that is measured, sampled and exported: with validation the best, once there is one; else the newest.
     ///
     /// # Errors
-    /// As [`checkpoints_newest_first`](Self::checkpoints_newest_first), or if it cannot be read.
-    pub(crate) fn newest_checkpoint(&self) -> Result<(PathBuf, Vec<u8>)> {
+    /// As [`last_checkpoint`](Self::last_checkpoint), and if the best was removed.
+    pub fn chosen_checkpoint(&self) -> Result<PathBuf> {
+        let (best, last) = (self.checkpoints().join(Checkpoints::BEST), self.last_checkpoint()?);
+        if self.recipe.validation.is_none() {
+            return Ok(last);
+        }
+        if best.exists() {
+            return Ok(best);
+        }
+        let bytes = fs::read(&last).map_err(Error::io(&last, "read"))?;
+        // Whoever uses a corrupt one says so.
+        match Checkpoint::parse(&last, &bytes).ok().and_then(|found| found.state().best) {
+            None => Ok(last),
+            Some(Best { step, .. }) => {
+                let expected =
+                    format!("the checkpoint of step {step}, the best by validation, which was removed");
+                Err(Error::format(best, "checkpoint", "nothing", expected))
+            }
+        }
+    }
+
+    /// The path and the content of [`chosen_checkpoint`](Self::chosen_checkpoint), also while training replaces it by a newer one.
+    ///
+    /// # Errors
+    /// As [`chosen_checkpoint`](Self::chosen_checkpoint), or if it cannot be read.
+    pub(crate) fn read_chosen(&self) -> Result<(PathBuf, Vec<u8>)> {
+        self.read_checkpoint(Self::chosen_checkpoint)
+    }
+
+    /// The path and the content of [`last_checkpoint`](Self::last_checkpoint), also while training replaces it by a newer one.
+    ///
+    /// # Errors
+    /// As [`last_checkpoint`](Self::last_checkpoint), or if it cannot be read.
+    pub(crate) fn read_last(&self) -> Result<(PathBuf, Vec<u8>)> {
+        self.read_checkpoint(Self::last_checkpoint)
+    }
+
+    fn read_checkpoint(&self, path: impl Fn(&Self) -> Result<PathBuf>) -> Result<(PathBuf, Vec<u8>)> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let path = self.last_checkpoint()?;
+            let path = path(self)?;
             match fs::read(&path) {
                 Ok(bytes) => return Ok((path, bytes)),
                 // It has another name since.
@@ -266,6 +322,11 @@ impl RunFolder {
         self.root.join(LADDER[1])
     }
 
+    /// `report.html`: the run as a page.
+    pub fn report(&self) -> PathBuf {
+        self.root.join(REPORT)
+    }
+
     /// `result.json`.
     pub fn result(&self) -> PathBuf {
         self.root.join(RESULT)
@@ -274,14 +335,17 @@ impl RunFolder {
 
 /// Whether a run writes a file of this name into its folder.
 fn is_written(name: &str) -> bool {
-    let others = [RECIPE, UNBEGUN, METRICS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, RESULT];
+    let others =
+        [RECIPE, UNBEGUN, METRICS, LEVELS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, REPORT, RESULT];
     others.contains(&name) || ROWS.contains(&name) || LADDER.contains(&name)
 }
 
 fn lock(root: &Path) -> Result<Lock> {
     let lock = Lock::take(root)?;
     files::remove_abandoned(root, is_written);
-    files::remove_abandoned(&root.join(CHECKPOINTS), |name| name == Checkpoints::LAST);
+    files::remove_abandoned(&root.join(CHECKPOINTS), |name| {
+        [Checkpoints::LAST, Checkpoints::BEST].contains(&name)
+    });
     Ok(lock)
 }
 

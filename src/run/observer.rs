@@ -22,6 +22,7 @@
 use crate::error::Result;
 use crate::progress::{Progress, Silent, StepMetrics};
 use crate::result::{Outcome, StageRecord};
+use std::path::Path;
 
 /// A part of a run that takes a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,11 @@ pub struct Phase<'a> {
     pub total: u64,
 }
 
+impl Phase<'_> {
+    /// The name of training.
+    pub const TRAINING: &'static str = "training";
+}
+
 /// What an evaluation found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Evaluated<'a> {
@@ -43,6 +49,17 @@ pub enum Evaluated<'a> {
     Stage(&'a StageRecord),
     /// Of the trained model: what is in `result.json`.
     Run(&'a Outcome),
+}
+
+/// The losses of the rows of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowLosses<'a> {
+    /// The stage, counted from 0.
+    pub stage: usize,
+    /// The step, counted from 1 over all stages.
+    pub step: u64,
+    /// The level of each row, and its loss in nats per dimension and unit of gamma.
+    pub rows: &'a [(f64, f64)],
 }
 
 /// Who watches a run. Every method has a body that does nothing.
@@ -62,6 +79,15 @@ pub trait Observer {
     /// Whatever should end the run.
     fn step(&mut self, step: &StepMetrics) -> Result<()> {
         let _ = step;
+        Ok(())
+    }
+
+    /// The losses of a step's rows, before the step has ended.
+    ///
+    /// # Errors
+    /// Whatever should end the run.
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        let _ = losses;
         Ok(())
     }
 
@@ -85,6 +111,15 @@ pub trait Observer {
     /// Whatever should end the run.
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         let _ = found;
+        Ok(())
+    }
+
+    /// Samples of the model of `step` have been drawn, into this picture.
+    ///
+    /// # Errors
+    /// Whatever should end the run.
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        let _ = (step, picture);
         Ok(())
     }
 
@@ -125,6 +160,12 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         (**self).evaluation(found)
+    }
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        (**self).losses(losses)
+    }
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        (**self).samples(step, picture)
     }
     fn end(&mut self) -> Result<()> {
         (**self).end()
@@ -178,6 +219,12 @@ impl Observer for Observers<'_> {
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         self.all.iter_mut().try_for_each(|observer| observer.evaluation(found))
     }
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        self.all.iter_mut().try_for_each(|observer| observer.losses(losses))
+    }
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        self.all.iter_mut().try_for_each(|observer| observer.samples(step, picture))
+    }
     fn end(&mut self) -> Result<()> {
         self.all.iter_mut().try_for_each(|observer| observer.end())
     }
@@ -226,6 +273,12 @@ impl Observer for Heeded<'_> {
     }
     fn evaluation(&mut self, found: Evaluated<'_>) -> Result<()> {
         self.observer.evaluation(found)
+    }
+    fn losses(&mut self, losses: &RowLosses<'_>) -> Result<()> {
+        self.observer.losses(losses)
+    }
+    fn samples(&mut self, step: u64, picture: &Path) -> Result<()> {
+        self.observer.samples(step, picture)
     }
     fn end(&mut self) -> Result<()> {
         self.observer.end()

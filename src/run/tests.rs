@@ -147,6 +147,7 @@ fn metrics(step: u64) -> StepMetrics {
         gradient_norm: 0.1,
         seconds: 0.5,
         skipped: 0,
+        validation: None,
         high_order: None,
     }
 }

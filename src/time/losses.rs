@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::level::{Gamma, GammaRange};
+use serde::{Deserialize, Serialize};
 
 /// The losses of one bin of noise levels, an older loss counting less: each is weighed with the memory to the number
 /// of losses after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BinLosses {
     /// The decayed count.
     pub count: f64,
@@ -51,6 +52,14 @@ impl Losses {
     /// No loss yet in any of `bins` bins (at least one) of `range`.
     pub fn new(range: GammaRange, bins: usize, memory: f64) -> Self {
         Self { range, memory, bins: vec![BinLosses::default(); bins.max(1)] }
+    }
+
+    /// Losses that were counted elsewhere, none of which counts less, in bins (at least one) of `range`.
+    pub fn of(range: GammaRange, bins: Vec<BinLosses>) -> Self {
+        match bins.is_empty() {
+            true => Self::new(range, 1, 1.0),
+            false => Self { range, memory: 1.0, bins },
+        }
     }
 
     /// The range of levels.

@@ -9,6 +9,7 @@ use crate::data::Position;
 use crate::data::table::Schema;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
+use crate::progress::StepMetrics;
 use crate::tensor::{Kernels, Moments, Real};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -44,6 +45,12 @@ pub struct CheckpointState {
     /// The norms of the stage's last gradients, where a quantile of them clips: see [`QuantileClip`](super::QuantileClip).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub norms: Vec<f64>,
+    /// The best measurement on rows that are held back, if one was made: see [`Validation`](crate::config::Validation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    /// The step whose measurement was interrupted, and is made when training goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<StepMetrics>,
     /// Seconds of training so far.
     #[serde(skip)]
     pub seconds: f64,
@@ -55,6 +62,28 @@ pub struct CheckpointState {
     /// What moves between the user's units of a table and the network's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Schema>,
+}
+
+/// The best measurement so far of a network in training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The VLB in bits/dim.
+    pub bits_per_dim: f64,
+    /// The step of the weights that have it.
+    pub step: u64,
+    /// The measurements since, none of which was better.
+    pub since: u64,
+}
+
+impl Best {
+    /// After the measurement `bits_per_dim` of the weights of `step`, which is better or one more that is not. No number is not better.
+    pub fn after(best: Option<Self>, bits_per_dim: f64, step: u64) -> Option<Self> {
+        let is_better = best.map_or(bits_per_dim.is_finite(), |best| bits_per_dim < best.bits_per_dim);
+        match is_better {
+            true => Some(Self { bits_per_dim, step, since: 0 }),
+            false => best.map(|best| Self { since: best.since + 1, ..best }),
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {

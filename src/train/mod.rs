@@ -11,7 +11,7 @@ mod state;
 mod tests;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, CheckpointState, encode};
+pub use checkpoint::{Best, Checkpoint, CheckpointState, encode};
 pub use clip::QuantileClip;
 pub use gradients::GradientSet;
 pub use optimizer::{AdamW, AdamWConfig};

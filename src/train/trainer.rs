@@ -44,6 +44,8 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// The learning rate.
     pub rate: f64,
+    /// The level of each row, and its loss in nats per unit of gamma: what the time sampler is told.
+    pub rows: Vec<(f64, f64)>,
 }
 
 /// A high-order term of an objective over one optimizer step.
@@ -211,8 +213,10 @@ where
         self.optimizer.update(&mut self.network, &gradients, norm, rate, &optimizer);
         // The density that each level was drawn from: an observation may change it.
         let pdf: Vec<f64> = gammas.iter().map(|&gamma| self.times.pdf(gamma)).collect();
+        let mut observed = Vec::with_capacity(rows);
         for ((&gamma, loss), pdf) in gammas.iter().zip(&losses).zip(pdf) {
             self.times.observe(gamma, loss * pdf);
+            observed.push((gamma.0, loss * pdf));
         }
         let mean = |losses: &[f64]| losses.iter().sum::<f64>() / rows as f64;
         let levels: Vec<f64> = gammas.iter().map(|gamma| gamma.0).collect();
@@ -223,6 +227,7 @@ where
             terms,
             gradient_norm: norm,
             rate,
+            rows: observed,
         })
     }
 

@@ -91,7 +91,7 @@ impl Table {
     }
 
     /// The rows of these indices, in this order.
-    pub(super) fn at(&self, indices: &[usize]) -> Self {
+    pub(crate) fn at(&self, indices: &[usize]) -> Self {
         let gather = |values: &[f64], width: usize| -> Vec<f64> {
             indices.iter().flat_map(|&i| &values[i * width..(i + 1) * width]).copied().collect()
         };

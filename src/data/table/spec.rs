@@ -1,6 +1,7 @@
 //! What to read for a model of a table.
 
 use super::{Choice, Repeats, Scale, Schema, Table, TableFile};
+use crate::data::hold_back::draw;
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ pub struct Spec {
 pub struct Splits {
     /// The rows that a model is fitted to.
     pub train: Table,
+    /// Training rows that are held back, where some are.
+    pub validation: Option<Table>,
     /// The rows that are held out.
     pub test: Table,
     /// Names, scaling and grids, from the training rows.
@@ -71,6 +74,14 @@ impl Spec {
     /// # Errors
     /// As [`Table::read`], [`Table::split`] and [`Schema::of`]; and if the held-out rows lie off a grid.
     pub fn load(&self) -> Result<Splits> {
+        self.load_holding_back(None)
+    }
+
+    /// The same with a number of training rows that a seed holds back: the schema is of the others.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and unless at least two rows are left to train on.
+    pub fn load_holding_back(&self, held_back: Option<(u64, u64)>) -> Result<Splits> {
         let (train, test) = match &self.files {
             Files::Together { file, test_fraction, seed } => {
                 Table::read(file, self.header, &self.choice)?.split(*test_fraction, *seed)?
@@ -85,9 +96,16 @@ impl Spec {
         if train.rows() < 2 {
             return Err(train.error("training rows", train.rows(), "at least 2"));
         }
+        let (train, validation) = match held_back {
+            None => (train, None),
+            Some((count, seed)) => {
+                let (kept, held) = draw(train.rows(), count, seed)?;
+                (train.at(&kept), Some(train.at(&held)))
+            }
+        };
         let schema = Schema::of(&train, &self.scale, &self.grid)?;
-        schema.check(&test)?;
+        validation.iter().chain([&test]).try_for_each(|rows| schema.check(rows))?;
         let warnings = schema.repeats(&train);
-        Ok(Splits { train, test, schema, warnings })
+        Ok(Splits { train, validation, test, schema, warnings })
     }
 }

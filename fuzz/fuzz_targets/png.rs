@@ -1,0 +1,5 @@
+#![no_main]
+#[path = "../target.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| target::run("png", bytes));

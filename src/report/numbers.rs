@@ -1,0 +1,242 @@
+//! What was trained, and the numbers of its likelihood.
+
+use super::html::Html;
+use super::source::Source;
+use crate::plot::{self as draw, Axis, Plot, Png};
+use crate::progress::StepMetrics;
+use crate::result::{Estimate, images};
+use serde_json::Value;
+use std::fs;
+use std::time::Duration;
+
+fn number(value: f64) -> String {
+    if value.is_finite() { format!("{value:.4}") } else { "-".to_owned() }
+}
+
+/// The value of an estimate and its standard error, in its own unit.
+fn value(estimate: &Estimate) -> (f64, f64) {
+    match (estimate.nats_per_row, estimate.nats_per_row_standard_error) {
+        (Some(nats), error) => (nats, error.unwrap_or(f64::NAN)),
+        (None, _) => (estimate.bits_per_dim, estimate.standard_error),
+    }
+}
+
+/// The title and the numbers that one wants first.
+pub(super) fn head(name: &str, source: &Source<'_>) -> Html {
+    let recipe = source.run.recipe();
+    let card = |value: String, what: String| {
+        Html::of_class(
+            "div",
+            "card",
+            Html::all([Html::tag("b", Html::text(value)), Html::tag("span", Html::text(what))]),
+        )
+    };
+    let mut cards = Vec::new();
+    if let Some(outcome) = &source.outcome {
+        for estimate in &outcome.estimates {
+            let (mean, error) = value(estimate);
+            let what = format!("{}, {} +- {}", estimate.name, estimate.unit(), number(error));
+            cards.push(card(number(mean), what));
+        }
+        if let Some(baseline) = &outcome.baseline {
+            let mean = baseline.nats_per_row.unwrap_or(baseline.bits_per_dim);
+            cards.push(card(number(mean), format!("{}, the simplest model", baseline.name)));
+        }
+    }
+    let lead = format!(
+        "A diffusion ODE trained by maximum likelihood on \"{}\": network \"{}\", schedule \"{}\", parameterization \"{}\".",
+        recipe.data.name(),
+        recipe.network.name,
+        recipe.schedule.name,
+        recipe.parameterization.name
+    );
+    Html::all([
+        Html::tag("h1", Html::text(name)),
+        Html::of_class("p", "lead", Html::text(lead)),
+        match source.outcome {
+            Some(_) => Html::of_class("div", "big", Html::all(cards)),
+            None => Html::missing("not measured yet: result.json is not there"),
+        },
+    ])
+}
+
+pub(super) fn what(source: &Source<'_>) -> Html {
+    let recipe = source.run.recipe();
+    let mut facts = vec![
+        ("folder", source.run.root().display().to_string()),
+        ("data", recipe.data.name().to_owned()),
+        ("row", recipe.row_shape().map_or_else(|error| error.to_string(), |shape| shape.to_string())),
+        ("network", recipe.network.name.clone()),
+        (
+            "parameters",
+            source.parameters.map_or_else(|| "not known by name".to_owned(), |count| count.to_string()),
+        ),
+        ("seed", recipe.seed.to_string()),
+    ];
+    for (index, stage) in recipe.stage.iter().enumerate() {
+        let text = format!(
+            "{}: {}, {} steps of {} x {} rows, learning rate {}",
+            index,
+            stage.objective.name(),
+            stage.steps,
+            stage.accumulation,
+            stage.batch,
+            stage.learning_rate
+        );
+        facts.push(("stage", text));
+    }
+    if let Some(validation) = &recipe.validation {
+        let text = format!(
+            "{} rows of the training split, every {} steps; the best by their VLB is what was measured",
+            validation.images, validation.every
+        );
+        facts.push(("validation", text));
+    }
+    if let Some(outcome) = &source.outcome {
+        facts.push(("measured", format!("{} split, weights of step {}", outcome.data.split, outcome.step)));
+        facts.push(("held-out rows", outcome.data.fingerprint.to_string()));
+    }
+    for (key, of) in recipe.unnamed() {
+        facts.push(("of a program", format!("{key}: {of}")));
+    }
+    Html::facts(&facts)
+}
+
+pub(super) fn curves(source: &Source<'_>) -> Html {
+    let metrics = &source.metrics;
+    if !metrics.iter().any(|step| draw::is_drawn(step.bits_per_dim)) {
+        return Html::missing("no step with a finite number is in metrics.jsonl yet");
+    }
+    let outcome = source.outcome.as_ref();
+    let baseline = outcome.and_then(|outcome| outcome.baseline.iter().next());
+    let baseline = baseline.map(|baseline| (baseline.name.clone(), baseline.bits_per_dim));
+    let estimates = outcome.map_or(&[][..], |outcome| &outcome.estimates);
+    let estimates = estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
+    let references: Vec<(String, f64)> = baseline.into_iter().chain(estimates).collect();
+    let line = |value: &dyn Fn(&StepMetrics) -> f64| -> Vec<(f64, f64)> {
+        metrics.iter().map(|step| (step.step as f64, value(step))).collect()
+    };
+    let norms =
+        Plot::new("Gradient norm and learning rate", Axis::linear("training step"), Axis::log("size"))
+            .line("gradient norm, before clipping", line(&|step| step.gradient_norm))
+            .line("learning rate", line(&|step| step.learning_rate))
+            .draw();
+    let skipped = metrics.last().map_or(0, |step| step.skipped);
+    let said = match skipped {
+        0 => Html::default(),
+        count => Html::line(format!("{count} steps were passed over, as a loss or gradient was not finite.")),
+    };
+    Html::all([
+        Html::drawn(
+            draw::curve(metrics, &references),
+            "bits/dim over training",
+            "The VLB of the rows of each logged step with its moving mean, what was measured on validation rows, and the result on the test split.",
+        ),
+        Html::drawn(
+            norms,
+            "gradient norm and learning rate",
+            "The norm of each logged step's gradient, and its learning rate.",
+        ),
+        said,
+    ])
+}
+
+pub(super) fn estimates(source: &Source<'_>) -> Html {
+    let Some(outcome) = &source.outcome else {
+        return Html::missing("not measured yet: idode eval writes result.json");
+    };
+    let rows = outcome.estimates.iter().map(|estimate| {
+        let (mean, error) = value(estimate);
+        vec![
+            estimate.name.clone(),
+            format!("{} {}", number(mean), estimate.unit()),
+            number(error),
+            number(estimate.bits_per_dim),
+            images(estimate.images, estimate.failures),
+            format!("{:.1}", estimate.evaluations_per_image),
+        ]
+    });
+    let header = ["estimate", "mean", "standard error", "bits/dim", "rows", "evaluations a row"];
+    let mut pieces = vec![
+        Html::table(&header, &rows.collect::<Vec<_>>()),
+        Html::line(
+            "Each is a bound on, or an estimate of, the negative log-likelihood of held-out rows: lower is better. The standard error is that of the mean over rows.",
+        ),
+    ];
+    let budgets: Vec<Vec<String>> = outcome
+        .estimates
+        .iter()
+        .filter_map(|estimate| {
+            let budget = estimate.budget.as_ref()?;
+            let part = |part: Option<f64>| part.map_or_else(|| "-".to_owned(), |part| format!("{part:.5}"));
+            let parts = [budget.data, budget.dequantization, budget.probe, budget.solver, budget.total];
+            Some([estimate.name.clone()].into_iter().chain(parts.map(part)).collect())
+        })
+        .collect();
+    if !budgets.is_empty() {
+        let header = ["error budget", "data", "dequantization", "probe", "solver", "total"];
+        pieces.push(Html::table(&header, &budgets));
+    }
+    if !outcome.stages.is_empty() {
+        let lines = outcome.stages.iter().map(|stage| Html::tag("li", Html::text(stage)));
+        pieces.push(Html::tag("ul", Html::all(lines)));
+    }
+    Html::all(pieces)
+}
+
+pub(super) fn ladder(source: &Source<'_>) -> Html {
+    let path = source.run.ladder();
+    if !path.exists() {
+        return Html::missing("not measured: idode ladder does");
+    }
+    let found = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let rungs = found.as_ref().and_then(|found| found.get("rungs")?.as_array());
+    let Some(rungs) = rungs else { return Html::missing("ladder.json cannot be read") };
+    let text = |rung: &Value, key: &str| match &rung[key] {
+        Value::String(text) => text.clone(),
+        Value::Number(found) if found.is_f64() => number(found.as_f64().unwrap_or(f64::NAN)),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let keys = ["name", "importance_samples", "bits_per_dim", "standard_error", "images"];
+    let rows: Vec<Vec<String>> = rungs.iter().map(|rung| keys.map(|key| text(rung, key)).to_vec()).collect();
+    let violations =
+        found.as_ref().and_then(|found| found.get("violations")?.as_array()).into_iter().flatten();
+    let said = violations.filter_map(|line| Some(Html::missing(line.as_str()?)));
+    let drawn = Html::drawn(
+        Png::read(&source.run.ladder_plot()),
+        "ladder of bounds",
+        "Every bound on the same images.",
+    );
+    let header = ["bound", "K", "bits/dim", "standard error", "images"];
+    Html::all([Html::table(&header, &rows), Html::all(said), drawn])
+}
+
+pub(super) fn cost(source: &Source<'_>) -> Html {
+    let duration = |seconds: f64| {
+        let rounded = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let whole = rounded.as_secs();
+        match whole {
+            0..=119 => format!("{seconds:.1} s"),
+            120..=7199 => format!("{} min {} s", whole / 60, whole % 60),
+            _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        }
+    };
+    let mut facts = Vec::new();
+    if let Some(last) = source.metrics.last() {
+        facts.push(("training", format!("{} for {} steps", duration(last.seconds), last.step)));
+    }
+    for estimate in source.outcome.iter().flat_map(|outcome| &outcome.estimates) {
+        let text = format!("{} for {} rows", duration(estimate.seconds), estimate.images + estimate.failures);
+        facts.push(("measuring", format!("{}: {text}", estimate.name)));
+    }
+    if let Some(parameters) = source.parameters {
+        // Parameters, gradients, two moments and the moving average, of four bytes each.
+        let mib = (5 * 4 * parameters) as f64 / f64::from(1 << 20);
+        facts.push((
+            "state of training",
+            format!("{mib:.1} MiB: parameters, gradients, moments, moving average"),
+        ));
+    }
+    Html::facts(&facts)
+}

@@ -2,7 +2,7 @@
 
 use super::Evaluator;
 use super::discrete::check_rows;
-use super::draws::{Draw, Solved};
+use super::draw::{Draw, Solved};
 use super::each::{Each, collected};
 use super::records::{ImageRecord, OdeEstimate};
 use super::seeds::Purpose;

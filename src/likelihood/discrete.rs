@@ -1,7 +1,7 @@
 //! The ODE's bound on the likelihood of images.
 
 use super::Evaluator;
-use super::draws::{Draw, Solved};
+use super::draw::{Draw, Solved};
 use super::each::{Each, collected};
 use super::records::{ImageRecord, ImageStatus, OdeEstimate};
 use super::seeds::Purpose;

@@ -1,9 +1,9 @@
 //! The draws of rows, solved.
 
 use super::Evaluator;
+use super::draw::{Draw, Solved};
 use super::flow::{Conditioning, RowDensity};
 use super::turns::{Queue, Waiting};
-use crate::divergence::ProbeSeed;
 use crate::error::Result;
 use crate::level::Gamma;
 use crate::nn::{Jvp, conditions_of};
@@ -11,30 +11,6 @@ use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::tensor::{Kernels, Real};
 use std::collections::BTreeMap;
-
-/// One draw of one row.
-#[derive(Clone, Debug)]
-pub(super) struct Draw {
-    pub(super) z: Vec<f64>,
-    /// What its log-weight is above `log p(z)`, in nats.
-    pub(super) price: f64,
-    /// Where its probes come from.
-    pub(super) seed: ProbeSeed,
-}
-
-/// One draw of one row, solved.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Solved {
-    pub(super) price: f64,
-    pub(super) density: RowDensity,
-}
-
-impl Solved {
-    /// `log p(z)` and the price, in nats.
-    pub(super) fn log_weight(&self) -> f64 {
-        self.density.log_density + self.price
-    }
-}
 
 impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
     Evaluator<'_, E, D, N, S, P>

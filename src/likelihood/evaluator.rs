@@ -1,6 +1,6 @@
 //! The evaluator: a flow, a divergence, and how much to draw.
 
-use super::draws::Draw;
+use super::draw::Draw;
 use super::flow::{Conditioning, ProbabilityFlow, RowDensity};
 use super::seeds::{DrawKey, Purpose, Replicate};
 use crate::divergence::{Divergence, Hutchinson, ProbeSeed};

@@ -16,6 +16,7 @@ mod batched_network;
 mod density;
 mod device_field;
 mod discrete;
+mod draw;
 mod draws;
 mod each;
 mod evaluator;

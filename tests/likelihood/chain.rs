@@ -98,6 +98,40 @@ fn does_not_depend_on_the_batch() {
     }
 }
 
+/// Networks in `f32`, whose products are a library's: alone, or among others up to a size at which it blocks otherwise.
+#[test]
+fn single_precision_does_not_depend_on_the_batch() {
+    use dfdx::prelude::Cpu;
+    use idode::nn::{DynamicMlp, MlpConfig, Parameters};
+    use idode::solver::Stepping;
+    use rand::{Rng, SeedableRng};
+    let (device, mut rng) = (Cpu::default(), rand_chacha::ChaCha8Rng::seed_from_u64(5));
+    for (dims, width) in [(1, 32), (2, 32), (3, 128), (12, 256)] {
+        let mut network =
+            DynamicMlp::<f32, Cpu>::sized(dims, width, &MlpConfig::default(), &device, &mut rng).unwrap();
+        let mut moves = rand_chacha::ChaCha8Rng::seed_from_u64(6);
+        network.parameters("", &mut |_, _, parameter| {
+            let moved = parameter.numbers().into_iter().map(|x| x + moves.gen_range(-0.1..0.1));
+            parameter.replace(moved.collect());
+        });
+        let diffusion = straight(LEVELS);
+        let pixels: Vec<u16> = (0..96 * dims).map(|i| (i * 7 % LEVELS as usize) as u16).collect();
+        let start = diffusion.level(diffusion.range().min());
+        let dequantizer = TruncatedNormal::new(PixelGrid::new(LEVELS).unwrap(), start);
+        let run = |batch: usize, images: usize| {
+            let flow = ProbabilityFlow::new(&network, &diffusion).with_batch(batch).unwrap();
+            let solver = ExplicitRk::new(&tables::DORMAND_PRINCE);
+            let flow = flow.with_solver(solver, Stepping::steps(2).unwrap());
+            let evaluator = Evaluator::new(flow).with_divergence(Hutchinson::default());
+            evaluator.bits_per_dim(&pixels[..images * dims], &dequantizer, &mut Silent).unwrap().records
+        };
+        let whole = run(96, 96);
+        for (batch, images) in [(1, 5), (2, 5), (3, 7), (7, 20), (64, 96), (65, 96)] {
+            assert_eq!(run(batch, images), whole[..images], "{dims} numbers, width {width}, batch {batch}");
+        }
+    }
+}
+
 #[test]
 fn does_not_depend_on_the_order_of_rows() {
     let diffusion = straight(LEVELS);
@@ -177,7 +211,7 @@ fn rows_take_turns_and_none_is_the_wiser() {
         let expected = by(table, &rows, 1000, divergence());
         let costs: std::collections::BTreeSet<u64> =
             expected.iter().map(|record| record.evaluations).collect();
-        assert!(costs.len() > 5, "rows differ: {costs:?}");
+        assert!(costs.len() > 2, "rows differ: {costs:?}");
         for batch in [1, 2, 9, 40] {
             assert_eq!(by(table, &rows, batch, divergence()), expected, "{batch}");
             assert_eq!(by(table, &backwards, batch, divergence()), expected, "{batch}");

@@ -36,7 +36,8 @@ impl<'a> View<'a> {
 }
 
 /// `c = keep c + factor a b` with `a` of shape `(m, k)`, `b` of shape `(k, n)` and `c` row-major `(m, n)`;
-/// what `c` held is not read unless `keep`.
+/// what `c` held is not read unless `keep`. One row is multiplied as one of two: a vector's product rounds otherwise than a
+/// matrix's, and what becomes of a row does not depend on how many are beside it.
 pub(super) fn multiply(
     (m, k, n): (usize, usize, usize),
     c: &mut [f32],
@@ -45,6 +46,12 @@ pub(super) fn multiply(
     a: View<'_>,
     b: View<'_>,
 ) {
+    if m == 1 {
+        let mut both = if keep { [&c[..n], &c[..n]].concat() } else { vec![0.0; 2 * n] };
+        let a = View { row_stride: 0, ..a };
+        run((2, k, n), &mut both, keep, factor, a, b, Parallelism::None);
+        return c[..n].copy_from_slice(&both[..n]);
+    }
     run((m, k, n), c, keep, factor, a, b, Parallelism::None);
 }
 

@@ -23,7 +23,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     /// `log w = log p(z0) + log P(x | z0) - log q(z0 | x)`. At `K = 1`, `-log q` is replaced by the
     /// dequantizer's entropy where that is closed: the same expectation, less variance. At `K > 1`
     /// with random probes, each image's first draw is solved once more to measure their noise:
-    /// see [`ProbeNoise`].
+    /// see [`ProbeNoise`](super::ProbeNoise).
     ///
     /// # Shapes
     /// `pixels`: `images x dims` grey levels, row-major in the network's order.
@@ -31,7 +31,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     /// # Errors
     /// Pixels that are not whole images, a start level outside the diffusion's range, or a solver
     /// that cannot take these steps. A draw that fails is no error: its image has no value, and
-    /// [`Summary::failures`] counts it.
+    /// [`Summary::failures`](super::Summary::failures) counts it.
     ///
     /// # Reference
     /// arXiv 2305.03935, section 4.3; the K-sample bound is arXiv 1509.00519, equation 8.

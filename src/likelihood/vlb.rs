@@ -37,7 +37,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
     /// # Errors
     /// Pixels that are not whole images or not grey levels of `grid`, no levels, or a time sampler on
     /// another range. An output of the network that is not finite is no error:
-    /// [`Summary::failures`] counts the image.
+    /// [`Summary::failures`](super::Summary::failures) counts the image.
     ///
     /// # Reference
     /// Kingma et al., "Variational Diffusion Models" (arXiv 2107.00630), sections 3.3 and 4.

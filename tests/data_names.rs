@@ -400,7 +400,8 @@ fn a_dry_run_reads_no_data() {
     assert_eq!((found.stages.len(), found.stages[0].batch), (1, 2));
     assert_eq!(found.stages[0].operations, 2 * 3 * found.operations.total());
     assert!(found.rate > 1e8 && found.seconds(&found.stages[0]) > 0.0);
-    assert_eq!(found.to_string().lines().count(), 6, "{found}");
+    // What the network and the stage need, what five settings ask for at least, and what there is.
+    assert_eq!(found.to_string().lines().count(), 12, "{found}");
     let unknown = "name = 'idx'\ntrain = 'DIR/none'\ntest = 'DIR/none'";
     let error = commands::dry_run(&recipe(folder.path(), unknown), &registry).unwrap_err().to_string();
     assert!(

@@ -174,8 +174,13 @@ fn what_a_process_left_that_was_ended_while_it_began_is_a_new_folder() {
 fn what_dead_processes_left_is_removed() {
     let folder = copy();
     let root = folder.path().join("run");
-    let left = ["metrics.jsonl.4000000.tmp", "result.json.7.tmp", "checkpoints/last.safetensors.4000000.tmp"];
-    let others = ["notes.4000000.tmp", "checkpoints/best.safetensors", "checkpoints/best.safetensors.1.tmp"];
+    let left = [
+        "metrics.jsonl.4000000.tmp",
+        "result.json.7.tmp",
+        "checkpoints/last.safetensors.4000000.tmp",
+        "checkpoints/best.safetensors.1.tmp",
+    ];
+    let others = ["notes.4000000.tmp", "checkpoints/best.safetensors", "checkpoints/mine.safetensors.1.tmp"];
     left.iter().chain(&others).for_each(|name| fs::write(root.join(name), "left").expect("a file"));
     said(folder.path(), &["sample", "run"]);
     assert!(left.iter().all(|name| !root.join(name).exists()));

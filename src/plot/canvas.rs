@@ -87,10 +87,27 @@ pub(super) fn paint(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>
         draw(&root)?;
         root.present().map_err(undrawable)?;
     }
-    let Some(large) = RgbImage::from_raw(large.0, large.1, buffer) else {
-        return Err(undrawable("the buffer does not have its size"));
-    };
-    Ok(image::imageops::thumbnail(&large, size.0, size.1))
+    let small = means(&buffer, size.0 as usize, OVERSAMPLING as usize);
+    RgbImage::from_raw(size.0, size.1, small).ok_or_else(|| undrawable("the buffer does not have its size"))
+}
+
+/// An image of `width` pixels a row, each the mean of the `factor^2` that were drawn for it.
+fn means(large: &[u8], width: usize, factor: usize) -> Vec<u8> {
+    let (row, count) = (width * factor * 3, (factor * factor) as u32);
+    let rows = large.chunks_exact(row * factor);
+    let mut small = Vec::with_capacity(rows.len() * width * 3);
+    for rows in rows {
+        let mut sums = vec![0u32; width * 3];
+        for pixels in rows.chunks_exact(row) {
+            for (of_one, sum) in pixels.chunks_exact(factor * 3).zip(sums.chunks_exact_mut(3)) {
+                for pixel in of_one.chunks_exact(3) {
+                    sum.iter_mut().zip(pixel).for_each(|(sum, &byte)| *sum += u32::from(byte));
+                }
+            }
+        }
+        small.extend(sums.into_iter().map(|sum| ((sum + count / 2) / count) as u8));
+    }
+    small
 }
 
 fn draw_plot(

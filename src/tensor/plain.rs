@@ -154,7 +154,11 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
         weight: &Tensor<(I, O), E, D>,
         bias: Option<&Tensor<(O,), E, D>>,
     ) -> Self::Of<(usize, O)> {
-        let y = if x.shape().0 == 1 && !T::OWNS_TAPE { alone(x, weight) } else { x.matmul(weight.clone()) };
+        let y = if D::ON_HOST && !T::OWNS_TAPE && x.shape().0 == 1 {
+            alone(x, weight)
+        } else {
+            x.matmul(weight.clone())
+        };
         match bias {
             Some(bias) => {
                 let shape = *y.shape();
@@ -268,16 +272,14 @@ fn per_channel<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     reshape(own, (shape.2, shape.3)).broadcast_like::<_, Axes2<0, 1>>(shape)
 }
 
-/// The product of one row, as one of two: a vector's rounds otherwise than a matrix's, and what becomes of a row does not
-/// depend on how many are beside it.
+/// The product of one row, as one of two: the host's library rounds a vector's otherwise than a matrix's, and what becomes of
+/// a row does not depend on how many are beside it.
 fn alone<I: Dim, O: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
     x: Tensor<(usize, I), E, D, T>,
     weight: &Tensor<(I, O), E, D>,
 ) -> Tensor<(usize, O), E, D, T> {
     let (inputs, outputs) = *weight.shape();
-    // A sum, for products read a broadcast operand on CUDA beyond its end: see `tensor/cuda`.
     let twice = x.reshape_like(&(inputs,)).broadcast_like::<(usize, I), Axis<0>>(&(2, inputs));
-    let zeros = weight.device().zeros_like(&(2, inputs));
-    let y = (twice + zeros).matmul(weight.clone());
+    let y = twice.matmul(weight.clone());
     y.slice((0..1, 0..outputs.size())).reshape_like(&(1, outputs))
 }

@@ -16,7 +16,7 @@ const CRUEL: &str = "<script>alert(1)</script>";
 const REST: &str = "
     [[stage]]
     steps = 4
-    batch = 128
+    batch = 1024
     [log]
     every = 1
     [evaluation]

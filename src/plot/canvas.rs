@@ -99,9 +99,10 @@ fn means(large: &[u8], width: usize, factor: usize) -> Vec<u8> {
     for rows in rows {
         let mut sums = vec![0u32; width * 3];
         for pixels in rows.chunks_exact(row) {
-            for (of_one, sum) in pixels.chunks_exact(factor * 3).zip(sums.chunks_exact_mut(3)) {
-                for pixel in of_one.chunks_exact(3) {
-                    sum.iter_mut().zip(pixel).for_each(|(sum, &byte)| *sum += u32::from(byte));
+            for (place, sum) in sums.iter_mut().enumerate() {
+                let first = place / 3 * factor * 3 + place % 3;
+                for index in 0..factor {
+                    *sum += u32::from(pixels[first + 3 * index]);
                 }
             }
         }

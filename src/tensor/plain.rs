@@ -274,12 +274,13 @@ fn per_channel<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
 
 /// The product of one row, as one of two: the host's library rounds a vector's otherwise than a matrix's, and what becomes of
 /// a row does not depend on how many are beside it.
-fn alone<I: Dim, O: Dim, E: Real, D: Kernels<E>, T: Tape<E, D>>(
+fn alone<I: Dim, O: Dim, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
     x: Tensor<(usize, I), E, D, T>,
     weight: &Tensor<(I, O), E, D>,
 ) -> Tensor<(usize, O), E, D, T> {
     let (inputs, outputs) = *weight.shape();
-    let twice = x.reshape_like(&(inputs,)).broadcast_like::<(usize, I), Axis<0>>(&(2, inputs));
-    let y = twice.matmul(weight.clone());
-    y.slice((0..1, 0..outputs.size())).reshape_like(&(1, outputs))
+    // A sum is a tensor of its own, which a broadcast one is not.
+    let twice = reshape(x, (inputs,)).broadcast_like::<(usize, I), Axis<0>>(&(2, inputs));
+    let y = (twice + weight.device().zeros_like(&(2, inputs))).matmul(weight.clone());
+    reshape(y.slice((0..1, 0..outputs.size())), (1, outputs))
 }

@@ -144,6 +144,10 @@ fn write_program(folder: &Path) {
         env!("CARGO_PKG_VERSION")
     );
     fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+    // Cargo builds a crate's binary for its tests, with all crates at once: what they share is compiled once.
+    fs::create_dir(folder.join("tests")).expect("a folder");
+    let test = format!("#[test]\nfn is_built() {{\n    let _ = env!(\"CARGO_BIN_EXE_{PROGRAM}\");\n}}\n");
+    fs::write(folder.join("tests/built.rs"), test).expect("a file");
 }
 
 /// Writes a crate of every kind by `idode new-plugin`, and around them what lets cargo build all at once.
@@ -231,8 +235,8 @@ fn a_new_plugin_compiles_fails_until_the_formula_is_there_and_then_meets_every_l
 /// The guide's program: trains with its own parts, and says a bound on the entropy that it prints.
 fn runs(plugins: &Path) {
     let run = plugins.join("run");
-    let run = run.to_str().expect("UTF-8");
-    let printed = cargo(plugins, &["run", "--quiet", "-p", PROGRAM, "--", run]);
+    let program = target().join("debug").join(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX));
+    let printed = Command::new(program).arg(&run).output().expect("the program runs");
     assert!(printed.status.success() && printed.stderr.is_empty(), "{}", text(&printed));
     let printed = text(&printed);
     let numbers = |start: &str| -> Vec<f64> {
@@ -248,7 +252,7 @@ fn runs(plugins: &Path) {
         let start = line.split_once("  ").map_or(line, |(start, _)| start);
         assert!(shown.contains(&format!("\n{start} ")), "the page does not show {line:?}");
     }
-    let recipe = fs::read_to_string(Path::new(run).join("recipe.toml")).expect("the folder");
+    let recipe = fs::read_to_string(run.join("recipe.toml")).expect("the folder");
     assert!(recipe.starts_with("# Of a program; no registry has a name for: "), "{recipe}");
 }
 

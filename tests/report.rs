@@ -16,7 +16,7 @@ const CRUEL: &str = "<script>alert(1)</script>";
 const REST: &str = "
     [[stage]]
     steps = 4
-    batch = 1024
+    batch = 128
     [log]
     every = 1
     [evaluation]
@@ -135,10 +135,12 @@ fn a_run_of_images_is_a_page() {
         "error budget",
         "K</th>",
         "digits",
-        "of that under uniform",
+        "training losses over noise levels",
     ] {
         assert!(page.contains(text), "{text}");
     }
+    // A short run's rows may miss a bin at an end of the range.
+    assert!(page.contains("of that under uniform") || page.contains("Some bins have no row"));
     assert!(
         !page.contains("class=\"missing\""),
         "{}",

@@ -113,9 +113,9 @@ fn main() -> Result<()> {
         .evaluation(Evaluation { images: Some(200), ..Evaluation::default() });
     let mut losses = Losses::default();
     if let Trained::Finished(outcome) = run.train(&Destination::at(&folder), &mut losses)? {
-        println!("exact entropy      {:.4} bits/dim", pixels.entropy_bits_per_dim());
+        println!("exact entropy         {:.4} bits/dim", pixels.entropy_bits_per_dim());
         for found in &outcome.estimates {
-            println!("{:18} {:.4} +- {:.4}", found.name, found.bits_per_dim, found.standard_error);
+            println!("{:22}{:.4} +- {:.4}", found.name, found.bits_per_dim, found.standard_error);
         }
     }
     Ok(())

@@ -58,9 +58,7 @@ impl Directions {
         }
         products
     }
-}
 
-impl Directions {
     /// Gives rows other directions: those of `from`, one row of it after the other.
     pub(super) fn replace(&mut self, rows: &[usize], from: &Self) {
         let (per_row, size) = (self.per_row, self.per_row * self.dims);

@@ -10,12 +10,12 @@ use crate::result::DataRecord;
 use crate::run::{Header, Observer, Phase, Place, RecordsLog, RunFolder, Shard, Watched};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use toml::Value;
 
-/// The keys of a recipe that a record depends on, beside its evaluation; what the network and the data are is in their hashes.
-const READ: [&str; 4] = ["range", "schedule", "parameterization", "time"];
+/// The keys of a recipe that a record depends on; what the network and the data are is in their hashes.
+const READ: [&str; 5] = ["range", "schedule", "parameterization", "time", "evaluation"];
 /// The keys of its evaluation that no record depends on.
 const UNREAD: [&str; 5] = ["images", "batch", "stage_images", "budget", "ladder"];
 /// So many times in a batch records are put on the disk.
@@ -36,15 +36,11 @@ impl Subject<'_> {
     /// # Errors
     /// If the data cannot be read.
     pub(super) fn header(&self, model: &Model, count: usize) -> Result<Header> {
-        let recipe = serde_json::to_value(model.recipe())
-            .map_err(|error| Error::value("recipe", error, "values that JSON can hold"))?;
-        let mut settings: Map<String, Value> =
-            READ.iter().map(|key| ((*key).to_owned(), recipe[key].clone())).collect();
-        let mut evaluation = recipe["evaluation"].clone();
-        if let Some(evaluation) = evaluation.as_object_mut() {
-            UNREAD.iter().for_each(|key| drop(evaluation.remove(*key)));
+        let mut settings = crate::config::ser::to_table(model.recipe())?;
+        settings.retain(|key, _| READ.contains(&key));
+        if let Some(evaluation) = settings.get_mut("evaluation").and_then(Value::as_table_mut) {
+            evaluation.retain(|key, _| !UNREAD.contains(&key));
         }
-        settings.insert("evaluation".to_owned(), evaluation);
         // The same numbers on every GPU, others than on a processor.
         let device = if model.recipe().device == Device::Cpu { "cpu" } else { "cuda" };
         settings.insert("device".to_owned(), device.into());
@@ -55,7 +51,7 @@ impl Subject<'_> {
             step: model.step(),
             data: DataRecord { name, split: split.to_string(), fingerprint: self.rows.fingerprint()? },
             seed: model.recipe().evaluation.seed,
-            settings: Value::Object(settings),
+            settings: Value::Table(settings),
             shard: self.shard.map(|shard| (shard, count)),
         })
     }

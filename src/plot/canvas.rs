@@ -6,7 +6,7 @@ use super::mark::Mark;
 use super::ruler::Ruler;
 use super::ticks::Ticks;
 use crate::error::{Error, Result};
-use image::RgbImage;
+use image::{DynamicImage, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -87,28 +87,11 @@ pub(super) fn paint(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>
         draw(&root)?;
         root.present().map_err(undrawable)?;
     }
-    let small = means(&buffer, size.0 as usize, OVERSAMPLING as usize);
-    RgbImage::from_raw(size.0, size.1, small).ok_or_else(|| undrawable("the buffer does not have its size"))
-}
-
-/// An image of `width` pixels a row, each the mean of the `factor^2` that were drawn for it.
-fn means(large: &[u8], width: usize, factor: usize) -> Vec<u8> {
-    let (row, count) = (width * factor * 3, (factor * factor) as u32);
-    let rows = large.chunks_exact(row * factor);
-    let mut small = Vec::with_capacity(rows.len() * width * 3);
-    for rows in rows {
-        let mut sums = vec![0u32; width * 3];
-        for pixels in rows.chunks_exact(row) {
-            for (place, sum) in sums.iter_mut().enumerate() {
-                let first = place / 3 * factor * 3 + place % 3;
-                for index in 0..factor {
-                    *sum += u32::from(pixels[first + 3 * index]);
-                }
-            }
-        }
-        small.extend(sums.into_iter().map(|sum| ((sum + count / 2) / count) as u8));
-    }
-    small
+    let Some(large) = RgbImage::from_raw(large.0, large.1, buffer) else {
+        return Err(undrawable("the buffer does not have its size"));
+    };
+    // By way of the dynamic type: `image::imageops` would be compiled here, without what makes it fast.
+    Ok(DynamicImage::from(large).thumbnail_exact(size.0, size.1).into_rgb8())
 }
 
 fn draw_plot(

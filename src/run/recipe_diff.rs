@@ -72,7 +72,11 @@ pub(super) fn first_diff(old: &Recipe, new: &Recipe, change: Change) -> Result<O
 }
 
 /// The first key that differs, with both values.
-fn between(key: &str, old: Option<&Value>, new: Option<&Value>) -> Option<(String, String, String)> {
+pub(super) fn between(
+    key: &str,
+    old: Option<&Value>,
+    new: Option<&Value>,
+) -> Option<(String, String, String)> {
     match (old, new) {
         (Some(Value::Table(a)), Some(Value::Table(b))) => {
             let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();

@@ -5,12 +5,12 @@
 //! to the disk, so a process that is killed loses those alone that it had not yet handed over.
 
 use super::place::Shard;
+use super::recipe_diff::between;
 use crate::error::{Error, Result};
 use crate::files::{Appended, write_atomically};
 use crate::result::DataRecord;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub(crate) struct Header {
     /// The seed of the draws.
     pub(crate) seed: u64,
     /// Every setting that a record depends on.
-    pub(crate) settings: Value,
+    pub(crate) settings: toml::Value,
     /// Of a part of the rows: which, and how many rows the whole has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<(Shard, usize)>,
@@ -44,25 +44,8 @@ impl Header {
             (self.seed != other.seed, "seed"),
         ];
         let first = differ.into_iter().find_map(|(differs, what)| differs.then(|| what.to_owned()));
-        first.or_else(|| different_key(&self.settings, &other.settings, ""))
-    }
-}
-
-/// The first key at which two values differ.
-fn different_key(a: &Value, b: &Value, key: &str) -> Option<String> {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            let name = |name: &String| match key {
-                "" => name.clone(),
-                _ => format!("{key}.{name}"),
-            };
-            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            let null = &Value::Null;
-            keys.into_iter().find_map(|own| {
-                different_key(a.get(own).unwrap_or(null), b.get(own).unwrap_or(null), &name(own))
-            })
-        }
-        _ => (a != b).then(|| key.to_owned()),
+        let key = || between("", Some(&self.settings), Some(&other.settings)).map(|(key, ..)| key);
+        first.or_else(key)
     }
 }
 

@@ -7,7 +7,7 @@ use idode::divergence::{Blocks, Divergence, Exact, HutchPlusPlus, Hutchinson, Pr
 use idode::likelihood::{DrawKey, Each, Evaluator, ImageRecord, ProbabilityFlow, Purpose};
 use idode::pixels::PixelGrid;
 use idode::progress::Silent;
-use idode::solver::{ExplicitRk, tables};
+use idode::solver::{ExplicitRk, Stepping, Tolerances, tables};
 
 const LEVELS: u32 = 17;
 const IMAGES: [u16; 12] = [0, 5, 16, 8, 8, 8, 3, 12, 1, 16, 0, 9];
@@ -103,7 +103,6 @@ fn does_not_depend_on_the_batch() {
 fn single_precision_does_not_depend_on_the_batch() {
     use dfdx::prelude::Cpu;
     use idode::nn::{DynamicMlp, MlpConfig, Parameters};
-    use idode::solver::Stepping;
     use rand::{Rng, SeedableRng};
     let (device, mut rng) = (Cpu::default(), rand_chacha::ChaCha8Rng::seed_from_u64(5));
     for (dims, width) in [(1, 32), (2, 32), (3, 128), (12, 256)] {
@@ -188,34 +187,40 @@ fn rows_take_turns_and_none_is_the_wiser() {
     let network = GaussianVelocity::new(&diffusion, [0.3, -0.6, 0.1], [0.09, 0.25, 0.02]);
     let pixels: Vec<u16> = (0..3 * 37).map(|i| (i * i * 7 % 17) as u16).collect();
     let dequantizer = TruncatedNormal::new(grid, diffusion.level(diffusion.range().min()));
-    let by = |table, rows: &[usize], batch: usize, divergence: Box<dyn Divergence>| {
-        let flow = ProbabilityFlow::new(&network, &diffusion)
-            .with_solver(ExplicitRk::new(table), loose())
-            .with_batch(batch)
-            .unwrap();
-        let evaluator = Evaluator::new(flow).with_divergence(divergence).with_draws(2, 3).unwrap();
-        let mut found = Vec::new();
-        let take: &mut dyn FnMut(&[ImageRecord]) -> idode::error::Result<()> = &mut |records| {
-            found.extend_from_slice(records);
-            Ok(())
+    let by =
+        |(table, stepping): (_, &Stepping), rows: &[usize], batch: usize, divergence: Box<dyn Divergence>| {
+            let flow = ProbabilityFlow::new(&network, &diffusion)
+                .with_solver(ExplicitRk::new(table), stepping.clone())
+                .with_batch(batch)
+                .unwrap();
+            let evaluator = Evaluator::new(flow).with_divergence(divergence).with_draws(2, 3).unwrap();
+            let mut found = Vec::new();
+            let take: &mut dyn FnMut(&[ImageRecord]) -> idode::error::Result<()> = &mut |records| {
+                found.extend_from_slice(records);
+                Ok(())
+            };
+            evaluator.each_bits_per_dim(&pixels, &dequantizer, Each { rows, take }).unwrap();
+            found.sort_by_key(|record| record.index);
+            found
         };
-        evaluator.each_bits_per_dim(&pixels, &dequantizer, Each { rows, take }).unwrap();
-        found.sort_by_key(|record| record.index);
-        found
-    };
     let rows: Vec<usize> = (0..37).collect();
     let backwards: Vec<usize> = (0..37).rev().collect();
     let plus: fn() -> Box<dyn Divergence> = || Box::new(HutchPlusPlus::new(2).unwrap());
     let one: fn() -> Box<dyn Divergence> = || Box::<Hutchinson>::default();
-    for (table, divergence) in [(&tables::DORMAND_PRINCE, one), (&tables::HEUN, plus)] {
-        let expected = by(table, &rows, 1000, divergence());
+    // Finer where a method takes few steps: so rows differ in how many they take.
+    let fine = Stepping::adaptive(Tolerances { relative: 1e-8, absolute: 1e-9, log_density: 1e-8 });
+    for (table, stepping, divergence) in
+        [(&tables::DORMAND_PRINCE, fine, one), (&tables::HEUN, loose(), plus)]
+    {
+        let how = (table, &stepping);
+        let expected = by(how, &rows, 1000, divergence());
         let costs: std::collections::BTreeSet<u64> =
             expected.iter().map(|record| record.evaluations).collect();
-        assert!(costs.len() > 2, "rows differ: {costs:?}");
+        assert!(costs.len() > 5, "rows differ: {costs:?}");
         for batch in [1, 2, 9, 40] {
-            assert_eq!(by(table, &rows, batch, divergence()), expected, "{batch}");
-            assert_eq!(by(table, &backwards, batch, divergence()), expected, "{batch}");
+            assert_eq!(by(how, &rows, batch, divergence()), expected, "{batch}");
+            assert_eq!(by(how, &backwards, batch, divergence()), expected, "{batch}");
         }
-        assert_eq!(by(table, &rows[30..33], 4, divergence()), expected[30..33]);
+        assert_eq!(by(how, &rows[30..33], 4, divergence()), expected[30..33]);
     }
 }

@@ -12,6 +12,10 @@ fn own(index: usize) -> (usize, Own) {
     (index, Own { index, value: 1.0 / (index + 3) as f64 })
 }
 
+fn settings(draws: u32) -> toml::Value {
+    toml::from_str(&format!("schedule = 'vp'\nevaluation.draws = {draws}")).unwrap()
+}
+
 fn header(shard: Option<(Shard, usize)>) -> Header {
     Header {
         version: "1".into(),
@@ -19,7 +23,7 @@ fn header(shard: Option<(Shard, usize)>) -> Header {
         step: 7,
         data: DataRecord { name: "digits".into(), split: "test".into(), fingerprint: json!({ "images": 5 }) },
         seed: 0,
-        settings: json!({ "evaluation": { "draws": 1 }, "schedule": "vp" }),
+        settings: settings(1),
         shard,
     }
 }
@@ -79,10 +83,7 @@ fn records_of_something_else_are_begun_anew() {
             Header { data: DataRecord { split: "train".into(), ..base.data.clone() }, ..base.clone() },
         ),
         ("seed", Header { seed: 1, ..base.clone() }),
-        (
-            "evaluation.draws",
-            Header { settings: json!({ "evaluation": { "draws": 2 }, "schedule": "vp" }), ..base.clone() },
-        ),
+        ("evaluation.draws", Header { settings: settings(2), ..base.clone() }),
     ];
     for (what, other) in others {
         let _ = fs::remove_file(&path);

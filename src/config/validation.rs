@@ -61,7 +61,7 @@ impl Validation {
     }
 
     /// Whether a measurement follows step `step` of `last`.
-    pub fn is_due(&self, step: u64, last: u64) -> bool {
+    pub(crate) fn is_due(&self, step: u64, last: u64) -> bool {
         step.is_multiple_of(self.every) || step == last
     }
 }

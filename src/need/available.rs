@@ -4,7 +4,7 @@ use std::fs;
 
 /// Bytes that the system could give: what Linux calls available, with the swap that is free, and no more than the limit of the process's
 /// control group. None on other systems, or where it does not tell.
-pub fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     let read = |path: &str| fs::read_to_string(path).ok();
     let meminfo = read("/proc/meminfo")?;
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];

@@ -15,7 +15,7 @@
 
 mod available;
 
-pub use available::available;
+pub(crate) use available::available;
 
 use crate::config::{self, Divergence, Evaluation, Recipe};
 use crate::error::Result;
@@ -64,7 +64,7 @@ impl fmt::Display for Bytes {
 }
 
 /// The memory of a network's training state, which is known before the network is built; nothing of one that does not say.
-pub fn of_network(plan: &NetworkPlan) -> Need {
+pub(crate) fn of_network(plan: &NetworkPlan) -> Need {
     let parameters = u128::from(plan.least_parameters());
     let settings = plan.settings().iter().map(|(key, value)| format!("{key} = {value}"));
     Need::new(
@@ -79,7 +79,7 @@ pub fn of_network(plan: &NetworkPlan) -> Need {
 const ROW: u128 = 64;
 
 /// What each number of a recipe asks for on rows of `dims` numbers, with a network that keeps `activations` numbers of a row.
-pub fn of_recipe(recipe: &Recipe, dims: usize, activations: u64) -> Vec<Need> {
+pub(crate) fn of_recipe(recipe: &Recipe, dims: usize, activations: u64) -> Vec<Need> {
     let mut needs = Vec::new();
     for (index, stage) in recipe.stage.iter().enumerate() {
         let key = |name: &str| format!("stage[{index}].{name}");
@@ -99,7 +99,7 @@ pub fn of_recipe(recipe: &Recipe, dims: usize, activations: u64) -> Vec<Need> {
 }
 
 /// What the numbers of an evaluation ask for on rows of `dims` numbers.
-pub fn of_evaluation(evaluation: &Evaluation, dims: usize) -> Vec<Need> {
+pub(crate) fn of_evaluation(evaluation: &Evaluation, dims: usize) -> Vec<Need> {
     /// What a solved draw leaves: its density, its price and the report of its solve.
     const DRAW: u128 = 48;
     let mut needs = vec![of_levels("evaluation.vlb_levels", evaluation.vlb_levels, dims)];
@@ -134,7 +134,7 @@ fn of_levels(key: &str, levels: u64, dims: usize) -> Need {
 }
 
 /// What so many samples of rows of `dims` numbers ask for.
-pub fn of_samples(count: u64, dims: usize) -> Need {
+pub(crate) fn of_samples(count: u64, dims: usize) -> Need {
     Need::new("sample.count", count, "the samples", u128::from(count) * 8 * dims as u128)
 }
 
@@ -142,7 +142,7 @@ pub fn of_samples(count: u64, dims: usize) -> Need {
 ///
 /// # Errors
 /// Names the key, the need and what is available.
-pub fn check(recipe: &Recipe, needs: &[Need], available: Option<u64>) -> Result<()> {
+pub(crate) fn check(recipe: &Recipe, needs: &[Need], available: Option<u64>) -> Result<()> {
     let Some(available) = available.map(u128::from) else { return Ok(()) };
     match needs.iter().find(|need| need.bytes > available) {
         None => Ok(()),

@@ -45,7 +45,7 @@ impl Png {
     ///
     /// # Errors
     /// If it cannot be read, or is none.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
         match image::guess_format(&bytes) {
             Ok(ImageFormat::Png) => Ok(Self(bytes)),

@@ -55,7 +55,7 @@ impl Losses {
     }
 
     /// Losses that were counted elsewhere, none of which counts less, in bins (at least one) of `range`.
-    pub fn of(range: GammaRange, bins: Vec<BinLosses>) -> Self {
+    pub(crate) fn of(range: GammaRange, bins: Vec<BinLosses>) -> Self {
         match bins.is_empty() {
             true => Self::new(range, 1, 1.0),
             false => Self { range, memory: 1.0, bins },

@@ -77,7 +77,7 @@ pub struct Best {
 
 impl Best {
     /// After the measurement `bits_per_dim` of the weights of `step`, which is better or one more that is not. No number is not better.
-    pub fn after(best: Option<Self>, bits_per_dim: f64, step: u64) -> Option<Self> {
+    pub(crate) fn after(best: Option<Self>, bits_per_dim: f64, step: u64) -> Option<Self> {
         let is_better = best.map_or(bits_per_dim.is_finite(), |best| bits_per_dim < best.bits_per_dim);
         match is_better {
             true => Some(Self { bits_per_dim, step, since: 0 }),

@@ -143,3 +143,20 @@ impl GammaRange {
         (self.min..=self.max).contains(&gamma.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_do_not_rise_are_refused() {
+        assert!(GammaRange::new(-13.3, 5.0).is_ok());
+        let (infinite, nan) = (f64::INFINITY, f64::NAN);
+        for (min, max) in
+            [(5.0, 5.0), (5.0, -13.3), (-infinite, 5.0), (-13.3, infinite), (nan, 5.0), (-13.3, nan)]
+        {
+            let error = GammaRange::new(min, max).expect_err("no range").to_string();
+            assert!(error.starts_with(&format!("gamma range = [{min}, {max}]:")), "{error}");
+        }
+    }
+}

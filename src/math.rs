@@ -134,6 +134,7 @@ mod tests {
         assert_eq!(softplus(800.0), 800.0);
         assert!((softplus(0.0) - 2f64.ln()).abs() < 1e-16);
         assert!((sigmoid(-40.0) / (-40f64).exp() - 1.0).abs() < 1e-15);
+        assert_eq!((sigmoid(800.0), sigmoid(-800.0)), (1.0, 0.0));
         assert!((softplus(num_dual::Dual64::new(40.0, 1.0)).eps - 1.0).abs() < 1e-16);
     }
 

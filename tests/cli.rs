@@ -15,6 +15,8 @@ mod diverging;
 mod evaluations;
 #[path = "cli/import_export.rs"]
 mod import_export;
+#[path = "cli/kills.rs"]
+mod kills;
 #[path = "cli/limits.rs"]
 mod limits;
 #[path = "cli/longer.rs"]

@@ -26,7 +26,8 @@ impl Array {
     /// The shape of the images: axes (image, height, width) or (image, height, width, channels).
     ///
     /// # Errors
-    /// If the axes are others, or there is no image, or one that is empty or larger than any can be.
+    /// If the axes are others, or there is no image, or one that is empty or larger than any can be; or if the channels seem to come
+    /// first, which would be images of a height of 1 or 3 with many channels.
     pub(crate) fn image_shape(&self, path: &Path, entry: &str) -> Result<ImageShape> {
         let wrong = |expected: &str| {
             Err(Error::format(path, what(entry, "shape"), format!("{:?}", self.shape), expected))
@@ -37,6 +38,9 @@ impl Array {
             _ => return wrong("3 or 4 axes (image, height, width, channels)"),
         };
         let sides = [shape.height, shape.width, shape.channels];
+        if matches!(shape.height, 1 | 3) && shape.width > 4 && shape.channels > 4 {
+            return wrong("4 axes (image, height, width, channels), the channels last");
+        }
         if self.shape[0] == 0 {
             return wrong("at least one image");
         }

@@ -58,6 +58,17 @@ mod tests {
         }
     }
 
+    /// How much of a vector is new is measured by its own length.
+    #[test]
+    fn the_length_of_a_vector_does_not_matter() {
+        for size in [1e-3, 1.0, 1e3] {
+            let mut q = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0 + 1e-6].map(|x| size * x);
+            orthonormalize(&mut q, 4);
+            assert!((norm(&q[..4]) - 1.0).abs() < 1e-15, "{size}: {q:?}");
+            assert_eq!(q[4..], [0.0; 4], "{size}");
+        }
+    }
+
     #[test]
     fn nearly_dependent_vectors_end_up_orthogonal() {
         let mut q = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0 + 1e-3, 1.0];

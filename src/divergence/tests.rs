@@ -1,4 +1,5 @@
 use super::blocks::Signed;
+use super::directions::Directions;
 use super::*;
 
 /// One fixed matrix a row.
@@ -171,6 +172,55 @@ fn hutch_plus_plus_is_unbiased_over_all_sketches_and_probes() {
     }
 }
 
+/// A number a row: a Jacobian of one dimension.
+struct Numbers<'n>(&'n [f64]);
+
+impl Jacobian for Numbers<'_> {
+    fn rows(&self) -> usize {
+        self.0.len()
+    }
+    fn dims(&self) -> usize {
+        1
+    }
+    fn batch(&self) -> usize {
+        2
+    }
+    fn products(&mut self, rows: &[usize], tangents: &[f64], products: &mut [f64]) {
+        for ((row, v), out) in rows.iter().zip(tangents).zip(products) {
+            *out = self.0[*row] * v;
+        }
+    }
+}
+
+/// Of one dimension, one vector is a basis.
+#[test]
+fn hutch_plus_plus_is_exact_in_one_dimension() {
+    for products in [2, 3, 4] {
+        let mut trace = HutchPlusPlus::new(products).expect("two").begin(1, &seeds(5));
+        assert_eq!(
+            trace.trace(&[0, 1, 2, 3, 4], &mut Numbers(&[0.5, -2.0, 3.0, 0.25, 8.0])),
+            [0.5, -2.0, 3.0, 0.25, 8.0]
+        );
+    }
+}
+
+/// Products are of each row's own directions, the first of them alone, in any order of rows and over batches.
+#[test]
+fn products_are_of_a_rows_own_directions() {
+    let entries: Vec<f64> = (0..3 * 3 * 3).map(f64::from).collect();
+    let directions = Directions { dims: 3, per_row: 3, entries, factors: vec![1.0; 9] };
+    let products =
+        directions.products(&[(1, 2), (0, 0), (2, 1)], 2, &mut Matrices(vec![FULL, DIAGONAL, OTHER]));
+    let mut expected = Vec::new();
+    for (matrix, row) in [(DIAGONAL, 2), (FULL, 0), (OTHER, 1)] {
+        for direction in 0..2 {
+            let v = [0, 1, 2].map(|i| f64::from(9 * row + 3 * direction + i));
+            expected.extend(matrix.map(|line| line.iter().zip(v).map(|(a, b)| a * b).sum::<f64>()));
+        }
+    }
+    assert_eq!(products, expected);
+}
+
 /// What is of rank `k` at a row's first evaluation has no variance at any later one that stays within its range.
 #[test]
 fn hutch_plus_plus_is_exact_within_its_basis() {
@@ -205,17 +255,30 @@ fn blocks_are_unbiased_over_all_signs_and_couple_their_own_pixels_only() {
 
 #[test]
 fn blocks_hold_pixels_a_stride_apart_in_one_channel() {
-    let divergence = Blocks::of_images([4, 3, 2], 2).expect("positive");
-    let Signed { of, .. } = divergence.with_signs(24, vec![1.0; 24]);
-    assert_eq!(divergence.blocks(), 8);
-    for (i, a) in of.iter().enumerate() {
-        for (j, b) in of.iter().enumerate() {
-            let place = |i: usize| (i / 6 % 2, i / 2 % 3 % 2, i % 2);
-            assert_eq!(a == b, place(i) == place(j), "{i} {j}");
+    for (height, width, stride) in [(4, 3, 2), (5, 4, 2), (5, 4, 3)] {
+        let divergence = Blocks::of_images([height, width, 2], stride).expect("positive");
+        let dims = height * width * 2;
+        let Signed { of, .. } = divergence.with_signs(dims, vec![1.0; dims]);
+        assert_eq!((divergence.stride(), divergence.blocks()), (stride, 2 * stride * stride));
+        for (i, a) in of.iter().enumerate() {
+            for (j, b) in of.iter().enumerate() {
+                let place = |i: usize| (i / 2 / width % stride, i / 2 % width % stride, i % 2);
+                assert_eq!(a == b, place(i) == place(j), "{height} {width}: {i} {j}");
+            }
         }
     }
+    // No further than an image's longer side.
+    assert_eq!(Blocks::of_images([2, 3, 1], 9).expect("positive").stride(), 3);
     let error = Blocks::of_images([8, 8, 1], 0).expect_err("no stride").to_string();
     assert_eq!(error, "stride = 0: expected at least 1");
+}
+
+#[test]
+fn an_estimator_tells_its_probes() {
+    for probe in [Probe::Rademacher, Probe::Gaussian] {
+        let divergence = Hutchinson::new(probe, 3).expect("positive");
+        assert_eq!((divergence.probe(), divergence.probes()), (probe, 3));
+    }
 }
 
 #[test]

@@ -85,3 +85,61 @@ pub(crate) fn collected<R: Record>(
     records.sort_unstable_by_key(R::index);
     Ok(records)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::records::{ImageRecord, ImageStatus};
+    use super::*;
+    use crate::error::Error;
+    use crate::solver::Failure;
+
+    fn record(index: usize, bits_per_dim: Option<f64>) -> ImageRecord {
+        let failed = ImageStatus::Failed { draw: 0, reason: Failure::StepLimit, gamma: 0.0, steps: 1 };
+        ImageRecord {
+            index,
+            bits_per_dim: bits_per_dim.unwrap_or(f64::NAN),
+            nats_per_row: None,
+            standard_error: None,
+            probe_difference_nats: None,
+            evaluations: 1,
+            status: if bits_per_dim.is_some() { ImageStatus::Finished } else { failed },
+            seed: 0,
+            draws: 1,
+        }
+    }
+
+    /// What was heard, and after how many rows the work should end.
+    struct Heard(Vec<(u64, Option<f64>)>, u64);
+
+    impl Progress for Heard {
+        fn advance(&mut self, done: u64, bits_per_dim: Option<f64>) {
+            self.0.push((done, bits_per_dim));
+        }
+        fn interrupted(&self) -> bool {
+            self.0.last().is_some_and(|(done, _)| *done >= self.1)
+        }
+    }
+
+    /// Records that come in any order, some without a value.
+    fn estimate(each: Each<'_, ImageRecord>) -> Result<()> {
+        assert_eq!(each.rows, [0, 1, 2, 3]);
+        (each.take)(&[record(2, None)])?;
+        (each.take)(&[record(3, Some(5.0)), record(0, Some(2.0))])?;
+        (each.take)(&[record(1, Some(-1.0))])
+    }
+
+    #[test]
+    fn progress_is_the_mean_so_far() {
+        let mut heard = Heard(Vec::new(), u64::MAX);
+        let records = collected(4, &mut heard, estimate).expect("records");
+        assert_eq!(records.iter().map(|record| record.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(heard.0, [(1, None), (3, Some(3.5)), (4, Some(2.0))]);
+    }
+
+    #[test]
+    fn who_hears_of_it_may_end_it() {
+        let mut heard = Heard(Vec::new(), 3);
+        assert!(matches!(collected(4, &mut heard, estimate), Err(Error::Interrupted)));
+        assert_eq!(heard.0.len(), 2);
+    }
+}

@@ -297,8 +297,7 @@ mod tests {
         assert!(nothing.bits_per_dim.is_nan() && nothing.failures == 1);
     }
 
-    #[test]
-    fn a_failure_says_where_and_why() {
+    fn failed() -> ImageRecord {
         let report = RowReport {
             status: RowStatus::Failed(Failure::StepLimit),
             t: -2.5,
@@ -306,7 +305,7 @@ mod tests {
             accepted: 7,
             rejected: 3,
         };
-        let record = ImageRecord {
+        ImageRecord {
             index: 4,
             bits_per_dim: f64::NAN,
             nats_per_row: Some(f64::NAN),
@@ -316,7 +315,51 @@ mod tests {
             status: ImageStatus::of([&report]),
             seed: 0,
             draws: 1,
+        }
+    }
+
+    /// What every kind of record has.
+    fn seen(record: &impl Record) -> (usize, Option<f64>, u64, Option<f64>, String) {
+        let (value, error) = (record.value(), record.standard_error());
+        (record.index(), value, record.evaluations(), error, record.status())
+    }
+
+    #[test]
+    fn records_say_what_they_are() {
+        let words = "failed: the step limit is reached".to_owned();
+        assert_eq!(seen(&failed()), (4, None, 61, None, words));
+        let status = ImageStatus::Finished;
+        let good = ImageRecord { bits_per_dim: 3.5, standard_error: Some(0.25), status, ..failed() };
+        assert_eq!(seen(&good), (4, Some(3.5), 61, Some(0.25), "finished".to_owned()));
+        let vlb = VlbRecord {
+            index: 7,
+            bits_per_dim: 2.5,
+            nats_per_row: None,
+            reconstruction_nats: 1.0,
+            prior_nats: 1.0,
+            diffusion_nats: 1.0,
+            evaluations: 32,
+            seed: 0,
         };
+        assert_eq!(seen(&vlb), (7, Some(2.5), 32, None, "finished".to_owned()));
+        let bad = VlbRecord { bits_per_dim: f64::NAN, ..vlb };
+        assert_eq!(seen(&bad), (7, None, 32, None, "failed: the state is not finite".to_owned()));
+    }
+
+    /// Differences 1 and -3 of two images of three: `s^2 = (1/2 + 9/2) / 2`.
+    #[test]
+    fn the_noise_of_probes_is_half_of_their_differences() {
+        let of = |probe_difference_nats| ImageRecord { probe_difference_nats, ..failed() };
+        let noise = ProbeNoise::of(&[Some(1.0), None, Some(-3.0)].map(of), 4, 5);
+        let (variance, bits) = (2.5_f64, 4.0 * std::f64::consts::LN_2);
+        assert_eq!((noise.images, noise.standard_deviation_nats), (2, variance.sqrt()));
+        assert!((noise.standard_error - (variance / 15.0).sqrt() / bits).abs() < 1e-15);
+        assert!((noise.bias_bound - 0.5 * variance / bits).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_failure_says_where_and_why() {
+        let record = failed();
         let json = serde_json::to_value(record).expect("plain numbers");
         assert_eq!(json["status"], "failed");
         assert_eq!(json["reason"], "the step limit is reached");

@@ -94,12 +94,24 @@ pub(super) fn what(source: &Source<'_>) -> Html {
     }
     if let Some(outcome) = &source.outcome {
         facts.push(("measured", format!("{} split, weights of step {}", outcome.data.split, outcome.step)));
-        facts.push(("held-out rows", outcome.data.fingerprint.to_string()));
+        facts.push(("held-out rows", in_words(&outcome.data.fingerprint)));
     }
     for (key, of) in recipe.unnamed() {
         facts.push(("of a program", format!("{key}: {of}")));
     }
     Html::facts(&facts)
+}
+
+/// A fingerprint's entries for a reader: `rows 300, columns x, y`.
+fn in_words(fingerprint: &serde_json::Value) -> String {
+    let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let Some(entries) = fingerprint.as_object() else { return plain(fingerprint) };
+    let words = entries.iter().filter_map(|(key, value)| match value.as_array() {
+        Some(items) if items.is_empty() => None,
+        Some(items) => Some(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(", "))),
+        None => Some(format!("{key} {}", plain(value))),
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 pub(super) fn curves(source: &Source<'_>) -> Html {

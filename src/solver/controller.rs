@@ -139,6 +139,8 @@ mod tests {
         assert!((factor(1.0 / 32.0) - 1.8).abs() < 1e-15);
         assert_eq!((factor(1e9), factor(0.0)), (0.2, 5.0));
         assert_eq!(Integral::SCIPY.factor(&Attempt { error: 0.0, ..ATTEMPT }), 10.0);
+        let boxed: Box<dyn Controller> = Box::new(Integral::STANDARD);
+        assert_eq!(boxed.factor(&ATTEMPT), 0.9);
     }
 
     #[test]

@@ -141,6 +141,12 @@ mod tests {
     }
 
     #[test]
+    fn its_orders_are_those_it_was_given() {
+        let solver: Box<dyn OdeSolver<HostState>> = Box::new(BOTH);
+        assert_eq!((solver.order(), solver.error_order()), (5, Some(1)));
+    }
+
+    #[test]
     fn a_method_without_an_embedded_solution_has_no_error() {
         let none = DoublyEmbedded { tableau: &tables::RK4, ..BOTH };
         assert_eq!(OdeSolver::<HostState>::error_order(&none), None);

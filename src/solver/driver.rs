@@ -320,7 +320,113 @@ impl<Y: OdeState> Walk<'_, Y> {
 
 #[cfg(test)]
 mod tests {
-    use super::group;
+    use super::{group, integrate};
+    use crate::solver::controller::{Attempt, Controller};
+    use crate::solver::{
+        Adaptive, ExplicitRk, Failure, Field, HostState, OdeSolver, OdeState, RowReport, RowStatus, Step,
+        Stepping, tables,
+    };
+    use std::sync::Arc;
+
+    fn one(y: f64) -> HostState {
+        HostState::from_rows(&[[y]])
+    }
+
+    /// A method whose steps of more than `limit` end at `y` with this error; the others are good.
+    #[derive(Debug)]
+    struct Bad {
+        limit: f64,
+        y: f64,
+        error: f64,
+    }
+
+    impl OdeSolver<HostState> for Bad {
+        fn order(&self) -> u32 {
+            1
+        }
+        fn error_order(&self) -> Option<u32> {
+            Some(1)
+        }
+        fn step(
+            &self,
+            _: &mut dyn Field<HostState>,
+            _: &[usize],
+            _: &[f64],
+            h: &[f64],
+            _: &HostState,
+            _: Option<&HostState>,
+        ) -> Step<HostState> {
+            let (y, error) = if h[0] > self.limit { (self.y, self.error) } else { (1.0, 0.0) };
+            Step { y: one(y), error: Some(one(error)), derivative: None, evaluations: 1 }
+        }
+    }
+
+    /// Every step is half as long as the one before.
+    #[derive(Debug)]
+    struct Halves;
+
+    impl Controller for Halves {
+        fn factor(&self, _: &Attempt) -> f64 {
+            0.5
+        }
+    }
+
+    /// A row from 0 to 1 in steps that begin with 0.2 and halve.
+    fn row(solver: &Bad, min_step: f64) -> RowReport {
+        let mut still = |_: &[usize], _: &[f64], y: &HostState| y.zeros_like();
+        let (controller, first_step) = (Arc::new(Halves), Some(0.2));
+        let settings = Adaptive { controller, first_step, min_step, ..Adaptive::default() };
+        let stepping = Stepping::Adaptive(settings);
+        integrate(solver, &mut still, one(1.0), 0.0, 1.0, &stepping).expect("a valid request").rows[0]
+    }
+
+    #[test]
+    fn no_step_is_good_whose_state_or_error_is_not_finite() {
+        for (y, error) in [(f64::INFINITY, 0.0), (1.0, f64::INFINITY), (1.0, f64::NAN)] {
+            let found = row(&Bad { limit: 0.0, y, error }, 0.0);
+            let failed = RowStatus::Failed(Failure::NonFinite);
+            assert_eq!((found.status, found.accepted, found.rejected), (failed, 0, 9), "{y} {error}");
+        }
+    }
+
+    #[test]
+    fn a_step_may_be_as_short_as_the_shortest() {
+        let found = row(&Bad { limit: 0.15, y: 1.0, error: 1.0 }, 0.1);
+        assert_eq!((found.status, found.rejected), (RowStatus::Finished, 1));
+    }
+
+    /// Ten units in the last place of `t` towards the end: below 1 they are half as large.
+    #[test]
+    fn the_shortest_step_is_that_of_its_direction() {
+        let stepping = Stepping::Adaptive(Adaptive { first_step: Some(1e-300), ..Adaptive::default() });
+        for (to, shortest) in [(2.0, 10.0 * f64::EPSILON), (0.0, -5.0 * f64::EPSILON)] {
+            let mut times = Vec::new();
+            let mut still = |_: &[usize], t: &[f64], y: &HostState| {
+                times.push(t[0]);
+                y.zeros_like()
+            };
+            let solver = ExplicitRk::new(&tables::HEUN);
+            integrate(&solver, &mut still, one(1.0), 1.0, to, &stepping).expect("a valid request");
+            assert_eq!(times[..2], [1.0, 1.0 + shortest]);
+        }
+    }
+
+    #[test]
+    fn rows_that_cannot_begin_are_evaluated_once() {
+        let mut calls = 0;
+        let mut bad = |_: &[usize], _: &[f64], y: &HostState| {
+            calls += 1;
+            y.map_rows(|_, _, out| {
+                out[0] = f64::NAN;
+                0.0
+            })
+        };
+        let (solver, start) = (ExplicitRk::new(&tables::HEUN), HostState::from_rows(&[[1.0]; 3]));
+        let found =
+            integrate(&solver, &mut bad, start, 0.0, 1.0, &Stepping::default()).expect("a valid request");
+        assert_eq!((found.failures().count(), found.rows[0].evaluations), (3, 1));
+        assert_eq!(calls, 1);
+    }
 
     #[test]
     fn seats_are_given_away_by_few_sizes() {

@@ -77,6 +77,31 @@ mod tests {
         assert_eq!(first(-10.0, 1.0), first(10.0, 1.0));
     }
 
+    /// The first step to 10 of `y' = slope(t)` from `y`.
+    fn first_of(y: f64, slope: fn(f64) -> f64) -> f64 {
+        let mut field = |_: &[usize], t: &[f64], y: &HostState| {
+            y.map_rows(|i, _, out| {
+                out[0] = slope(t[i]);
+                0.0
+            })
+        };
+        let y = HostState::from_rows(&[[y]]);
+        let f0 = field.eval(&[0], &[0.0], &y);
+        initial_steps(&mut field, &[0], (0.0, 10.0), (&y, &f0), 4, &TOLERANCES)[0]
+    }
+
+    /// A state or a field that is next to nothing says nothing of its scale: the trial is 1e-6, and the step at most a hundred of it.
+    #[test]
+    fn a_start_that_says_nothing_is_tried_in_short() {
+        let close = |found: f64, expected: f64| (found - expected).abs() < 1e-12 * expected;
+        // From 0, as the slope is 1e6 tolerances: (0.01 / 1e6)^(1/5) is above 1e-4.
+        assert!(close(first_of(0.0, |_| 1.0), 1e-4));
+        // Nothing moves.
+        assert_eq!(first_of(1.0, |_| 0.0), 1e-6);
+        // Nothing moves yet.
+        assert!(close(first_of(1.0, |t| t), 1e-4));
+    }
+
     #[test]
     fn never_beyond_the_end() {
         assert_eq!(first(1e-3, 1.0), 1e-3);

@@ -46,6 +46,13 @@ fn rows_fail_alone_and_loudly() {
         assert!((found.summary.bits_per_dim - mean).abs() < 1e-15);
     }
 
+    // Where a draw has no value there is no noise of its probes.
+    let evaluator = Evaluator::new(flow_of(&bad, Stepping::default())).with_draws(1, 2).unwrap();
+    let found = evaluator.bits_per_dim(&IMAGES, &dequantizer, &mut Silent).unwrap();
+    let known = found.records.iter().map(|record| record.probe_difference_nats.is_some());
+    assert_eq!(known.collect::<Vec<_>>(), [true, false, true, false]);
+    assert_eq!(found.probe_noise.unwrap().images, 2);
+
     let evaluator = Evaluator::new(ProbabilityFlow::new(&bad, &diffusion));
     let rows = evaluator.log_prob(&[0.2, 0.1, 0.9, 0.1, f64::NAN, 0.0], start.gamma()).unwrap();
     assert!(rows[0].finished() && rows[0].log_density.is_finite());

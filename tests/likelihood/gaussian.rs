@@ -9,6 +9,7 @@ use idode::schedule::{NoiseSchedule, StraightPath, VariancePreserving};
 use idode::solver::{Adaptive, Stepping, Tolerances};
 use idode::tensor::Dual;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Velocity behind a network that sees `z / sqrt(alpha^2 + sigma^2)`.
 #[derive(Debug)]
@@ -55,19 +56,23 @@ pub(crate) fn loose() -> Stepping {
 
 /// `F* = E[F | z]` of data `N(mean, diag(variance))`: affine in `z`, coordinate by coordinate.
 ///
-/// A row whose first coordinate is above `poison` gives NaN.
+/// A row whose first coordinate is above `poison` gives NaN. Where it is `moved`, a row's conditions are added to its mean.
 #[derive(Debug)]
 pub(crate) struct GaussianVelocity<'a, const N: usize> {
     pub(crate) diffusion: &'a DynDiffusion,
     pub(crate) mean: [f64; N],
     pub(crate) variance: [f64; N],
     pub(crate) poison: f64,
+    pub(crate) moved: bool,
+    /// The most rows of a call.
+    pub(crate) most: Arc<AtomicUsize>,
     pub(crate) device: Cpu,
 }
 
 impl<'a, const N: usize> GaussianVelocity<'a, N> {
     pub(crate) fn new(diffusion: &'a DynDiffusion, mean: [f64; N], variance: [f64; N]) -> Self {
-        Self { diffusion, mean, variance, poison: f64::INFINITY, device: Cpu::default() }
+        let (poison, most) = (f64::INFINITY, Arc::default());
+        Self { diffusion, mean, variance, poison, moved: false, most, device: Cpu::default() }
     }
 
     fn total(&self, level: &Level) -> [f64; N] {
@@ -98,8 +103,11 @@ impl<'a, const N: usize> GaussianVelocity<'a, N> {
 
     /// Slope and offset of `F` in what the network sees, for every number of a batch.
     fn affine(&self, pass: &Pass<'_>, numbers: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let rows = pass.times.iter().zip(numbers.chunks_exact(N));
-        rows.flat_map(|(time, row)| {
+        self.most.fetch_max(pass.times.len(), Ordering::Relaxed);
+        let rows = pass.times.iter().zip(numbers.chunks_exact(N)).enumerate();
+        rows.flat_map(|(index, (time, row))| {
+            let given = pass.conditions_of(index);
+            let mean: [f64; N] = std::array::from_fn(|i| self.mean[i] + given.get(i).unwrap_or(&0.0));
             let gamma = self.diffusion.range().at(*time);
             let level = self.diffusion.level(gamma);
             let target = self.diffusion.parameterization().target(&level);
@@ -109,7 +117,7 @@ impl<'a, const N: usize> GaussianVelocity<'a, N> {
             (0..N).map(move |i| {
                 let noise = target.noise * level.sigma() / total[i];
                 let slope = poison * (noise + target.state) / scale;
-                (slope, -noise * level.alpha() * self.mean[i])
+                (slope, -noise * level.alpha() * mean[i])
             })
         })
         .unzip()
@@ -125,6 +133,10 @@ impl<const N: usize> Network<f64, Cpu> for GaussianVelocity<'_, N> {
 
     fn device(&self) -> &Cpu {
         &self.device
+    }
+
+    fn conditions(&self) -> usize {
+        if self.moved { N } else { 0 }
     }
 
     fn forward<T: Tape<f64, Cpu> + 'static>(

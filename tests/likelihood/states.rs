@@ -5,16 +5,17 @@ use super::divergence::shake;
 use super::gaussian::{GaussianVelocity, diffusions, loose, straight};
 use dfdx::prelude::*;
 use idode::diffusion::Diffusion;
-use idode::divergence::{Divergence, Exact, Hutchinson, Probe};
+use idode::divergence::{Divergence, Exact, HutchPlusPlus, Hutchinson, Jacobian, Probe, ProbeSeed, Trace};
 use idode::level::GammaRange;
 use idode::likelihood::{Evaluator, ProbabilityFlow, RowDensity, States, TensorState};
 use idode::nn::{StaticUNet, UNetConfig};
 use idode::parameterization::Velocity;
 use idode::schedule::StraightPath;
-use idode::solver::{AnyState, ExplicitRk, HostState, OdeState, Tolerances, tables};
+use idode::solver::{AnyState, ExplicitRk, HostState, OdeState, Stepping, Tolerances, tables};
 use idode::tensor::Kernels;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::atomic::Ordering;
 
 /// The same rows, solved with the same steps; log-densities differ by the order of sums alone.
 #[track_caller]
@@ -94,7 +95,8 @@ fn gaussians_have_the_same_likelihood() {
         network.poison = 20.0;
         let exact: fn() -> Box<dyn Divergence> = || Box::new(Exact);
         let two: fn() -> Box<dyn Divergence> = || Box::new(Hutchinson::new(Probe::Rademacher, 2).unwrap());
-        for (divergence, batch) in [(exact, 5), (two, 12)] {
+        let plus: fn() -> Box<dyn Divergence> = || Box::new(HutchPlusPlus::new(4).unwrap());
+        for (divergence, batch) in [(exact, 5), (two, 12), (plus, 5)] {
             let run = |states| {
                 let flow = ProbabilityFlow::new(&network, &diffusion)
                     .with_solver(ExplicitRk::new(&tables::DORMAND_PRINCE), loose())
@@ -107,6 +109,64 @@ fn gaussians_have_the_same_likelihood() {
             let host = run(States::Host);
             agree(&host, &run(States::Device), 1e-9);
             assert!(host[..11].iter().all(RowDensity::finished) && !host[11].finished());
+        }
+    }
+}
+
+/// A trace that asks for one product of the second row only.
+#[derive(Clone, Copy, Debug)]
+struct SecondRow;
+
+impl Divergence for SecondRow {
+    fn begin(&self, _: usize, _: &[ProbeSeed]) -> Box<dyn Trace> {
+        Box::new(*self)
+    }
+}
+
+impl Trace for SecondRow {
+    fn trace(&mut self, rows: &[usize], jacobian: &mut dyn Jacobian) -> Vec<f64> {
+        let dims = jacobian.dims();
+        if rows.len() > 1 {
+            jacobian.products(&[1], &vec![1.0; dims], &mut vec![0.0; dims]);
+        }
+        vec![0.0; rows.len()]
+    }
+    fn renew(&mut self, _: &[usize], _: &[ProbeSeed]) {}
+}
+
+/// Rows that a divergence does not ask for move as the others.
+#[test]
+fn a_divergence_need_not_ask_for_every_row() {
+    let diffusion = straight(17);
+    let network = GaussianVelocity::new(&diffusion, [0.3, -0.6], [0.09, 0.25]);
+    let (from, to) = (diffusion.range().min(), diffusion.range().max());
+    let steps = || Stepping::steps(8).unwrap();
+    for states in [States::Host, States::Device] {
+        let flow = ProbabilityFlow::new(&network, &diffusion)
+            .with_solver(ExplicitRk::new(&tables::RK4), steps())
+            .with_states(states);
+        let start = || HostState::from_rows(&[[0.1, -0.2], [0.4, 0.0], [-0.3, 0.9]]);
+        let moved = flow.transport(start(), from, to, None).unwrap();
+        let found = flow.transport_density(start(), from, to, &SecondRow, &[[0; 32]; 3], None).unwrap();
+        for (a, b) in found.y.values().iter().zip(moved.y.values()) {
+            assert!((a - b).abs() < 1e-12, "{states:?}: {a} {b}");
+        }
+    }
+}
+
+/// No call of the network has more rows than asked for, and none fewer than could be.
+#[test]
+fn calls_have_the_size_of_a_batch() {
+    let diffusion = straight(17);
+    let from = diffusion.range().min();
+    for states in [States::Host, States::Device] {
+        for batch in [1, 3, 8] {
+            let network = GaussianVelocity::new(&diffusion, [0.3, -0.6], [0.09, 0.25]);
+            let flow = ProbabilityFlow::new(&network, &diffusion).with_batch(batch).unwrap();
+            assert_eq!(flow.batch(), batch);
+            let evaluator = Evaluator::new(flow.with_states(states)).with_divergence(Exact);
+            evaluator.log_prob(&[0.1; 16], from).unwrap();
+            assert_eq!(network.most.load(Ordering::Relaxed), batch, "{states:?}");
         }
     }
 }

@@ -51,6 +51,13 @@ fn corruption() {
     refuse(&npy("<c8", "False", "(3, 2, 2)", &[0; 96]), &["integers or floats"]);
     refuse(&npy("|O", "False", "(3, 2, 2)", &small), &["integers"]);
     refuse(&npy("|u1", "False", "(12,)", &small), &["3 or 4 axes"]);
+    // Images of three channels, or of one, as PyTorch keeps them.
+    for shape in ["(2, 3, 8, 8)", "(6, 1, 8, 8)"] {
+        refuse(
+            &npy("|u1", "False", shape, &[0; 384]),
+            &["d.npy: shape: found [", "8, 8], expected 4 axes", "channels last"],
+        );
+    }
     refuse(
         &npy("|u1", "False", "(0, 2, 2)", &[]),
         &["d.npy: shape: found [0, 2, 2], expected at least one image"],

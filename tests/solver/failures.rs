@@ -29,6 +29,7 @@ fn third(solution: &Solution<HostState>, stepping: &Stepping) -> (Failure, f64, 
         assert_eq!((solution.rows[i].status, solution.rows[i].t), (RowStatus::Finished, 2.0));
         assert!((good.y.values()[i] - (-2.0_f64).exp()).abs() < 1e-4);
     }
+    assert!(good.finished() && !solution.finished());
     assert_eq!(solution.failures().count(), 1);
     let (index, failure, row) = solution.failures().next().expect("one");
     assert_eq!(index, 2);

@@ -112,6 +112,36 @@ fn turns() {
     }
 }
 
+/// A solve that goes nowhere seats every row and lets it leave as it came; without a seat there is none.
+#[test]
+fn rows_that_need_not_move_take_turns_too() {
+    let solver = ExplicitRk::new(&tables::TSITOURAS);
+    for stepping in [Stepping::default(), steps(3)] {
+        let mut untouched = |_: &[usize], _: &[f64], _: &HostState| -> HostState { unreachable!() };
+        let (seated, found, sizes) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        let mut queue = Queue { inner: &mut untouched, seated, next: 0, sizes, found };
+        let refused = integrate_in_turns(&solver, &mut queue, 0, 0.0, 1.0, &stepping).expect_err("no seat");
+        assert_eq!(refused.to_string(), "seats = 0: expected at least 1");
+        integrate_in_turns(&solver, &mut queue, 4, 2.0, 2.0, &stepping).expect("a valid request");
+        let report =
+            RowReport { status: RowStatus::Finished, t: 2.0, evaluations: 0, accepted: 0, rejected: 0 };
+        for row in 0..MU.len() {
+            assert_eq!(queue.found[&row], (starts().select(&[row]), report));
+        }
+    }
+}
+
+/// Every step is taken, however many there are.
+#[test]
+fn fixed_steps_are_all_taken() {
+    let solver = ExplicitRk::new(&tables::EULER);
+    for n in 1..=7 {
+        let found = solve(&solver, decay(1.0), HostState::from_rows(&[[1.0]]), (0.0, 1.0), &steps(n));
+        let row = RowReport { status: RowStatus::Finished, t: 1.0, evaluations: n, accepted: n, rejected: 0 };
+        assert_eq!(found.rows, [row]);
+    }
+}
+
 /// Batches halve, and nothing else: few sizes, and rows that are done soon cost nothing.
 #[test]
 fn batch_sizes_are_few() {

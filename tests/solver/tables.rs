@@ -1,6 +1,6 @@
 //! The tables themselves: what `idode list` shows, and the order conditions.
 
-use idode::solver::{BUILT_IN, Embedded, Tableau};
+use idode::solver::{BUILT_IN, Embedded, Tableau, tables};
 
 #[test]
 fn names_orders_and_stages() {
@@ -28,6 +28,13 @@ fn every_table_meets_its_order_conditions() {
     for table in BUILT_IN {
         assert_eq!(table.check(1e-14).map_err(|error| error.to_string()), Ok(()));
     }
+}
+
+/// The embedded solution of Heun's method is Euler's method.
+#[test]
+fn embedded_weights_are_those_of_the_embedded_method() {
+    assert_eq!(tables::HEUN.embedded_weights(), Some(vec![1.0, 0.0]));
+    assert_eq!(tables::RK4.embedded_weights(), None);
 }
 
 /// Stated orders are not understated either: the next order's conditions fail.

@@ -136,6 +136,7 @@ fn a_run_of_images_is_a_page() {
         "error budget",
         "K</th>",
         "digits",
+        "shape 8x8x1",
         "of that under uniform",
     ] {
         assert!(page.contains(text), "{text}");
@@ -181,7 +182,7 @@ fn a_run_of_a_table_is_a_page() {
     // Two of training, the corner plot, every value, losses and density.
     let pictures = tags.iter().filter(|tag| *tag == "img").count();
     assert_eq!(pictures, 6);
-    for text in ["nats/row", "Most likely rows", "Least likely rows", "normal distribution"] {
+    for text in ["nats/row", "Most likely rows", "Least likely rows", "normal distribution", "; rows "] {
         assert!(page.contains(text), "{text}");
     }
     seen(&path, pictures);

@@ -26,8 +26,7 @@ impl Array {
     /// The shape of the images: axes (image, height, width) or (image, height, width, channels).
     ///
     /// # Errors
-    /// If the axes are others, or there is no image, or one that is empty or larger than any can be; or if the channels seem to come
-    /// first, which would be images of a height of 1 or 3 with many channels.
+    /// If the axes are others, or there is no image, or one that is empty or larger than any can be.
     pub(crate) fn image_shape(&self, path: &Path, entry: &str) -> Result<ImageShape> {
         let wrong = |expected: &str| {
             Err(Error::format(path, what(entry, "shape"), format!("{:?}", self.shape), expected))
@@ -38,9 +37,6 @@ impl Array {
             _ => return wrong("3 or 4 axes (image, height, width, channels)"),
         };
         let sides = [shape.height, shape.width, shape.channels];
-        if matches!(shape.height, 1 | 3) && shape.width > 4 && shape.channels > 4 {
-            return wrong("4 axes (image, height, width, channels), the channels last");
-        }
         if self.shape[0] == 0 {
             return wrong("at least one image");
         }
@@ -51,6 +47,22 @@ impl Array {
             return wrong("images of at most 2^28 values");
         }
         Ok(shape)
+    }
+
+    /// [`image_shape`](Self::image_shape) where nobody has said what it is.
+    ///
+    /// # Errors
+    /// As there, and if the channels seem to come first: images of a height of 1 or 3 with many channels.
+    pub(crate) fn unsaid_shape(&self, path: &Path, entry: &str) -> Result<ImageShape> {
+        let shape = self.image_shape(path, entry)?;
+        match matches!(shape.height, 1 | 3) && shape.width > 4 && shape.channels > 4 {
+            false => Ok(shape),
+            true => {
+                let expected =
+                    "channels last, (image, height, width, channels), or data.shape to say that they are";
+                Err(Error::format(path, what(entry, "shape"), format!("{:?}", self.shape), expected))
+            }
+        }
     }
 
     /// Hands each row (what the first index chooses) to `push` with what errors call it, and then the end of the file

@@ -38,10 +38,10 @@ pub fn load(path: impl AsRef<Path>, name: &str, split: Split, depth: Depth) -> R
 /// The shape of the images of a file, from its header alone.
 ///
 /// # Errors
-/// If the file cannot be read, or its header is none of images.
+/// If the file cannot be read, or its header is none of images, or its channels seem to come first.
 pub fn shape(path: impl AsRef<Path>) -> Result<ImageShape> {
     let path = path.as_ref();
-    header(path, &mut unpack::open(path)?.reader)?.image_shape(path, ENTRY)
+    header(path, &mut unpack::open(path)?.reader)?.unsaid_shape(path, ENTRY)
 }
 
 /// The labels in a file: one whole number an image, axes (image) or (image, 1).

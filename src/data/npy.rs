@@ -49,10 +49,10 @@ pub fn load(
 /// The shape of the images of a `.npy`, or of array `key` of a `.npz`, from its header alone.
 ///
 /// # Errors
-/// If there is no such array, or its header is none of images.
+/// If there is no such array, or its header is none of images, or its channels seem to come first.
 pub fn shape(path: impl AsRef<Path>, key: Option<&str>) -> Result<ImageShape> {
     let path = path.as_ref();
-    read(path, key, &mut |entry, reader| header(path, entry, reader)?.image_shape(path, entry))
+    read(path, key, &mut |entry, reader| header(path, entry, reader)?.unsaid_shape(path, entry))
 }
 
 /// The labels in a `.npy`, or in array `key` of a `.npz`: one whole number an image, axes (image) or (image, 1).

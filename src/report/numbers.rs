@@ -2,9 +2,11 @@
 
 use super::html::Html;
 use super::source::Source;
+use crate::data::ImageShape;
 use crate::plot::{self as draw, Axis, Plot, Png};
 use crate::progress::StepMetrics;
 use crate::result::{Estimate, images};
+use serde::Deserialize;
 use serde_json::Value;
 use std::fs;
 use std::time::Duration;
@@ -102,16 +104,21 @@ pub(super) fn what(source: &Source<'_>) -> Html {
     Html::facts(&facts)
 }
 
-/// A fingerprint's entries for a reader: `rows 300, columns x, y`.
-fn in_words(fingerprint: &serde_json::Value) -> String {
-    let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let Some(entries) = fingerprint.as_object() else { return plain(fingerprint) };
-    let words = entries.iter().filter_map(|(key, value)| match value.as_array() {
-        Some(items) if items.is_empty() => None,
-        Some(items) => Some(format!("{key} {}", items.iter().map(plain).collect::<Vec<_>>().join(", "))),
-        None => Some(format!("{key} {}", plain(value))),
-    });
-    words.collect::<Vec<_>>().join("; ")
+/// A value of `result.json` for a reader: `columns x, y; rows 300`, `images 297; shape 8x8x1`.
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        Value::Object(entries) => ImageShape::deserialize(value).map_or_else(
+            |_| {
+                let said = entries.iter().map(|(key, value)| (key, in_words(value)));
+                let said = said.filter(|(_, words)| !words.is_empty());
+                said.map(|(key, words)| format!("{key} {words}")).collect::<Vec<_>>().join("; ")
+            },
+            |shape| shape.to_string(),
+        ),
+        other => other.to_string(),
+    }
 }
 
 pub(super) fn curves(source: &Source<'_>) -> Html {

@@ -69,6 +69,16 @@ pub enum Error {
     /// [`Observer::stop`](crate::run::Observer::stop).
     #[error("interrupted")]
     Interrupted,
+    /// A rank of a run is gone, or has what the others have not: every rank ends.
+    #[error("rank {rank}, step {step}: {}", Shown(.found))]
+    Rank {
+        /// Which, counted from 0.
+        rank: usize,
+        /// The training step at which it was noticed; 0 before the first.
+        step: u64,
+        /// What was found.
+        found: String,
+    },
     /// A loss or a gradient that must be finite is not.
     #[error("{0}: the last good checkpoint is kept")]
     NonFinite(NonFinite),

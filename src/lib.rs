@@ -7,6 +7,7 @@ pub mod bounds;
 pub mod budget;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod communicator;
 pub mod comparison;
 pub mod config;
 pub mod data;

@@ -25,6 +25,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("divergence", &["error"]),
     ("objective", &["diffusion", "error", "level", "nn", "parameterization", "schedule", "tensor"]),
     ("budget", &["error", "math"]),
+    ("communicator", &["error", "tensor"]),
     ("comparison", &["error", "math", "progress", "result"]),
     ("progress", &["error"]),
     ("files", &["error"]),

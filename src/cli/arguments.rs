@@ -4,6 +4,7 @@ use super::exit::Exit;
 use super::new_plugin::Kind;
 use super::output::{complain, print};
 use crate::config::Device;
+use crate::error::Error;
 use crate::run::Shard;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -39,11 +40,14 @@ pub(super) enum Command {
         /// Stop with a checkpoint after this time, such as 23h, 90m or 1h30m, to go on with --resume (exit code 130).
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, allow_hyphen_values = true)]
         max_time: Option<Duration>,
+        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step takes.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+        rank_limit: Duration,
         /// Build the network and say what training would cost; read no data and write nothing.
         #[arg(long, conflicts_with_all = ["out", "resume", "longer", "max_time"])]
         dry_run: bool,
-        /// Where to compute: cpu or cuda:N [default: as the recipe says].
-        #[arg(long, value_name = "DEVICE")]
+        /// Where to compute: cpu, cuda:N, or cuda for a GPU for each process of a machine [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE", value_parser = device)]
         device: Option<Device>,
     },
     /// Measure the likelihood of a run by its last checkpoint, also while it trains; what was stopped or killed goes on from its records.
@@ -63,8 +67,11 @@ pub(super) enum Command {
         /// Spend images, draws and probes until each estimate's total error is at most this, in its unit, or say what that would take.
         #[arg(long, value_name = "ERROR", value_parser = positive)]
         target: Option<f64>,
-        /// Where to compute: cpu or cuda:N [default: as the recipe says].
-        #[arg(long, value_name = "DEVICE")]
+        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step takes.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+        rank_limit: Duration,
+        /// Where to compute: cpu, cuda:N, or cuda for a GPU for each process of a machine [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE", value_parser = device)]
         device: Option<Device>,
     },
     /// Join the shards of an evaluation: writes what idode eval of the whole would.
@@ -75,15 +82,15 @@ pub(super) enum Command {
         #[arg(value_name = "SHARD")]
         parts: Vec<PathBuf>,
         /// Where to compute what is left, such as an error budget: cpu or cuda:N, as the shards were [default: as the recipe says].
-        #[arg(long, value_name = "DEVICE")]
+        #[arg(long, value_name = "DEVICE", value_parser = device)]
         device: Option<Device>,
     },
     /// Measure a trained run by every bound on the same images, and test the order that they must have.
     Ladder {
         /// The run's folder.
         run: PathBuf,
-        /// Where to compute: cpu or cuda:N [default: as the recipe says].
-        #[arg(long, value_name = "DEVICE")]
+        /// Where to compute: cpu, cuda:N, or cuda for a GPU for each process of a machine [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE", value_parser = device)]
         device: Option<Device>,
     },
     /// Draw samples from a trained run.
@@ -102,8 +109,8 @@ pub(super) enum Command {
         /// Write sample_densities.csv too: each sample's log-density, from the same solve, and how far its way back misses.
         #[arg(long)]
         log_prob: bool,
-        /// Where to compute: cpu or cuda:N [default: as the recipe says].
-        #[arg(long, value_name = "DEVICE")]
+        /// Where to compute: cpu, cuda:N, or cuda for a GPU for each process of a machine [default: as the recipe says].
+        #[arg(long, value_name = "DEVICE", value_parser = device)]
         device: Option<Device>,
     },
     /// Write a run as one page of HTML, which loads nothing from elsewhere.
@@ -167,8 +174,14 @@ pub(super) enum Command {
         /// The number of threads [default: as many as the machine has].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         threads: Option<u16>,
-        /// Where to compute: cpu or cuda:N.
-        #[arg(long, value_name = "DEVICE", default_value_t)]
+        /// Under mpirun: time a training step that the processes share, and what of it their sums take.
+        #[arg(long)]
+        ranks: bool,
+        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step takes.
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+        rank_limit: Duration,
+        /// Where to compute: cpu, cuda:N, or cuda for a GPU for each process of a machine.
+        #[arg(long, value_name = "DEVICE", value_parser = device, default_value_t)]
         device: Device,
     },
     /// List every name that a recipe can use, with its formula and reference.
@@ -188,6 +201,14 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err(format!("\"{text}\": expected a number above 0, such as 0.002")),
+    }
+}
+
+/// A device; `cuda` is the GPU of this process among those of its machine.
+fn device(text: &str) -> Result<Device, Error> {
+    match text {
+        "cuda" => Ok(Device::Cuda(super::ranks::of_this_machine())),
+        _ => text.parse(),
     }
 }
 

@@ -3,8 +3,10 @@
 use super::arguments::Command;
 use super::exit::Exit;
 use super::output::print;
+use super::ranks::Together;
 use super::{Bar, Interrupt, Until, budget_table, comparison_table, ladder_table, list, new_plugin, table};
 use crate::commands::{self, Case, Destination, EvaluateOptions, Imported, SampleOptions, Trained, Weights};
+use crate::communicator::Ranks;
 use crate::comparison::Reference;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
@@ -19,7 +21,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
     set_threads(if let Command::Bench { threads, .. } = command { threads } else { None })?;
     match command {
         Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
-        Command::Train { recipe, out, resume, longer, max_time, device, .. } => {
+        Command::Train { recipe, out, resume, longer, max_time, rank_limit, device, .. } => {
             let folder = longer
                 .clone()
                 .or(out)
@@ -29,7 +31,10 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
                 (false, true) => Destination::Resume(folder),
                 (false, false) => Destination::New(folder),
             };
-            train(&recipe, &destination, max_time.map(|time| begun + time), device, registry)
+            let together = Together::begin(rank_limit)?;
+            let until = max_time.map(|time| begun + time);
+            let done = train(&together.ranks, &recipe, &destination, until, device, registry);
+            together.end(done)
         }
         Command::Eval { subject, by: Some(run), budget, target, device, .. } => {
             evaluate_images(&run, &subject, EvaluateOptions { budget, target }, device, registry)
@@ -37,8 +42,11 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
         Command::Eval { subject, shard: Some(shard), device, .. } => {
             evaluate_shard(&subject, shard, device, registry)
         }
-        Command::Eval { subject, budget, target, device, .. } => {
-            evaluate(&subject, EvaluateOptions { budget, target }, device, registry)
+        Command::Eval { subject, budget, target, rank_limit, device, .. } => {
+            let together = Together::begin(rank_limit)?;
+            let done =
+                evaluate(&together.ranks, &subject, EvaluateOptions { budget, target }, device, registry);
+            together.end(done)
         }
         Command::Merge { run, parts, device } => merge(&run, &parts, device, registry),
         Command::Ladder { run, device } => ladder(&run, device, registry),
@@ -52,9 +60,15 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
         }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
-        Command::Bench { case, batch, json, device, .. } => {
+        Command::Bench { case, batch, json, ranks, rank_limit, device, .. } => {
             let case = Case::named(&case)?;
-            bench(batch.map_or(case, |rows| case.with_batch(rows)), json, device)
+            let case = batch.map_or(case, |rows| case.with_batch(rows));
+            if !ranks {
+                return bench(case, json, device);
+            }
+            let together = Together::begin(rank_limit)?;
+            let done = bench_ranks(&together.ranks, case, json, device);
+            together.end(done)
         }
         Command::List => print(&list::list(registry)).map(|()| Exit::Done),
         Command::NewPlugin { kind, name } => new_plugin(kind, &name),
@@ -62,6 +76,7 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
 }
 
 fn train(
+    ranks: &Ranks,
     path: &Path,
     destination: &Destination,
     until: Option<Instant>,
@@ -71,15 +86,21 @@ fn train(
     let recipe = commands::resolved(&Recipe::load(path)?.on(device), registry)?;
     let folder = destination.path();
     registry.check(&recipe)?;
-    destination.check(&recipe)?;
     let mut bar = Bar::new();
-    let mut observers = Observers::new().and(&mut bar).and(Interrupt::listen()?);
+    let mut observers = Observers::new().and(Interrupt::listen()?);
+    if ranks.is_first() {
+        destination.check(&recipe)?;
+        observers = observers.and(&mut bar);
+    }
     if let Some(until) = until {
         observers = observers.and(Until(until));
     }
-    let trained = commands::train(&recipe, registry, destination, &mut observers)?;
+    let trained = commands::train_together(ranks, &recipe, registry, destination, &mut observers)?;
     drop(observers);
     match trained {
+        // Rank 0 shows what was found.
+        Trained::Finished(outcome) if !ranks.is_first() => Ok(measured(&outcome)),
+        Trained::Interrupted { .. } if !ranks.is_first() => Ok(Exit::Interrupted),
         Trained::Finished(outcome) => {
             let tables = table(&outcome) + &budget_table(&outcome);
             print(&format!("{tables}\n{}\n", folder.display()))?;
@@ -104,13 +125,18 @@ fn measured(outcome: &Outcome) -> Exit {
 }
 
 fn evaluate(
+    ranks: &Ranks,
     path: &Path,
     options: EvaluateOptions,
     device: Option<Device>,
     registry: &Registry,
 ) -> Result<Exit> {
     let run = RunFolder::open(path)?.on(device);
-    let outcome = watched(|observer| commands::evaluate_with(&run, registry, options, observer))?;
+    if !ranks.is_first() {
+        let outcome = commands::evaluate_together(ranks, &run, registry, options, &mut Interrupt::listen()?)?;
+        return Ok(measured(&outcome));
+    }
+    let outcome = watched(|observer| commands::evaluate_together(ranks, &run, registry, options, observer))?;
     shown(&outcome, &run.result())
 }
 
@@ -250,6 +276,14 @@ fn set_threads(threads: Option<u16>) -> Result<()> {
 fn bench(case: Case, json: bool, device: Device) -> Result<Exit> {
     let figures = commands::bench(case, device)?;
     print(&if json { json_line(&figures)? } else { figures.to_string() })?;
+    Ok(Exit::Done)
+}
+
+fn bench_ranks(ranks: &Ranks, case: Case, json: bool, device: Device) -> Result<Exit> {
+    let figures = commands::bench_ranks(ranks, case, device)?;
+    if ranks.is_first() {
+        print(&if json { json_line(&figures)? } else { figures.to_string() })?;
+    }
     Ok(Exit::Done)
 }
 

@@ -20,6 +20,7 @@ mod new_plugin;
 #[cfg(feature = "cuda")]
 mod out_of_memory;
 mod output;
+mod ranks;
 mod table;
 
 pub use bar::Bar;

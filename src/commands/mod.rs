@@ -9,11 +9,12 @@ mod import_export;
 
 pub use crate::experiment::{Destination, EvaluateOptions, SampleOptions, Trained, resolved};
 #[cfg(feature = "cli")]
-pub(crate) use bench::{Case, bench};
+pub(crate) use bench::{Case, bench, bench_ranks};
 pub use compare::{compare, scatter};
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use import_export::{Imported, Weights, export, import};
 
+use crate::communicator::Ranks;
 use crate::config::Recipe;
 use crate::error::Result;
 use crate::experiment::Experiment;
@@ -35,11 +36,27 @@ pub fn train(
     destination: &Destination,
     observer: &mut dyn Observer,
 ) -> Result<Trained> {
+    train_together(&Ranks::alone(), recipe, registry, destination, observer)
+}
+
+/// [`train`] by several processes, of which this is one: see [`Experiment::ranks`].
+///
+/// # Errors
+/// As [`train`], or if a rank is gone.
+pub fn train_together(
+    ranks: &Ranks,
+    recipe: &Recipe,
+    registry: &Registry,
+    destination: &Destination,
+    observer: &mut dyn Observer,
+) -> Result<Trained> {
     let recipe = resolved(recipe, registry)?;
     registry.check(&recipe)?;
-    destination.check(&recipe)?;
+    if ranks.is_first() {
+        destination.check(&recipe)?;
+    }
     on_device!(open(recipe.device)?, device => {
-        Experiment::named(&device, &recipe, registry)?.train(destination, observer)
+        Experiment::named(&device, &recipe, registry)?.ranks(ranks.clone()).train(destination, observer)
     })
 }
 
@@ -61,8 +78,23 @@ pub fn evaluate_with(
     options: EvaluateOptions,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
+    evaluate_together(&Ranks::alone(), run, registry, options, observer)
+}
+
+/// [`evaluate_with`] by several processes, of which this is one: see [`Experiment::ranks`].
+///
+/// # Errors
+/// As [`evaluate`], or if a rank is gone.
+pub fn evaluate_together(
+    ranks: &Ranks,
+    run: &RunFolder,
+    registry: &Registry,
+    options: EvaluateOptions,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
     on_device!(open(run.recipe().device)?, device => {
-        Experiment::named(&device, run.recipe(), registry)?.evaluate_with(run, options, observer)
+        let experiment = Experiment::named(&device, run.recipe(), registry)?.ranks(ranks.clone());
+        experiment.evaluate_with(run, options, observer)
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::parts::{Given, Part};
 use super::{AnyObjective, DataPart, Experiment, Net, NetworkPart, data, names, objective};
+use crate::communicator::Ranks;
 use crate::config::{self, Evaluation, Log, Named, Range, Recipe, Sample, Stage, Unnamed, Validation};
 use crate::dequantization::Dequantizer;
 use crate::diffusion::{Diffusion, DynDiffusion};
@@ -63,7 +64,22 @@ impl<D: ComputeDevice> Experiment<D> {
             Given::Named(_) => None,
             Given::Own(train, held_out) => Some((train, held_out)),
         };
-        Self { parts, device: device.clone(), network, objectives: BTreeMap::new(), rows }
+        Self {
+            parts,
+            device: device.clone(),
+            network,
+            objectives: BTreeMap::new(),
+            rows,
+            ranks: Ranks::alone(),
+        }
+    }
+
+    /// The same run by several processes, of which this is one: all of them [train](Self::train) or [evaluate](Self::evaluate) it, and rank 0
+    /// writes the folder, which the others must see. No number of them changes a bit of what is written, times aside, on processors; see
+    /// [`communicator`](crate::communicator).
+    pub fn ranks(mut self, ranks: Ranks) -> Self {
+        self.ranks = ranks;
+        self
     }
 
     /// The same with these names beside the built-in ones: those of plugins, which the run's folder may then hold.

@@ -1,7 +1,7 @@
 //! The likelihood of a trained run: its estimates, their error budgets, and the ladder of bounds.
 
 use super::journal::Subject;
-use super::{Experiment, data, ladder, measure, others, target};
+use super::{Experiment, data, ladder, measure, others, target, together};
 use crate::config::Evaluation;
 use crate::data::Rows;
 use crate::error::{Error, Result};
@@ -12,6 +12,7 @@ use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{DataRecord, Outcome, StageRecord};
 use crate::run::{Evaluated, Heeded, Observer, Place, RecordsLog, RunFolder, Shard};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Options of an evaluation beside what the recipe says.
@@ -38,15 +39,23 @@ impl<D: ComputeDevice> Experiment<D> {
     /// [`evaluate`](Self::evaluate), with options beside what the recipe says.
     ///
     /// # Errors
-    /// As [`evaluate`](Self::evaluate).
+    /// As [`evaluate`](Self::evaluate), or if a [rank](Self::ranks) is gone.
     pub fn evaluate_with(
         &self,
         run: &RunFolder,
         options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
-        let _lock = run.place().lock()?;
-        self.resolved()?.measured(run, options, &mut Heeded::new(observer))
+        let ready = self.resolved()?;
+        let observer = &mut Heeded::new(observer);
+        if self.ranks.size() == 1 {
+            let _lock = run.place().lock()?;
+            return ready.measured(run, options, observer);
+        }
+        together::all_told(&self.ranks, || {
+            together::agree(&self.ranks, ready.recipe(), &Value::Null)?;
+            ready.measured_together(run, options, observer)
+        })
     }
 
     /// Measures a part of the held-out rows, into a file of records that [`merge`](Self::merge) joins with the others'; gives its path. It has
@@ -79,15 +88,25 @@ impl<D: ComputeDevice> Experiment<D> {
     /// [`evaluate`](Self::evaluate).
     pub fn merge(&self, run: &RunFolder, parts: &[PathBuf], observer: &mut dyn Observer) -> Result<Outcome> {
         let _lock = run.place().lock()?;
-        let ready = self.resolved()?;
-        let (model, rows) = (ready.trained(run)?, ready.held_out()?);
-        data::check_same(run, &rows)?;
-        let count = ready.count(&rows);
-        let subject = Subject { run, place: run.place(), rows: &rows, shard: None };
         let parts = if parts.is_empty() { run.shards()? } else { parts.to_vec() };
+        self.resolved()?.merged(run, &parts, EvaluateOptions::default(), &mut Heeded::new(observer))
+    }
+
+    /// [`merge`](Self::merge) where nobody else measures.
+    pub(super) fn merged(
+        &self,
+        run: &RunFolder,
+        parts: &[PathBuf],
+        options: EvaluateOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let (model, rows) = (self.trained(run)?, self.held_out()?);
+        data::check_same(run, &rows)?;
+        let count = self.count(&rows);
+        let subject = Subject { run, place: run.place(), rows: &rows, shard: None };
         let header = (&subject.header(&model, count)?, count);
-        RecordsLog::merge(&subject.place.log(), header, &measure::names(&model)?, &parts)?;
-        ready.measured(run, EvaluateOptions::default(), &mut Heeded::new(observer))
+        RecordsLog::merge(&subject.place.log(), header, &measure::names(&model)?, parts)?;
+        self.measured(run, options, observer)
     }
 
     /// Measures images that are not the run's own, of its shape and levels, in a file or folder: writes `result.NAME.json` and the like into

@@ -15,6 +15,7 @@
 //! | `evaluate`, `measure` | the estimates of a trained run; `budget`, `target` and `ladder`: how far they may be trusted |
 //! | `journal`, `others` | an evaluation that goes on from its records; data that are not the run's own |
 //! | `stage`, `samples` | what follows a stage and training |
+//! | `together` | what several ranks do together |
 //! | `data` | the rows that a recipe names |
 //!
 //! Down from here: [`model`](crate::model) measures and samples a trained network, [`run`](crate::run) has the folder and the observers,
@@ -41,6 +42,7 @@ mod samples;
 mod stage;
 mod step_metrics;
 mod target;
+mod together;
 mod train;
 mod training;
 mod validation;
@@ -52,6 +54,7 @@ pub use evaluate::EvaluateOptions;
 pub(crate) use objective::ByName;
 pub use parts::{DataPart, NetworkPart};
 
+use crate::communicator::Ranks;
 use crate::config::Recipe;
 use crate::data::Rows;
 use crate::error::{Error, Result};
@@ -94,6 +97,8 @@ pub struct Experiment<D: ComputeDevice = Cpu> {
     objectives: BTreeMap<usize, AnyObjective<D>>,
     /// The rows to train on and those to measure, where a program has its own.
     rows: Option<(Rows, Rows)>,
+    /// The processes that share the work.
+    ranks: Ranks,
 }
 
 /// The network before training.
@@ -111,9 +116,9 @@ impl<D: ComputeDevice> Experiment<D> {
     /// # Errors
     /// A name, a setting or a range that cannot be used.
     pub fn named(device: &D, recipe: &Recipe, registry: &Registry) -> Result<Self> {
-        let (objectives, rows) = (BTreeMap::new(), None);
+        let (objectives, rows, ranks) = (BTreeMap::new(), None, Ranks::alone());
         let parts = Parts::named(recipe, registry)?;
-        Ok(Self { parts, device: device.clone(), network: Net::Named, objectives, rows })
+        Ok(Self { parts, device: device.clone(), network: Net::Named, objectives, rows, ranks })
     }
 
     /// Every number of the run, and the names of its parts.

@@ -1,13 +1,17 @@
 //! A run from its beginning, or from where it stands, to its samples.
 
 use super::data::Loaded;
+use super::together::{self, Alive};
 use super::training::Training;
-use super::{Destination, EvaluateOptions, Experiment, SampleOptions, Trained, data, journal};
+use super::{Destination, EvaluateOptions, Experiment, SampleOptions, Trained, data};
+use crate::data::Rows;
 use crate::error::{Error, Result};
+use crate::files::Lock;
 use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{Outcome, StageRecord};
 use crate::run::{Change, Curve, Events, Found, Heeded, Observer, Observers, RunFolder};
+use serde_json::Value;
 
 impl<D: ComputeDevice> Experiment<D> {
     /// Trains, evaluates the result and draws samples.
@@ -16,42 +20,39 @@ impl<D: ComputeDevice> Experiment<D> {
     /// Parts, data or a folder that cannot be used: found before anything is written. A loss,
     /// gradient or parameter that is not finite: the last good checkpoint is kept.
     pub fn train(&self, destination: &Destination, observer: &mut dyn Observer) -> Result<Trained> {
+        together::all_told(&self.ranks, || self.train_as_rank(destination, observer))
+    }
+
+    fn train_as_rank(&self, destination: &Destination, observer: &mut dyn Observer) -> Result<Trained> {
         let observer = &mut Heeded::new(observer) as &mut dyn Observer;
+        let observer = &mut Observers::new().and(Alive(&self.ranks)).and(observer) as &mut dyn Observer;
         let ready = self.resolved()?;
+        let ranks = &ready.ranks;
         let recipe = ready.recipe();
         ready.check()?;
         need::check(recipe, &ready.needs()?, need::available())?;
-        destination.check(recipe)?;
+        together::check_dealt(recipe, ranks)?;
+        if ranks.is_first() {
+            destination.check(recipe)?;
+        }
         // What the end of the run needs is looked at before its beginning.
         let Loaded { train: rows, validation, held_out, warnings } = ready.load()?;
         warnings.iter().for_each(|warning| observer.message(warning));
         data::baseline(recipe, held_out.rows())?;
         let network = ready.description()?;
         let fingerprint = rows.fingerprint()?;
-        let (run, _lock, from) = match destination.change() {
-            None => {
-                if let Destination::Resume(path) = destination {
-                    let said = format!("{}: nothing had begun there: trains from the start", path.display());
-                    observer.message(&said);
-                }
-                let (run, lock) = RunFolder::create(destination.path(), recipe)?;
-                (run, lock, None)
-            }
-            Some(change) => {
-                let lock = RunFolder::open(destination.path())?.lock()?;
-                let run = RunFolder::resume(destination.path(), recipe, change)?;
-                let from = Found::newest(&run)?;
-                from.check(recipe, &network, &fingerprint)?;
-                data::check_same(&run, &held_out)?;
-                StageRecord::read(&run.stages())?;
-                run.write_recipe()?;
-                (run, lock, Some(from))
-            }
+        together::agree(ranks, recipe, &fingerprint)?;
+        let (run, _lock, from) = if ranks.is_first() {
+            let (run, lock, from) = ready.begin(destination, &network, &fingerprint, &held_out, observer)?;
+            (run, Some(lock), from)
+        } else {
+            (RunFolder::kept_by_another(destination.path(), recipe), None, None)
         };
+        let from = together::shared(ranks, from)?;
         drop(held_out);
         let (run, rows) = (&run, &rows);
         let mut all = Observers::new();
-        if recipe.log.tensorboard {
+        if recipe.log.tensorboard && ranks.is_first() {
             all = all.and(Events::of(run, ready.parts.diffusion.range()));
         }
         let observer = &mut all.and(observer) as &mut dyn Observer;
@@ -78,16 +79,46 @@ impl<D: ComputeDevice> Experiment<D> {
         }
     }
 
+    /// The folder of a run that begins, or of one that goes on, and the checkpoint that it goes on from.
+    fn begin(
+        &self,
+        destination: &Destination,
+        network: &str,
+        fingerprint: &Value,
+        held_out: &Rows,
+        observer: &mut dyn Observer,
+    ) -> Result<(RunFolder, Lock, Option<Found>)> {
+        let recipe = self.recipe();
+        let Some(change) = destination.change() else {
+            if let Destination::Resume(path) = destination {
+                let said = format!("{}: nothing had begun there: trains from the start", path.display());
+                observer.message(&said);
+            }
+            let (run, lock) = RunFolder::create(destination.path(), recipe)?;
+            return Ok((run, lock, None));
+        };
+        let lock = RunFolder::open(destination.path())?.lock()?;
+        let run = RunFolder::resume(destination.path(), recipe, change)?;
+        let from = Found::newest(&run)?;
+        from.check(recipe, network, fingerprint)?;
+        data::check_same(&run, held_out)?;
+        StageRecord::read(&run.stages())?;
+        run.write_recipe()?;
+        Ok((run, lock, Some(from)))
+    }
+
     /// What follows training.
     fn finish(&self, run: &RunFolder, observer: &mut dyn Observer) -> Result<Outcome> {
-        let lock = journal::waited_for(run, observer)?;
-        let outcome = self.measured(
+        let outcome = self.measured_together(
             run,
             EvaluateOptions::default(),
             &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
         )?;
-        drop(lock);
-        self.draw_samples(run, &SampleOptions::default(), observer)?;
+        let drawn = match self.ranks.is_first() {
+            true => self.draw_samples(run, &SampleOptions::default(), observer).map(drop),
+            false => Ok(()),
+        };
+        together::unless_interrupted(&self.ranks, drawn)?;
         Ok(outcome)
     }
 }

@@ -1,9 +1,11 @@
 //! The loop: the stages of an experiment, from a fresh network or from a checkpoint.
+//!
+//! Every rank goes through it, and knows and decides the same; what is written, rank 0 writes.
 
 use super::learners::Learners;
 use super::step_metrics::metrics;
 use super::validation::Validating;
-use super::{Experiment, stage};
+use super::{Experiment, stage, together};
 use crate::config::{self, Clip, OnNonFinite};
 use crate::data::{Batch, Rows};
 use crate::error::{Error, Result};
@@ -50,8 +52,8 @@ pub(super) struct Training<'a, D: ComputeDevice> {
     pub(super) observer: &'a mut dyn Observer,
 }
 
-/// What training goes on with: a network, its optimizer, where it stands and where checkpoints go.
-type Start<D> = (DynNetwork<f32, D>, AdamW<f32, D>, CheckpointState, Checkpoints);
+/// What training goes on with: a network, its optimizer, where it stands, and of rank 0 where checkpoints go.
+type Start<D> = (DynNetwork<f32, D>, AdamW<f32, D>, CheckpointState, Option<Checkpoints>);
 
 impl<D: ComputeDevice> Training<'_, D> {
     /// Trains, and gives where it ended.
@@ -66,15 +68,23 @@ impl<D: ComputeDevice> Training<'_, D> {
         let (mut network, mut optimizer, mut state, mut checkpoints) = self.start()?;
         let parts = &self.experiment.parts;
         let recipe = &parts.recipe;
-        let writer = MetricsWriter::new(self.log(&mut state)?, recipe.log.every);
-        let levels = LevelWriter::open(&self.run.levels(), state.step, parts.diffusion.range())?;
+        let ranks = &self.experiment.ranks;
         let stages: u64 = recipe.stage.iter().skip(state.stage).map(|stage| stage.steps).sum();
         // An imported run starts its first stage at the file's step.
         let total = state.step + stages - state.stage_step;
         let validating = recipe.validation.as_ref().zip(self.validation.take());
         let validating = validating.map(|(how, rows)| Validating { how, rows, parts });
         let is_enough = |state: &CheckpointState| validating.as_ref().is_some_and(|it| it.is_enough(state));
-        let observer = &mut Observers::new().and(writer).and(levels).and(&mut *self.observer);
+        let mut all = Observers::new();
+        if ranks.is_first() {
+            let writer = MetricsWriter::new(self.log(&mut state)?, recipe.log.every);
+            all = all.and(writer).and(LevelWriter::open(
+                &self.run.levels(),
+                state.step,
+                parts.diffusion.range(),
+            )?);
+        }
+        let observer = &mut all.and(&mut *self.observer);
         observer.start(&Phase { name: Phase::TRAINING, unit: "steps", done: state.step, total })?;
         let diffusion = &parts.diffusion;
         let fixed = fixed_terms(diffusion, self.rows, recipe.seed)?;
@@ -92,7 +102,8 @@ impl<D: ComputeDevice> Training<'_, D> {
             }
             let settings = settings(recipe.seed, stage);
             let objective = self.experiment.objective(index)?;
-            let mut trainer = Trainer::new(network, objective, diffusion.clone(), times, settings);
+            let trainer = Trainer::new(network, objective, diffusion.clone(), times, settings);
+            let mut trainer = trainer.with_ranks(ranks.clone())?;
             trainer.optimizer = optimizer;
             trainer.quantile_clip = match stage.clip {
                 Some(Clip::Quantile(clip)) => {
@@ -141,10 +152,14 @@ impl<D: ComputeDevice> Training<'_, D> {
                 let mut is_best = false;
                 if let Some(due) = validating.as_ref().filter(|it| it.how.is_due(state.step, total)) {
                     let average = trainer.optimizer.averaged(&trainer.network);
-                    match due.measure(average, learners.states(), &mut state, &mut numbers, observer) {
+                    let found = due.measure(average, learners.states(), &state, &mut numbers, observer);
+                    match together::unless_interrupted(ranks, found) {
                         // The step's line is written when it is measured.
-                        Err(Error::Interrupted) => state.pending = Some(numbers.clone()),
-                        found => is_best = found?,
+                        Err(Error::Interrupted) => {
+                            numbers.validation = None;
+                            state.pending = Some(numbers.clone());
+                        }
+                        found => (state.best, is_best) = found?,
                     }
                     enough = is_enough(&state);
                 }
@@ -152,10 +167,10 @@ impl<D: ComputeDevice> Training<'_, D> {
                 if !is_pending {
                     observer.step(&numbers)?;
                 }
-                let stop = is_pending || observer.stop().is_some();
+                let stop = ranks.any(is_pending || observer.stop().is_some())?;
                 let done = state.stage_step == stage.steps || enough;
                 let is_saved = state.step.is_multiple_of(recipe.log.checkpoint_every) || done || stop;
-                if is_saved || is_best {
+                if let Some(checkpoints) = checkpoints.as_mut().filter(|_| is_saved || is_best) {
                     observer.checkpoint(state.step)?;
                     state.dequantizers = learners.states();
                     let bytes = trainer.encode(&mut state)?;
@@ -172,7 +187,11 @@ impl<D: ComputeDevice> Training<'_, D> {
                 }
             }
             (network, optimizer) = (trainer.network, trainer.optimizer);
-            match stage::measure(self.experiment, self.run, index, state.step, observer) {
+            let measured = match ranks.is_first() {
+                true => stage::measure(self.experiment, self.run, index, state.step, observer),
+                false => Ok(()),
+            };
+            match together::unless_interrupted(ranks, measured) {
                 Err(Error::Interrupted) => {
                     observer.end()?;
                     return Ok(Ended { step: state.step, early: true });
@@ -196,6 +215,7 @@ impl<D: ComputeDevice> Training<'_, D> {
         let mut network = self.experiment.fresh()?;
         let recipe = &self.experiment.parts.recipe;
         let (folder, keep) = (self.run.checkpoints(), recipe.log.keep);
+        let is_first = self.experiment.ranks.is_first();
         if let Some(from) = self.from.take() {
             let checkpoint = from.checkpoint()?;
             checkpoint.load("parameters", &mut network)?;
@@ -207,21 +227,26 @@ impl<D: ComputeDevice> Training<'_, D> {
                 self.observer.message(&format!("{corrupt}; goes on from {path}, step {step}"));
             }
             let last = (from.path == folder.join(Checkpoints::LAST)).then_some(state.step);
-            let mut checkpoints = Checkpoints::new(folder, keep, last);
-            checkpoints.remove_old()?;
+            let mut checkpoints = is_first.then(|| Checkpoints::new(folder, keep, last));
+            checkpoints.iter().try_for_each(Checkpoints::remove_old)?;
             if let Some(best) = state.best.as_mut().filter(|best| self.is_longer && best.since > 0) {
                 // Patience begins anew, also where this is ended before its first step.
                 best.since = 0;
-                checkpoints.save(state.step, &encode(&network, &optimizer, &state)?)?;
+                if let Some(checkpoints) = &mut checkpoints {
+                    checkpoints.save(state.step, &encode(&network, &optimizer, &state)?)?;
+                }
             }
             return Ok((network, optimizer, state, checkpoints));
         }
         let state = CheckpointState::of(&self.network, recipe.seed, self.rows, self.fingerprint.clone());
         let optimizer = AdamW::new(&network);
+        if !is_first {
+            return Ok((network, optimizer, state, None));
+        }
         let mut checkpoints = Checkpoints::new(folder, keep, None);
         checkpoints.save(0, &encode(&network, &optimizer, &state)?)?;
         self.run.begin()?;
-        Ok((network, optimizer, state, checkpoints))
+        Ok((network, optimizer, state, Some(checkpoints)))
     }
 
     /// The metrics so far, which also know the seconds of training.

@@ -26,8 +26,8 @@ impl Validating<'_> {
         state.best.is_some_and(|best| best.since >= patience)
     }
 
-    /// Measures the average of a network after the step of `metrics`, which has the numbers then, and so has `state`; says them, and
-    /// whether they are the best.
+    /// Measures the average of a network after the step of `metrics`, which has the numbers then; says them, and gives the best so far and
+    /// whether they are it.
     ///
     /// # Errors
     /// Whatever stops an estimate; [`Error::Interrupted`](crate::error::Error::Interrupted) if the end is asked for: nothing has changed then.
@@ -35,10 +35,10 @@ impl Validating<'_> {
         &self,
         average: DynNetwork<f32, D>,
         learned: States,
-        state: &mut CheckpointState,
+        state: &CheckpointState,
         metrics: &mut StepMetrics,
         observer: &mut dyn Observer,
-    ) -> Result<bool> {
+    ) -> Result<(Option<Best>, bool)> {
         let how = self.how;
         let evaluation = Evaluation {
             seed: how.seed,
@@ -70,8 +70,7 @@ impl Validating<'_> {
             ode,
             best_step: best.map_or(0, |best| best.step),
         });
-        state.best = best;
-        Ok(is_best)
+        Ok((best, is_best))
     }
 
     fn estimates(&self, model: &Model, observer: &mut dyn Observer) -> Result<(Summary, Option<Summary>)> {

@@ -115,6 +115,11 @@ impl RunFolder {
         Ok((Self { root: root.to_owned(), recipe: recipe.clone() }, lock))
     }
 
+    /// The folder of a run with the recipe that another process makes, keeps and writes.
+    pub(crate) fn kept_by_another(root: &Path, recipe: &Recipe) -> Self {
+        Self { root: root.to_owned(), recipe: recipe.clone() }
+    }
+
     /// Makes the folder a run: everything that it begins with has been written.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The gradient of every parameter, by name.
 
+use crate::communicator::Ranks;
+use crate::error;
 use crate::nn::Parameters;
 use crate::tensor::{Kernels, Real};
 use dfdx::prelude::*;
@@ -23,11 +25,32 @@ impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
         Self { entries }
     }
 
-    /// Adds another set of the same network.
-    pub fn add(&mut self, other: Self) {
+    /// The sum with another set of the same network.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
         for ((_, own), (_, other)) in self.entries.iter_mut().zip(other.entries) {
             *own = own.clone() + other;
         }
+        self
+    }
+
+    /// The sum of those of all ranks, as one bucket.
+    ///
+    /// # Errors
+    /// If a rank is gone.
+    pub fn over(mut self, ranks: &Ranks) -> error::Result<Self> {
+        if ranks.size() == 1 {
+            return Ok(self);
+        }
+        let mut bucket: Vec<E> = self.entries.iter().flat_map(|(_, gradient)| gradient.as_vec()).collect();
+        ranks.sum(&mut bucket)?;
+        let mut rest = &bucket[..];
+        for (_, gradient) in &mut self.entries {
+            let (own, after) = rest.split_at(gradient.shape().0);
+            gradient.copy_from(own);
+            rest = after;
+        }
+        Ok(self)
     }
 
     /// The parameters' names and gradients.

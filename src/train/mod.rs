@@ -7,6 +7,7 @@ mod optimizer;
 mod rate;
 mod score;
 mod state;
+mod step_losses;
 #[cfg(test)]
 mod tests;
 mod trainer;

@@ -1,14 +1,16 @@
 use super::*;
+use crate::communicator::{Ranks, Threads};
 use crate::diffusion::Diffusion;
 use crate::error::{Error, NonFinite, Result};
 use crate::level::{Gamma, GammaRange};
 use crate::nn::{MlpConfig, Parameters, StaticMlp};
-use crate::objective::{FirstOrder, Objective, Passes, RowLosses};
+use crate::objective::{FirstOrder, Objective, Passes, RowLosses, SecondOrderTrace};
 use crate::parameterization::Velocity;
 use crate::schedule::VariancePreserving;
 use crate::time::{TimeSampler, Uniform};
 use dfdx::prelude::*;
 use rand::SeedableRng;
+use std::time::Duration;
 
 type Net = StaticMlp<2, 32, f32, Cpu>;
 type Small<O> = Trainer<Net, O, VariancePreserving, Velocity, Uniform, f32, Cpu>;
@@ -207,4 +209,48 @@ fn what_a_checkpoint_says_of_itself_is_printed_without_its_escapes() {
     let checkpoint = Checkpoint::parse(std::path::Path::new("c"), &bytes).unwrap();
     let line = checkpoint.check_network("mlp").unwrap_err().to_string();
     assert_eq!(line, r"c: network: found \u{1b}[2Jmlp\r\u{7}, expected mlp");
+}
+
+/// Three steps of 8 accumulation steps of 2 rows, dealt to `size` ranks: what each has then, and what it reports.
+fn dealt(size: usize) -> Vec<(Vec<u8>, StepReport)> {
+    let x: Vec<f64> = (0..32).map(|i| (f64::from(i) * 0.7).sin()).collect();
+    let one = |link: Threads| {
+        let objective = FirstOrder + 0.1 * SecondOrderTrace::default();
+        let mut trainer = trainer(objective, 1e-3);
+        trainer.settings.accumulation = 8;
+        let mut trainer = trainer.with_ranks(Ranks::new(link, Duration::from_secs(60))).unwrap();
+        let reports = [1, 2, 3].map(|step| trainer.step(step, step, &x).unwrap());
+        (bytes(&trainer), reports[2].clone())
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            Threads::new(size).into_iter().map(|link| scope.spawn(move || one(link))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn no_number_of_ranks_changes_a_bit() {
+    let alone = dealt(1).remove(0);
+    assert!(alone.1.terms.iter().any(|term| term.order == 2));
+    for size in [2, 4, 8] {
+        dealt(size).into_iter().for_each(|own| assert!(own == alone, "{size} ranks"));
+    }
+}
+
+#[test]
+fn what_cannot_be_dealt_is_refused() {
+    let deal = |parts, size| {
+        let mut trainer = trainer(FirstOrder, 1e-3);
+        trainer.settings.accumulation = parts;
+        let link = Threads::new(size).remove(0);
+        trainer
+            .with_ranks(Ranks::new(link, Duration::from_secs(1)))
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    let line = "accumulation = 6: expected 2 ranks times a power of two: 2, 4, 8, ...";
+    assert_eq!(deal(6, 2), Err(line.to_owned()));
+    assert!(deal(3, 2).is_err());
+    assert_eq!([deal(6, 3), deal(3, 3), deal(3, 1), deal(16, 2)], [Ok(()), Ok(()), Ok(()), Ok(())]);
 }

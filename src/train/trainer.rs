@@ -1,6 +1,8 @@
 //! The loop's body: one optimizer step.
 
+use super::step_losses::StepLosses;
 use super::{AdamW, AdamWConfig, GradientSet, QuantileClip, Rate};
+use crate::communicator::{Ranks, Tree};
 use crate::diffusion::Diffusion;
 use crate::error::{Error, NonFinite, Result};
 use crate::level::Gamma;
@@ -74,19 +76,14 @@ impl TermReport {
     }
 }
 
-/// One accumulation step.
-struct Part<E: Real, D: Kernels<E>> {
-    losses: Vec<f64>,
-    first_order: Vec<f64>,
-    terms: Vec<Term>,
-    /// Of their share of the mean loss in bits/dim.
-    gradients: GradientSet<E, D>,
-}
+/// The words of a generator's stream that are kept for the draws of a row.
+const WORDS_OF_A_ROW: u128 = 1 << 36;
 
 /// A network in training: its objective, its noise levels and its optimizer.
 ///
 /// Every draw of step `k` comes from stream `k` of the seeded generator, and the objective's probes from stream `2^63 + k`, so
-/// that a run that goes on from a checkpoint sees what it would have seen.
+/// that a run that goes on from a checkpoint sees what it would have seen. In a stream, an accumulation step begins at a place that its first
+/// row gives, whoever computes it: a rank draws the levels of all rows, and computes its own parts.
 #[derive(Debug)]
 pub struct Trainer<N, O, S, P, T, E: Real, D: Kernels<E>> {
     /// The network.
@@ -104,6 +101,8 @@ pub struct Trainer<N, O, S, P, T, E: Real, D: Kernels<E>> {
     /// What limits the gradient's norm instead of the optimizer's constant, if anything: a stage's own, since another
     /// objective has other norms.
     pub quantile_clip: Option<QuantileClip>,
+    /// Who shares the accumulation steps.
+    ranks: Ranks,
 }
 
 impl<N, O, S, P, T, E, D> Trainer<N, O, S, P, T, E, D>
@@ -125,15 +124,27 @@ where
         settings: TrainerConfig,
     ) -> Self {
         let optimizer = AdamW::new(&network);
-        Self { network, objective, diffusion, times, optimizer, settings, quantile_clip: None }
+        let ranks = Ranks::alone();
+        Self { network, objective, diffusion, times, optimizer, settings, quantile_clip: None, ranks }
+    }
+
+    /// The same whose accumulation steps are dealt to ranks, to each as many: a power of two of them. The sums of gradients do not depend on
+    /// how many ranks there are; see [`communicator`](crate::communicator).
+    ///
+    /// # Errors
+    /// If they cannot be dealt so.
+    pub fn with_ranks(self, ranks: Ranks) -> Result<Self> {
+        let parts = self.settings.accumulation;
+        ranks.deal(parts as u64).map_err(|expected| Error::value("accumulation", parts, expected))?;
+        Ok(Self { ranks, ..self })
     }
 
     /// The next stage: another objective and other settings, from where this one ended. The optimizer's moments start again, the
     /// moving average goes on.
     pub fn next_stage<O2>(mut self, objective: O2, settings: TrainerConfig) -> Trainer<N, O2, S, P, T, E, D> {
         self.optimizer.restart();
-        let Self { network, diffusion, times, optimizer, .. } = self;
-        Trainer { network, objective, diffusion, times, optimizer, settings, quantile_clip: None }
+        let Self { network, diffusion, times, optimizer, ranks, .. } = self;
+        Trainer { network, objective, diffusion, times, optimizer, settings, quantile_clip: None, ranks }
     }
 
     /// Optimizer step `step` (counted from 1 within the stage) on the rows of `x`, data in `[-1, 1]` row by
@@ -176,29 +187,33 @@ where
         let mut probes = rng.clone();
         probes.set_stream(stream | PROBES);
         probes.set_word_pos(0);
-        let (mut first_order, mut terms) = (Vec::with_capacity(rows), Vec::<Term>::new());
-        let mut total: Option<GradientSet<E, D>> = None;
-        let mut losses = Vec::with_capacity(rows);
-        let share = rows / parts;
-        for part in 0..parts {
+        self.ranks.at(stream);
+        let (share, own) = (rows / parts, parts / self.ranks.size());
+        let mut found = StepLosses::default();
+        let mut gradients = Tree::new(GradientSet::plus);
+        for part in self.ranks.rank() * own..(self.ranks.rank() + 1) * own {
             let of = part * share..(part + 1) * share;
+            if part > 0 {
+                // The first goes on where the levels were drawn.
+                let at = of.start as u128 * WORDS_OF_A_ROW;
+                rng.set_word_pos(at);
+                probes.set_word_pos(at);
+            }
             let x = &x[of.start * dims..of.end * dims];
             let conditioning = conditioning.map(|numbers| &numbers[of.start * each..of.end * each]);
-            let part = self.part(x, conditioning, &gammas[of], rows, (&mut rng, &mut probes))?;
-            losses.extend(part.losses);
-            first_order.extend(part.first_order);
-            Term::extend(&mut terms, part.terms);
-            match &mut total {
-                Some(total) => total.add(part.gradients),
-                None => total = Some(part.gradients),
-            }
-            if losses.iter().any(|loss| !loss.is_finite()) {
-                return Err(self.not_finite(step, stream, "loss", &gammas, &losses));
-            }
+            let (losses, gradient) =
+                self.part(x, conditioning, &gammas[of], rows, (&mut rng, &mut probes))?;
+            found.extend(losses);
+            gradients.push(gradient);
         }
-        let Some(gradients) = total else {
+        let StepLosses { losses, first_order, terms } = found.of_all(&self.ranks, stream)?;
+        if losses.iter().any(|loss| !loss.is_finite()) {
+            return Err(self.not_finite(step, stream, "loss", &gammas, &losses));
+        }
+        let Some(gradients) = gradients.sum() else {
             return Err(Error::value("accumulation", 0, "at least 1"));
         };
+        let gradients = gradients.over(&self.ranks)?;
         let norm = match gradients.norm() {
             Ok(norm) => norm,
             Err(name) => {
@@ -239,7 +254,7 @@ where
         gammas: &[Gamma],
         count: usize,
         (rng, probes): (&mut ChaCha8Rng, &mut ChaCha8Rng),
-    ) -> Result<Part<E, D>> {
+    ) -> Result<(StepLosses, GradientSet<E, D>)> {
         let shape = self.network.batch(gammas.len());
         let device = self.network.device();
         let eps: Vec<E> = x.iter().map(|_| E::of(rng.sample::<f64, _>(StandardNormal))).collect();
@@ -255,7 +270,7 @@ where
         let bits = 1.0 / (count as f64 * self.network.dims() as f64 * std::f64::consts::LN_2);
         let gradients = (rows.sum::<(), _>() * E::of(bits)).backward();
         let gradients = GradientSet::of(&self.network, gradients);
-        Ok(Part { losses, first_order, terms, gradients })
+        Ok((StepLosses { losses, first_order, terms }, gradients))
     }
 
     /// Names the step, what is not finite, the level of the row with the largest loss, and the rate.

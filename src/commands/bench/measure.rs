@@ -10,9 +10,9 @@ use crate::level::{Gamma, GammaRange};
 use crate::likelihood::{Drift, TensorState};
 use crate::nn::{Counted, DynNetwork, Network, count};
 use crate::objective::TraceEstimator;
-use crate::parameterization::Velocity;
+use crate::parameterization::{Parameterization, Velocity};
 use crate::registry::ComputeDevice;
-use crate::schedule::VariancePreserving;
+use crate::schedule::{NoiseSchedule, VariancePreserving};
 use crate::solver::{AnyState, Field, HostState};
 use crate::tensor::Kernels;
 use crate::tensor::cpu::product;
@@ -59,7 +59,11 @@ pub(super) fn measure<D: ComputeDevice>(case: Case, network: DynNetwork<f32, D>)
 }
 
 /// The median time of `run`, until the device is done with it, after one run that does not count.
-fn median<D: ComputeDevice>(case: Case, device: &D, mut run: impl FnMut() -> Result<()>) -> Result<f64> {
+pub(super) fn median<D: ComputeDevice>(
+    case: Case,
+    device: &D,
+    mut run: impl FnMut() -> Result<()>,
+) -> Result<f64> {
     let mut run = || run().map(|()| device.finish());
     run()?;
     let mut times = Vec::with_capacity(case.repeats);
@@ -84,21 +88,51 @@ fn train_step<D: ComputeDevice>(
     objective: config::Objective,
 ) -> Result<(DynNetwork<f32, D>, f64)> {
     let device = network.device().clone();
-    let diffusion = diffusion();
-    let times = Importance::for_weight(diffusion.range(), diffusion.weight_density())?;
-    let times: Box<dyn TimeSampler> = Box::new(Stratified(times));
-    let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
-    let settings = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer: AdamWConfig::default() };
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let numbers = case.batch * network.dims();
-    let x: Vec<f64> = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
-    let mut trainer = Trainer::new(network, ByName::new(&objective)?, diffusion, times, settings);
-    let mut step = 0;
-    let seconds = median(case, &device, || {
-        step += 1;
-        trainer.step(step, step, &x).map(drop)
-    })?;
-    Ok((trainer.network, seconds))
+    let mut training = Training::new(case, network, objective, 1)?;
+    let seconds = median(case, &device, || training.step())?;
+    Ok((training.trainer.network, seconds))
+}
+
+type BenchTrainer<D> = Trainer<
+    DynNetwork<f32, D>,
+    ByName,
+    Arc<dyn NoiseSchedule>,
+    Arc<dyn Parameterization>,
+    Box<dyn TimeSampler>,
+    f32,
+    D,
+>;
+
+/// A network that is trained on noise.
+pub(super) struct Training<D: ComputeDevice> {
+    pub(super) trainer: BenchTrainer<D>,
+    x: Vec<f64>,
+    step: u64,
+}
+
+impl<D: ComputeDevice> Training<D> {
+    pub(super) fn new(
+        case: Case,
+        network: DynNetwork<f32, D>,
+        objective: config::Objective,
+        accumulation: usize,
+    ) -> Result<Self> {
+        let diffusion = diffusion();
+        let times = Importance::for_weight(diffusion.range(), diffusion.weight_density())?;
+        let times: Box<dyn TimeSampler> = Box::new(Stratified(times));
+        let rate = Rate { peak: 2e-4, warmup: 0, decay: RateDecay::Constant, steps: 1 };
+        let settings = TrainerConfig { seed: 0, accumulation, rate, optimizer: AdamWConfig::default() };
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let numbers = case.batch * network.dims();
+        let x = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
+        let trainer = Trainer::new(network, ByName::new(&objective)?, diffusion, times, settings);
+        Ok(Self { trainer, x, step: 0 })
+    }
+
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.step += 1;
+        self.trainer.step(self.step, self.step, &self.x).map(drop)
+    }
 }
 
 /// The drift, and the drift with the divergence, as the likelihood's solver calls them.

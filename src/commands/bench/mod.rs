@@ -2,11 +2,14 @@
 
 mod case;
 mod measure;
+mod ranks;
 mod report;
 
 pub(crate) use case::Case;
+pub(crate) use ranks::RanksReport;
 pub(crate) use report::BenchReport;
 
+use crate::communicator::Ranks;
 use crate::config::Device;
 use crate::error::Result;
 use crate::nn::{DynNetwork, DynamicUNet};
@@ -24,9 +27,21 @@ pub(crate) fn bench(case: Case, device: Device) -> Result<BenchReport> {
     on_device!(open(device)?, device => bench_on(case, &device))
 }
 
+/// Measures a training step that several processes share.
+///
+/// # Errors
+/// If the device cannot be used, a step fails, the case's rows cannot be dealt, or a rank is gone.
+pub(crate) fn bench_ranks(ranks: &Ranks, case: Case, device: Device) -> Result<RanksReport> {
+    on_device!(open(device)?, device => ranks::measure(ranks, case, network(case, &device)?))
+}
+
 fn bench_on<D: ComputeDevice>(case: Case, device: &D) -> Result<BenchReport> {
+    measure(case, network(case, device)?)
+}
+
+fn network<D: ComputeDevice>(case: Case, device: &D) -> Result<DynNetwork<f32, D>> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let image = (case.side, case.side, 3);
     let network = DynamicUNet::sized(image, case.width, &case.config(), device, &mut rng)?;
-    measure(case, DynNetwork::new(network))
+    Ok(DynNetwork::new(network))
 }

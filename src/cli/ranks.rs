@@ -1,0 +1,73 @@
+//! The processes that share a command's work.
+
+use crate::communicator::Ranks;
+#[cfg(feature = "mpi")]
+use crate::communicator::{Mpi, Session};
+#[cfg(not(feature = "mpi"))]
+use crate::error::Error;
+use crate::error::Result;
+use std::time::Duration;
+
+/// What MPI's launchers tell the processes that they start: their number.
+const STARTED_BY: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE"];
+
+/// One of the processes that a launcher started, or the only one.
+#[derive(Debug)]
+pub(super) struct Together {
+    pub(super) ranks: Ranks,
+    #[cfg(feature = "mpi")]
+    session: Option<Session>,
+}
+
+impl Together {
+    /// Meets the other processes, where a launcher started several; one of which nothing is heard for `limit` is gone.
+    ///
+    /// # Errors
+    /// If there are several and this program has no MPI, or MPI cannot begin.
+    pub(super) fn begin(limit: Duration) -> Result<Self> {
+        let started =
+            STARTED_BY.iter().find_map(|key| Some((key, std::env::var(key).ok()?.parse::<usize>().ok()?)));
+        let Some((_key, _size)) = started.filter(|(_, size)| *size > 1) else { return Ok(Self::alone()) };
+        #[cfg(feature = "mpi")]
+        return Mpi::begin()
+            .map(|(session, mpi)| Self { ranks: Ranks::new(mpi, limit), session: Some(session) });
+        #[cfg(not(feature = "mpi"))]
+        {
+            let _ = limit;
+            Err(Error::value(*_key, _size, "1: this program was built without the feature mpi"))
+        }
+    }
+
+    fn alone() -> Self {
+        Self {
+            ranks: Ranks::alone(),
+            #[cfg(feature = "mpi")]
+            session: None,
+        }
+    }
+
+    /// What the work gave, once every process has done it; where it failed, they are told and not waited for.
+    pub(super) fn end<T>(self, done: Result<T>) -> Result<T> {
+        if let Err(why) = &done {
+            self.ranks.leave(why);
+        }
+        #[cfg(feature = "mpi")]
+        if let Some(session) = self.session {
+            match &done {
+                Ok(_) => {
+                    drop(self.ranks);
+                    session.end();
+                }
+                Err(_) => drop(session),
+            }
+        }
+        done
+    }
+}
+
+/// Which of the processes of one machine this is, by what launchers tell; the first where they tell nothing.
+pub(super) fn of_this_machine() -> usize {
+    const TOLD: [&str; 4] =
+        ["OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "MV2_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID"];
+    TOLD.iter().find_map(|key| std::env::var(key).ok()?.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,427 @@
+//! What ranks do together, each within a time limit.
+
+use super::{Alone, Communicator};
+use crate::error::{Error, Result};
+use crate::tensor::Real;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The last byte of a message: what those before it are.
+const DATA: u8 = 0;
+/// Nothing more: the rank lives.
+const ALIVE: u8 = 1;
+/// Which rank is gone, and why, in a line: the sender ends, and so do all.
+const GONE: u8 = 2;
+
+/// So many numbers go in one message at most.
+const AT_ONCE: usize = 1 << 24;
+
+/// A rank that waits says that it lives so many times in the time limit.
+const SIGNS: u32 = 8;
+
+/// The ranks of a run as one of them sees them. A clone is the same rank.
+///
+/// Every rank calls the same methods in the same order; what they give is the same everywhere.
+///
+/// ```
+/// use idode::communicator::{Ranks, Threads};
+/// use std::time::Duration;
+///
+/// let ranks = Threads::new(3).into_iter().map(|link| Ranks::new(link, Duration::from_secs(10)));
+/// let threads: Vec<_> = ranks
+///     .map(|ranks| {
+///         std::thread::spawn(move || {
+///             let mut bucket = [1.0, ranks.rank() as f64];
+///             ranks.sum(&mut bucket).map(|()| bucket)
+///         })
+///     })
+///     .collect();
+/// for thread in threads {
+///     assert_eq!(thread.join().expect("no panic")?, [3.0, 3.0]);
+/// }
+/// # Ok::<(), idode::error::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ranks {
+    link: Arc<dyn Communicator>,
+    limit: Duration,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    step: u64,
+    /// What has come of each rank and is not asked for yet.
+    come: Vec<VecDeque<Vec<u8>>>,
+    heard: Vec<Instant>,
+    said: Instant,
+    has_left: bool,
+    spent: Spent,
+}
+
+/// What sums have cost a rank so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// The time in sums, with waiting for other ranks.
+    pub seconds: f64,
+    /// The bytes of this rank's terms.
+    pub bytes: u64,
+    /// The number of sums.
+    pub sums: u64,
+}
+
+impl Default for Ranks {
+    fn default() -> Self {
+        Self::alone()
+    }
+}
+
+impl Ranks {
+    /// A process by itself.
+    pub fn alone() -> Self {
+        Self::new(Alone, Duration::MAX)
+    }
+
+    /// Ranks that `link` connects. One of which nothing is heard for `limit` is gone: it must be longer than any step, and than any row of a
+    /// measurement.
+    pub fn new(link: impl Communicator + 'static, limit: Duration) -> Self {
+        let (size, now) = (link.size(), Instant::now());
+        let come = (0..size).map(|_| VecDeque::new()).collect();
+        let state = State {
+            step: 0,
+            come,
+            heard: vec![now; size],
+            said: now,
+            has_left: false,
+            spent: Spent::default(),
+        };
+        Self { link: Arc::new(link), limit, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Who this is, below [`size`](Self::size).
+    pub fn rank(&self) -> usize {
+        self.link.rank()
+    }
+
+    /// How many there are.
+    pub fn size(&self) -> usize {
+        self.link.size()
+    }
+
+    /// Whether it is the one that writes: rank 0.
+    pub fn is_first(&self) -> bool {
+        self.rank() == 0
+    }
+
+    /// How many of a step's `parts` each rank computes: a power of two, so that no number of ranks changes a bit of their sum.
+    ///
+    /// # Errors
+    /// What can be dealt to these ranks, if `parts` cannot.
+    pub fn deal(&self, parts: u64) -> Result<u64, String> {
+        let size = self.size() as u64;
+        let each = parts / size;
+        match parts.is_multiple_of(size) && (size == 1 || each.is_power_of_two()) {
+            true => Ok(each),
+            false => {
+                Err(format!("{size} ranks times a power of two: {size}, {}, {}, ...", 2 * size, 4 * size))
+            }
+        }
+    }
+
+    /// Notes the training step, which errors name.
+    pub fn at(&self, step: u64) {
+        self.state().step = step;
+    }
+
+    /// What sums have cost so far.
+    pub fn spent(&self) -> Spent {
+        self.state().spent
+    }
+
+    /// Every rank's bytes, by rank, on every rank.
+    ///
+    /// # Errors
+    /// [`Error::Rank`] if one of them is gone.
+    pub fn gather(&self, own: Vec<u8>) -> Result<Vec<Vec<u8>>> {
+        let mut state = self.state();
+        let size = self.size();
+        // Up the tree of ranks, then down: see `up`.
+        let mut all = vec![own];
+        self.up(&mut state, |ranks, state, from| {
+            all.extend(unpacked(&ranks.from(state, from)?));
+            Ok(())
+        })?;
+        if let Some(to) = self.parent() {
+            self.give(to, packed(&all))?;
+        }
+        let mut whole = (self.is_first()).then(|| packed(&all));
+        self.down(&mut state, &mut whole)?;
+        let all = unpacked(&whole.unwrap_or_default());
+        debug_assert_eq!(all.len(), size);
+        Ok(all)
+    }
+
+    /// Rank 0's bytes on every rank; the others give none.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub fn broadcast(&self, first: Option<Vec<u8>>) -> Result<Vec<u8>> {
+        let mut whole = first.filter(|_| self.is_first());
+        self.down(&mut self.state(), &mut whole)?;
+        Ok(whole.unwrap_or_default())
+    }
+
+    /// Returns once every rank has come here.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub fn barrier(&self) -> Result<()> {
+        self.gather(Vec::new()).map(drop)
+    }
+
+    /// Whether any rank says so.
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub fn any(&self, own: bool) -> Result<bool> {
+        if self.size() == 1 {
+            return Ok(own);
+        }
+        Ok(self.gather(vec![own.into()])?.iter().any(|other| other.first() == Some(&1)))
+    }
+
+    /// The sums over ranks of a bucket of numbers, in place; the ranks are the leaves of the tree of [`communicator`](super).
+    ///
+    /// # Errors
+    /// As [`gather`](Self::gather).
+    pub fn sum<E: Real>(&self, bucket: &mut [E]) -> Result<()> {
+        if self.size() == 1 {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let mut state = self.state();
+        bucket.chunks_mut(AT_ONCE).try_for_each(|numbers| self.sum_at_once(&mut state, numbers))?;
+        let spent = &mut state.spent;
+        spent.seconds += begun.elapsed().as_secs_f64();
+        spent.bytes += size_of_val(bucket) as u64;
+        spent.sums += 1;
+        Ok(())
+    }
+
+    fn sum_at_once<E: Real>(&self, state: &mut State, numbers: &mut [E]) -> Result<()> {
+        self.up(state, |ranks, state, from| {
+            let other = E::from_bytes(&ranks.from(state, from)?);
+            if other.len() != numbers.len() {
+                let found = format!("a sum of {} numbers where there are {}", other.len(), numbers.len());
+                return Err(gone(from, state.step, found));
+            }
+            numbers.iter_mut().zip(other).for_each(|(own, other)| *own = *own + other);
+            Ok(())
+        })?;
+        let bytes = E::to_bytes(numbers);
+        let mut whole = match self.parent() {
+            Some(to) => {
+                self.give(to, bytes)?;
+                None
+            }
+            None => Some(bytes),
+        };
+        self.down(state, &mut whole)?;
+        numbers.iter_mut().zip(E::from_bytes(&whole.unwrap_or_default())).for_each(|(own, sum)| *own = sum);
+        Ok(())
+    }
+
+    /// Checks that every rank has of each of these, by name, what rank 0 has.
+    ///
+    /// # Errors
+    /// On every rank, [`Error::Rank`] with the first rank that has something else, and with what it and rank 0 have.
+    pub fn agree(&self, on: &[(&str, String)]) -> Result<()> {
+        if self.size() == 1 {
+            return Ok(());
+        }
+        let own: Vec<Vec<u8>> = on.iter().map(|(_, value)| value.clone().into_bytes()).collect();
+        let all: Vec<Vec<Vec<u8>>> = self.gather(packed(&own))?.iter().map(|own| unpacked(own)).collect();
+        let text =
+            |bytes: Option<&Vec<u8>>| String::from_utf8_lossy(bytes.map_or(&[], Vec::as_slice)).into_owned();
+        for (at, (what, _)) in on.iter().enumerate() {
+            for (rank, own) in all.iter().enumerate().filter(|(_, own)| own.get(at) != all[0].get(at)) {
+                let (found, expected) = first_different_line(&text(own.get(at)), &text(all[0].get(at)));
+                let step = self.state().step;
+                return Err(gone(
+                    rank,
+                    step,
+                    format!("{what}: found {found}, expected {expected}, as rank 0 has"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the others that this rank lives, if that is due: for work that takes long.
+    ///
+    /// # Errors
+    /// [`Error::Rank`] if another has ended since.
+    pub fn alive(&self) -> Result<()> {
+        if self.size() == 1 {
+            return Ok(());
+        }
+        let mut state = self.state();
+        self.say(&mut state)?;
+        self.fetch(&mut state)
+    }
+
+    /// Tells the others, once, that this rank ends, and why. What another has said is passed on as it is.
+    pub fn leave(&self, why: &Error) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.has_left, true) {
+            return;
+        }
+        let step = state.step;
+        let (rank, step, found) = match why {
+            Error::Rank { rank, step, found } => (*rank, *step, found.clone()),
+            other => (self.rank(), step, other.to_string()),
+        };
+        let mut message = Vec::new();
+        message.extend((rank as u64).to_le_bytes());
+        message.extend(step.to_le_bytes());
+        message.extend(found.into_bytes());
+        message.push(GONE);
+        for to in (0..self.size()).filter(|&to| to != self.rank()) {
+            let _ = self.link.send(to, message.clone());
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what comes up the tree to this rank: of rank `rank + 2^k` for each `2^k` below the lowest one bit of its own.
+    fn up(
+        &self,
+        state: &mut State,
+        mut take: impl FnMut(&Self, &mut State, usize) -> Result<()>,
+    ) -> Result<()> {
+        let rank = self.rank();
+        self.below().try_for_each(|bit| take(self, state, rank + bit))
+    }
+
+    /// The distances to the ranks below this one in the tree, the nearest first.
+    fn below(&self) -> impl DoubleEndedIterator<Item = usize> + use<> {
+        let (rank, size) = (self.rank(), self.size());
+        let bits = (0..usize::BITS).map(|bit| 1usize << bit);
+        let own = bits.take_while(move |&bit| rank & bit == 0 && bit < size);
+        own.filter(move |bit| rank + bit < size).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The rank above in the tree; rank 0 has none.
+    fn parent(&self) -> Option<usize> {
+        let rank = self.rank();
+        (rank != 0).then(|| rank & (rank - 1))
+    }
+
+    /// Brings rank 0's bytes down the tree.
+    fn down(&self, state: &mut State, whole: &mut Option<Vec<u8>>) -> Result<()> {
+        if let Some(from) = self.parent() {
+            *whole = Some(self.from(state, from)?);
+        }
+        let rank = self.rank();
+        self.below().rev().try_for_each(|bit| self.give(rank + bit, whole.clone().unwrap_or_default()))
+    }
+
+    fn give(&self, to: usize, mut bytes: Vec<u8>) -> Result<()> {
+        bytes.push(DATA);
+        // The kind comes last, so that nothing is moved.
+        self.link.send(to, bytes)
+    }
+
+    /// The next bytes of a rank.
+    fn from(&self, state: &mut State, from: usize) -> Result<Vec<u8>> {
+        self.fetch(state)?;
+        // Silence counts from here: what came meanwhile was not looked for.
+        let begun = Instant::now();
+        let mut idle = 0u32;
+        loop {
+            if let Some(bytes) = state.come[from].pop_front() {
+                return Ok(bytes);
+            }
+            self.say(state)?;
+            let silent = |rank: usize| state.heard[rank].max(begun).elapsed();
+            let others = (0..self.size()).filter(|&rank| rank != self.rank());
+            if let Some(rank) =
+                others.max_by_key(|&rank| silent(rank)).filter(|&rank| silent(rank) > self.limit)
+            {
+                let found = format!("nothing was heard of it for {:.1} s", self.limit.as_secs_f64());
+                return Err(gone(rank, state.step, found));
+            }
+            idle += 1;
+            match idle {
+                0..200 => std::thread::yield_now(),
+                _ => std::thread::sleep(Duration::from_micros(50)),
+            }
+            self.fetch(state)?;
+        }
+    }
+
+    /// Takes what has come.
+    fn fetch(&self, state: &mut State) -> Result<()> {
+        while let Some((from, mut message)) = self.link.receive()? {
+            state.heard[from] = Instant::now();
+            match message.pop() {
+                Some(DATA) => state.come[from].push_back(message),
+                Some(GONE) => {
+                    let (numbers, line) = message.split_at(message.len().min(16));
+                    let number = |at: usize| {
+                        let bytes = numbers.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+                        u64::from_le_bytes(bytes.unwrap_or_default())
+                    };
+                    let found = String::from_utf8_lossy(line).into_owned();
+                    return Err(gone(number(0) as usize, number(8), found));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that this rank lives, if that is due.
+    fn say(&self, state: &mut State) -> Result<()> {
+        if state.said.elapsed() < self.limit / SIGNS {
+            return Ok(());
+        }
+        state.said = Instant::now();
+        let mut others = (0..self.size()).filter(|&to| to != self.rank());
+        others.try_for_each(|to| self.link.send(to, vec![ALIVE]))
+    }
+}
+
+/// Of two texts that differ, the first lines that do.
+fn first_different_line(a: &str, b: &str) -> (String, String) {
+    let (mut a, mut b) = (a.lines(), b.lines());
+    loop {
+        match (a.next(), b.next()) {
+            (Some(a), Some(b)) if a == b => {}
+            (a, b) => return (a.unwrap_or("its end").to_owned(), b.unwrap_or("its end").to_owned()),
+        }
+    }
+}
+
+fn gone(rank: usize, step: u64, found: String) -> Error {
+    Error::Rank { rank, step, found }
+}
+
+/// Several stretches of bytes as one, each after its length.
+fn packed(parts: &[Vec<u8>]) -> Vec<u8> {
+    parts.iter().flat_map(|part| [&(part.len() as u64).to_le_bytes()[..], part].concat()).collect()
+}
+
+/// What [`packed`] made one.
+fn unpacked(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<8>() {
+        let (part, rest) = rest.split_at(rest.len().min(u64::from_le_bytes(*length) as usize));
+        parts.push(part.to_vec());
+        bytes = rest;
+    }
+    parts
+}

@@ -4,7 +4,7 @@
 //! cargo run --release --example 11_watching
 //! ```
 //!
-//! Both runs train one network on the digits for 10,000 steps, in turn, in four parts of 2,500. One is a loop over a [`Trainer`] that
+//! Both runs train one network on the digits for 10,000 steps, in turn, in twenty parts of 500. One is a loop over a [`Trainer`] that
 //! nothing looks at. The other is an [`Experiment`] in a folder, with a line of metrics, the losses by level and TensorBoard's events every
 //! 100 steps, the curve, the bar, and Ctrl-C heard; its time ends where its last step does, since checkpoints and what is measured at the end
 //! are no observers' work.
@@ -23,27 +23,42 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Instant;
 
-const PART: u64 = 2500;
-const PARTS: u64 = 4;
+const PART: u64 = 500;
+const PARTS: u64 = 20;
 const BATCH: usize = 64;
 const RATE: f64 = 1e-3;
 const WIDTH: usize = 64;
 const FOURIER: [i32; 2] = [2, 3];
 
 fn main() -> Result<()> {
-    let (mut alone, mut watched) = (0.0, 0.0);
-    for part in 1..=PARTS {
-        let seconds = [by_itself()?, with_everyone()?];
-        println!("part {part}: {:.2} s alone, {:.2} s watched", seconds[0], seconds[1]);
-        alone += seconds[0];
-        watched += seconds[1];
+    let (mut alone, mut watched) = (Vec::new(), Vec::new());
+    for part in 0..PARTS {
+        // Each is as often the first of the two as the second.
+        if part % 2 == 0 {
+            alone.push(by_itself()?);
+            watched.push(with_everyone()?);
+        } else {
+            watched.push(with_everyone()?);
+            alone.push(by_itself()?);
+        }
     }
-    println!(
-        "{} steps: {alone:.1} s alone, {watched:.1} s watched, ratio {:.3}",
-        PARTS * (PART - 1),
-        watched / alone
-    );
+    let (steps, ratios) = (PART - 1, watched.iter().zip(&alone).map(|(watched, alone)| watched / alone));
+    let mut ratios: Vec<f64> = ratios.collect();
+    println!("{PARTS} parts of {steps} steps, ms a step: least, median, most");
+    for (name, times) in [("alone", &mut alone), ("watched", &mut watched)] {
+        let [least, median, most] = spread(times).map(|seconds| 1e3 * seconds / steps as f64);
+        println!("{name:8} {least:.3} {median:.3} {most:.3}");
+    }
+    println!("watched / alone, of two parts in turn: {:.3?}", spread(&mut ratios));
+    println!("ratio of the sums: {:.3}", watched.iter().sum::<f64>() / alone.iter().sum::<f64>());
     Ok(())
+}
+
+/// The least, the median and the largest.
+fn spread(values: &mut [f64]) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    [values[0], (values[middle - 1] + values[middle]) / 2.0, values[values.len() - 1]]
 }
 
 fn diffusion() -> Diffusion<VariancePreserving, Velocity> {

@@ -1,6 +1,6 @@
 //! A CUDA device made of host memory, for tests on machines without a GPU.
 //!
-//! This library defines the functions of NVIDIA's driver, cuBLAS and NVRTC that dfdx 0.13's device `Cuda` calls. Under the names
+//! This library defines the functions of NVIDIA's driver, cuBLAS, NVRTC and NCCL that dfdx 0.13's device `Cuda` and idode call. Under the names
 //! of those libraries on `LD_LIBRARY_PATH` it is what a program with the feature `cuda` opens: the program is the user's, unchanged.
 //! `cargo cuda-memory test ...` builds it, puts it there and runs the tests on it.
 //!
@@ -25,6 +25,7 @@ mod index;
 mod kernels;
 mod memory;
 mod module;
+mod nccl;
 mod nvrtc;
 
 /// Defines functions for the linker, each of the type of its binding in `$sys`.

@@ -48,6 +48,8 @@ impl Together {
 
     /// What the work gave, once every process has done it; where it failed, they are told and not waited for.
     pub(super) fn end<T>(self, done: Result<T>) -> Result<T> {
+        // Whoever has done his part waits for the others here, where one that is gone is noticed.
+        let done = done.and_then(|done| self.ranks.barrier().map(|()| done));
         if let Err(why) = &done {
             self.ranks.leave(why);
         }

@@ -11,9 +11,10 @@
 //! ([`Tree`]). So each sum has the same two terms whoever adds them, and on processors 1, 2, 3 and 4 ranks get the same bits.
 //!
 //! # Time
-//! A rank that waits says so to all others eight times in the time limit, and a rank that works says so as its work advances. One of which
-//! nothing was heard for the whole limit is gone: whoever notices ends with one line that names it, and tells the others, which end with the
-//! same line. Uneven work hangs nothing and ends nothing.
+//! A rank talks to its neighbours in the tree of ranks alone: rank `r` to `r` less its lowest one bit, above it, and to `r + 2^k` for each `2^k`
+//! below that bit. One that waits tells them so eight times in the time limit, and one that works tells them as its work advances. A neighbour of
+//! which nothing was heard for the whole limit is gone: whoever notices ends with one line that names it, and tells the others, from neighbour to
+//! neighbour, which end with the same line. Uneven work hangs nothing and ends nothing.
 
 mod alone;
 #[cfg(feature = "mpi")]

@@ -6,6 +6,7 @@ use mpi::Threading;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, Destination, MatchedReceiveVec, Source};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,11 +17,12 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A process of those that `mpirun` started.
 ///
-/// A thread of its own sends: a large message returns only when it is received, and a rank that is stopped would hold up the sender.
+/// To each rank that it talks to, a thread of its own sends: a large message returns only when it is received, and a rank that is stopped would
+/// hold up what others wait for.
 pub struct Mpi {
     rank: usize,
     size: usize,
-    queue: Mutex<Sender<(i32, Vec<u8>)>>,
+    queues: Mutex<BTreeMap<usize, Sender<Vec<u8>>>>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -87,17 +89,22 @@ impl Mpi {
         if threading != Threading::Multiple {
             return Err(Error::value("MPI", format!("{threading:?}"), expected));
         }
-        let (queue, taken) = channel::<(i32, Vec<u8>)>();
-        let sent = waiting.clone();
+        Ok((session, Self { rank, size, queues: Mutex::default(), waiting }))
+    }
+
+    /// The queue of messages to a rank, and the thread that sends them.
+    fn queue(&self, to: usize) -> Sender<Vec<u8>> {
+        let (queue, taken) = channel::<Vec<u8>>();
+        let sent = self.waiting.clone();
         std::thread::spawn(move || {
             // What names all processes is one and the same in every thread.
-            let sender = SimpleCommunicator::world();
-            while let Ok((to, message)) = taken.recv() {
-                sender.process_at_rank(to).send(&message[..]);
+            let world = SimpleCommunicator::world();
+            while let Ok(message) = taken.recv() {
+                world.process_at_rank(to as i32).send(&message[..]);
                 sent.fetch_sub(1, Ordering::SeqCst);
             }
         });
-        Ok((session, Self { rank, size, queue: Mutex::new(queue), waiting }))
+        queue
     }
 }
 
@@ -112,8 +119,9 @@ impl Communicator for Mpi {
 
     fn send(&self, to: usize, message: Vec<u8>) -> Result<()> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         // The thread at the other end goes on as long as this end is there.
-        let _ = self.queue.lock().unwrap_or_else(PoisonError::into_inner).send((to as i32, message));
+        let _ = queues.entry(to).or_insert_with(|| self.queue(to)).send(message);
         Ok(())
     }
 

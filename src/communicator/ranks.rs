@@ -71,6 +71,14 @@ pub struct Spent {
     pub sums: u64,
 }
 
+impl Spent {
+    fn add(&mut self, begun: Instant, bytes: u64) {
+        self.seconds += begun.elapsed().as_secs_f64();
+        self.bytes += bytes;
+        self.sums += 1;
+    }
+}
+
 impl Default for Ranks {
     fn default() -> Self {
         Self::alone()
@@ -97,6 +105,11 @@ impl Ranks {
             spent: Spent::default(),
         };
         Self { link: Arc::new(link), limit, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The time in which something must be heard of a rank.
+    pub fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Who this is, below [`size`](Self::size).
@@ -202,10 +215,7 @@ impl Ranks {
         let begun = Instant::now();
         let mut state = self.state();
         bucket.chunks_mut(AT_ONCE).try_for_each(|numbers| self.sum_at_once(&mut state, numbers))?;
-        let spent = &mut state.spent;
-        spent.seconds += begun.elapsed().as_secs_f64();
-        spent.bytes += size_of_val(bucket) as u64;
-        spent.sums += 1;
+        state.spent.add(begun, size_of_val(bucket) as u64);
         Ok(())
     }
 
@@ -230,6 +240,14 @@ impl Ranks {
         self.down(state, &mut whole)?;
         numbers.iter_mut().zip(E::from_bytes(&whole.unwrap_or_default())).for_each(|(own, sum)| *own = sum);
         Ok(())
+    }
+
+    /// Work of an engine that adds `bytes` of this rank elsewhere, counted among the sums.
+    pub(crate) fn timed<T>(&self, bytes: u64, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        let done = work();
+        self.state().spent.add(begun, bytes);
+        done
     }
 
     /// Checks that every rank has of each of these, by name, what rank 0 has.
@@ -258,6 +276,14 @@ impl Ranks {
         Ok(())
     }
 
+    /// Ends this rank's work, which another engine did not do.
+    ///
+    /// # Errors
+    /// Always: [`Error::Rank`] with this rank, and what was found.
+    pub fn lost<T>(&self, found: String) -> Result<T> {
+        Err(gone(self.rank(), self.state().step, found))
+    }
+
     /// Tells the others that this rank lives, if that is due: for work that takes long.
     ///
     /// # Errors
@@ -271,7 +297,7 @@ impl Ranks {
         self.fetch(&mut state)
     }
 
-    /// Tells the others, once, that this rank ends, and why. What another has said is passed on as it is.
+    /// Tells the others, once, that this rank ends, and why: its neighbours in the tree, which pass on what was said as it is.
     pub fn leave(&self, why: &Error) {
         let mut state = self.state();
         if std::mem::replace(&mut state.has_left, true) {
@@ -287,7 +313,7 @@ impl Ranks {
         message.extend(step.to_le_bytes());
         message.extend(found.into_bytes());
         message.push(GONE);
-        for to in (0..self.size()).filter(|&to| to != self.rank()) {
+        for to in self.neighbours() {
             let _ = self.link.send(to, message.clone());
         }
     }
@@ -320,6 +346,12 @@ impl Ranks {
         (rank != 0).then(|| rank & (rank - 1))
     }
 
+    /// The ranks above and below in the tree: the only ones that this one talks to, and that it listens for.
+    fn neighbours(&self) -> impl Iterator<Item = usize> + use<> {
+        let rank = self.rank();
+        self.parent().into_iter().chain(self.below().map(move |bit| rank + bit))
+    }
+
     /// Brings rank 0's bytes down the tree.
     fn down(&self, state: &mut State, whole: &mut Option<Vec<u8>>) -> Result<()> {
         if let Some(from) = self.parent() {
@@ -347,10 +379,8 @@ impl Ranks {
             }
             self.say(state)?;
             let silent = |rank: usize| state.heard[rank].max(begun).elapsed();
-            let others = (0..self.size()).filter(|&rank| rank != self.rank());
-            if let Some(rank) =
-                others.max_by_key(|&rank| silent(rank)).filter(|&rank| silent(rank) > self.limit)
-            {
+            let longest = self.neighbours().max_by_key(|&rank| silent(rank));
+            if let Some(rank) = longest.filter(|&rank| silent(rank) > self.limit) {
                 let found = format!("nothing was heard of it for {:.1} s", self.limit.as_secs_f64());
                 return Err(gone(rank, state.step, found));
             }
@@ -390,8 +420,7 @@ impl Ranks {
             return Ok(());
         }
         state.said = Instant::now();
-        let mut others = (0..self.size()).filter(|&to| to != self.rank());
-        others.try_for_each(|to| self.link.send(to, vec![ALIVE]))
+        self.neighbours().try_for_each(|to| self.link.send(to, vec![ALIVE]))
     }
 }
 

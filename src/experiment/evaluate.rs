@@ -1,17 +1,18 @@
 //! The likelihood of a trained run: its estimates, their error budgets, and the ladder of bounds.
 
 use super::journal::Subject;
-use super::{Experiment, data, ladder, measure, others, target, together};
+use super::together::{self, Alive, unless_interrupted};
+use super::{Experiment, data, journal, ladder, measure, others, target};
 use crate::config::Evaluation;
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{self, write_atomically};
 use crate::ladder::Ladder;
 use crate::model::Model;
 use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{DataRecord, Outcome, StageRecord};
-use crate::run::{Evaluated, Heeded, Observer, Place, RecordsLog, RunFolder, Shard};
+use crate::run::{Evaluated, Heeded, Observer, Observers, Place, RecordsLog, RunFolder, Shard};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -142,6 +143,37 @@ impl<D: ComputeDevice> Experiment<D> {
         let (model, held_out) = (ready.trained(run)?, ready.held_out()?);
         data::check_same(run, &held_out)?;
         ladder::measured(run, &model, &held_out, &mut Heeded::new(observer))
+    }
+
+    /// Measures a run whose parts all ranks have. The rows are dealt by their index, and what is written has the bytes of one process.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate), or if a rank is gone.
+    pub(super) fn measured_together(
+        &self,
+        run: &RunFolder,
+        options: EvaluateOptions,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome> {
+        let ranks = &self.ranks;
+        let size = ranks.size();
+        let observer = &mut Observers::new().and(Alive(ranks)).and(observer);
+        if size == 1 {
+            let _lock = journal::waited_for(run, observer)?;
+            return self.measured(run, options, observer);
+        }
+        let shards = (1..=size).map(|part| Shard::new(part, size)).collect::<Result<Vec<_>>>()?;
+        let own = self.evaluate_shard(run, shards[ranks.rank()], observer).map(drop);
+        unless_interrupted(ranks, own)?;
+        let whole = ranks.is_first().then(|| {
+            let paths: Vec<PathBuf> = shards.iter().map(|shard| run.place_of_shard(*shard).log()).collect();
+            let _lock = journal::waited_for(run, observer)?;
+            let outcome = self.merged(run, &paths, options, observer)?;
+            paths.iter().try_for_each(|path| files::remove(path)).map(|()| outcome)
+        });
+        let whole = whole.transpose();
+        let whole = unless_interrupted(ranks, whole)?;
+        whole.map_or_else(|| Outcome::read(&run.result()), Ok)
     }
 
     /// [`evaluate_with`](Self::evaluate_with) where nobody else measures.

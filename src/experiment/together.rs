@@ -1,14 +1,10 @@
 //! What the ranks of a run do together, each on a part of the rows. Rank 0 writes the run's folder, which the others must see; of theirs is
 //! only the shard that they measure.
 
-use super::{EvaluateOptions, Experiment, journal};
 use crate::communicator::Ranks;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
-use crate::files;
-use crate::registry::ComputeDevice;
-use crate::result::Outcome;
-use crate::run::{Found, Observer, Observers, RunFolder, Shard};
+use crate::run::{Found, Observer};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -97,38 +93,5 @@ pub(super) fn unless_interrupted<T>(ranks: &Ranks, done: Result<T>) -> Result<T>
     match ranks.any(done.is_err())? {
         true => Err(Error::Interrupted),
         false => done,
-    }
-}
-
-impl<D: ComputeDevice> Experiment<D> {
-    /// Measures a run whose parts all ranks have. The rows are dealt by their index, and what is written has the bytes of one process.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate), or if a rank is gone.
-    pub(super) fn measured_together(
-        &self,
-        run: &RunFolder,
-        options: EvaluateOptions,
-        observer: &mut dyn Observer,
-    ) -> Result<Outcome> {
-        let ranks = &self.ranks;
-        let size = ranks.size();
-        let observer = &mut Observers::new().and(Alive(ranks)).and(observer);
-        if size == 1 {
-            let _lock = journal::waited_for(run, observer)?;
-            return self.measured(run, options, observer);
-        }
-        let shards = (1..=size).map(|part| Shard::new(part, size)).collect::<Result<Vec<_>>>()?;
-        let own = self.evaluate_shard(run, shards[ranks.rank()], observer).map(drop);
-        unless_interrupted(ranks, own)?;
-        let whole = ranks.is_first().then(|| {
-            let paths: Vec<PathBuf> = shards.iter().map(|shard| run.place_of_shard(*shard).log()).collect();
-            let _lock = journal::waited_for(run, observer)?;
-            let outcome = self.merged(run, &paths, options, observer)?;
-            paths.iter().try_for_each(|path| files::remove(path)).map(|()| outcome)
-        });
-        let whole = whole.transpose();
-        let whole = unless_interrupted(ranks, whole)?;
-        whole.map_or_else(|| Outcome::read(&run.result()), Ok)
     }
 }

@@ -49,6 +49,7 @@ impl<D: ComputeDevice> Experiment<D> {
             (RunFolder::kept_by_another(destination.path(), recipe), None, None)
         };
         let from = together::shared(ranks, from)?;
+        let engine = ready.device.gradient_sum(ranks)?;
         drop(held_out);
         let (run, rows) = (&run, &rows);
         let mut all = Observers::new();
@@ -65,6 +66,7 @@ impl<D: ComputeDevice> Experiment<D> {
             network,
             fingerprint,
             from,
+            engine,
             is_longer,
             observer,
         };

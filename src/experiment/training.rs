@@ -17,10 +17,11 @@ use crate::run::{
     RunFolder,
 };
 use crate::train::{
-    AdamW, AdamWConfig, Best, CheckpointState, QuantileClip, Rate, RateDecay, Trainer, TrainerConfig, encode,
-    network_score,
+    AdamW, AdamWConfig, Best, CheckpointState, GradientSum, QuantileClip, Rate, RateDecay, Trainer,
+    TrainerConfig, encode, network_score,
 };
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// So many steps in a row that are not finite end a stage that skips them: it is lost.
@@ -47,6 +48,8 @@ pub(super) struct Training<'a, D: ComputeDevice> {
     pub(super) fingerprint: Value,
     /// The checkpoint to go on from; without it the run is new.
     pub(super) from: Option<Found>,
+    /// What adds the gradients of several ranks on their devices.
+    pub(super) engine: Option<Arc<dyn GradientSum<f32, D>>>,
     /// Whether it is trained for longer than its recipe said, which patience that has come to its end does not prevent.
     pub(super) is_longer: bool,
     pub(super) observer: &'a mut dyn Observer,
@@ -103,7 +106,7 @@ impl<D: ComputeDevice> Training<'_, D> {
             let settings = settings(recipe.seed, stage);
             let objective = self.experiment.objective(index)?;
             let trainer = Trainer::new(network, objective, diffusion.clone(), times, settings);
-            let mut trainer = trainer.with_ranks(ranks.clone())?;
+            let mut trainer = trainer.with_ranks(ranks.clone())?.with_gradient_sum(self.engine.clone());
             trainer.optimizer = optimizer;
             trainer.quantile_clip = match stage.clip {
                 Some(Clip::Quantile(clip)) => {

@@ -29,6 +29,8 @@ mod build;
 mod builders;
 mod built_in;
 pub(crate) mod device;
+#[cfg(feature = "cuda")]
+mod nccl;
 mod network;
 mod networks;
 

@@ -1,17 +1,20 @@
 //! Networks by name: how a name becomes a network on whatever device a recipe says.
 
 use super::{Builders, Entry};
+use crate::communicator::Ranks;
 use crate::data::RowShape;
 use crate::error::Result;
 use crate::level::GammaRange;
 use crate::nn::{DynNetwork, ModeNetwork, Parameters};
 use crate::tensor::{Kernels, Real};
+use crate::train::GradientSum;
 use dfdx::prelude::{Cpu, Synchronize};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
+use std::sync::Arc;
 
 /// What the builder of a network is given besides its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -191,6 +194,15 @@ pub trait ComputeDevice: Kernels<f32> + Kernels<f64> + Synchronize {
     /// # Errors
     /// Settings that the network does not take.
     fn network(&self, plan: &NetworkPlan, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, Self>>;
+
+    /// What adds the gradients of several ranks on devices of this type; without it they are added on the hosts.
+    ///
+    /// # Errors
+    /// If a rank is gone, or the engine is there and does not begin.
+    fn gradient_sum(&self, ranks: &Ranks) -> Result<Option<Arc<dyn GradientSum<f32, Self>>>> {
+        let _ = ranks;
+        Ok(None)
+    }
 }
 
 impl ComputeDevice for Cpu {
@@ -203,6 +215,10 @@ impl ComputeDevice for Cpu {
 impl ComputeDevice for dfdx::prelude::Cuda {
     fn network(&self, plan: &NetworkPlan, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, Self>> {
         plan.on.cuda(self, rng)
+    }
+
+    fn gradient_sum(&self, ranks: &Ranks) -> Result<Option<Arc<dyn GradientSum<f32, Self>>>> {
+        super::nccl::gradient_sum(self, ranks)
     }
 }
 

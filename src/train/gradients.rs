@@ -9,6 +9,15 @@ use dfdx::prelude::*;
 /// A parameter's name and its flat gradient.
 type Entry<E, D> = (String, Tensor<(usize,), E, D>);
 
+/// An engine that adds the gradients of all ranks where they lie, on devices; without one they are added on the hosts.
+pub trait GradientSum<E: Real, D: Kernels<E>>: std::fmt::Debug + Send + Sync {
+    /// The sums over ranks of the numbers of each tensor, in their place.
+    ///
+    /// # Errors
+    /// If a rank is gone, or the engine fails.
+    fn sum(&self, gradients: &[Tensor<(usize,), E, D>], ranks: &Ranks) -> error::Result<()>;
+}
+
 /// One flat gradient per parameter, in the order of the network's walk.
 #[derive(Clone, Debug)]
 pub struct GradientSet<E: Real, D: Kernels<E>> {
@@ -34,13 +43,18 @@ impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
         self
     }
 
-    /// The sum of those of all ranks, as one bucket.
+    /// The sum of those of all ranks: by an engine of the device, or as one bucket on the hosts.
     ///
     /// # Errors
-    /// If a rank is gone.
-    pub fn over(mut self, ranks: &Ranks) -> error::Result<Self> {
+    /// If a rank is gone, or the engine fails.
+    pub fn over(mut self, ranks: &Ranks, engine: Option<&dyn GradientSum<E, D>>) -> error::Result<Self> {
         if ranks.size() == 1 {
             return Ok(self);
+        }
+        if let Some(engine) = engine {
+            let gradients: Vec<_> = self.entries.iter().map(|(_, gradient)| gradient.clone()).collect();
+            let bytes = gradients.iter().map(|gradient| size_of::<E>() * gradient.shape().0).sum::<usize>();
+            return ranks.timed(bytes as u64, || engine.sum(&gradients, ranks)).map(|()| self);
         }
         let mut bucket: Vec<E> = self.entries.iter().flat_map(|(_, gradient)| gradient.as_vec()).collect();
         ranks.sum(&mut bucket)?;

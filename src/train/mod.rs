@@ -14,7 +14,7 @@ mod trainer;
 
 pub use checkpoint::{Best, Checkpoint, CheckpointState, encode};
 pub use clip::QuantileClip;
-pub use gradients::GradientSet;
+pub use gradients::{GradientSet, GradientSum};
 pub use optimizer::{AdamW, AdamWConfig};
 pub use rate::{Rate, RateDecay};
 pub use score::network_score;

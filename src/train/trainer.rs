@@ -1,7 +1,7 @@
 //! The loop's body: one optimizer step.
 
 use super::step_losses::StepLosses;
-use super::{AdamW, AdamWConfig, GradientSet, QuantileClip, Rate};
+use super::{AdamW, AdamWConfig, GradientSet, GradientSum, QuantileClip, Rate};
 use crate::communicator::{Ranks, Tree};
 use crate::diffusion::Diffusion;
 use crate::error::{Error, NonFinite, Result};
@@ -16,6 +16,7 @@ use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
 /// The generator's streams from here on draw probes; those below draw everything else.
 const PROBES: u64 = 1 << 63;
@@ -103,6 +104,8 @@ pub struct Trainer<N, O, S, P, T, E: Real, D: Kernels<E>> {
     pub quantile_clip: Option<QuantileClip>,
     /// Who shares the accumulation steps.
     ranks: Ranks,
+    /// What adds their gradients on their devices.
+    engine: Option<Arc<dyn GradientSum<E, D>>>,
 }
 
 impl<N, O, S, P, T, E, D> Trainer<N, O, S, P, T, E, D>
@@ -124,8 +127,8 @@ where
         settings: TrainerConfig,
     ) -> Self {
         let optimizer = AdamW::new(&network);
-        let ranks = Ranks::alone();
-        Self { network, objective, diffusion, times, optimizer, settings, quantile_clip: None, ranks }
+        let (ranks, engine) = (Ranks::alone(), None);
+        Self { network, objective, diffusion, times, optimizer, settings, quantile_clip: None, ranks, engine }
     }
 
     /// The same whose accumulation steps are dealt to ranks, to each as many: a power of two of them. The sums of gradients do not depend on
@@ -139,12 +142,28 @@ where
         Ok(Self { ranks, ..self })
     }
 
+    /// The same whose gradients an engine adds over ranks on their devices, in an order of its own.
+    #[must_use]
+    pub fn with_gradient_sum(self, engine: Option<Arc<dyn GradientSum<E, D>>>) -> Self {
+        Self { engine, ..self }
+    }
+
     /// The next stage: another objective and other settings, from where this one ended. The optimizer's moments start again, the
     /// moving average goes on.
     pub fn next_stage<O2>(mut self, objective: O2, settings: TrainerConfig) -> Trainer<N, O2, S, P, T, E, D> {
         self.optimizer.restart();
-        let Self { network, diffusion, times, optimizer, ranks, .. } = self;
-        Trainer { network, objective, diffusion, times, optimizer, settings, quantile_clip: None, ranks }
+        let Self { network, diffusion, times, optimizer, ranks, engine, .. } = self;
+        Trainer {
+            network,
+            objective,
+            diffusion,
+            times,
+            optimizer,
+            settings,
+            quantile_clip: None,
+            ranks,
+            engine,
+        }
     }
 
     /// Optimizer step `step` (counted from 1 within the stage) on the rows of `x`, data in `[-1, 1]` row by
@@ -213,7 +232,7 @@ where
         let Some(gradients) = gradients.sum() else {
             return Err(Error::value("accumulation", 0, "at least 1"));
         };
-        let gradients = gradients.over(&self.ranks)?;
+        let gradients = gradients.over(&self.ranks, self.engine.as_deref())?;
         let norm = match gradients.norm() {
             Ok(norm) => norm,
             Err(name) => {

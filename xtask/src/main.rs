@@ -103,10 +103,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// The checks that know more where there is an MPI to build with.
+const WITH_MPI: [&str; 2] = ["lints", "tests"];
+
+/// Whether there is one.
+fn has_mpi() -> bool {
+    let found = Command::new("mpicc").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("== MPI: no mpicc here; the tests of several processes do not run");
+    }
+    found
+}
+
 fn check_all(cargo: &OsString) -> ExitCode {
+    let has_mpi = has_mpi();
     for (name, arguments, variable) in CHECKS {
+        let mut arguments = arguments.to_vec();
+        if has_mpi && WITH_MPI.contains(name) {
+            // Before what is for the command below.
+            arguments.splice(1..1, ["--features", "idode/mpi"]);
+        }
         eprintln!("== {name}: cargo {}", arguments.join(" "));
-        let status = Command::new(cargo).args(*arguments).envs(variable.iter().copied()).status();
+        let status = Command::new(cargo).args(&arguments).envs(variable.iter().copied()).status();
         match status {
             Ok(status) if status.success() => {}
             Ok(status) => {

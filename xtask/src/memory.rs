@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The names under which `tensor::cuda` opens NVIDIA's libraries.
-const NAMES: [&str; 3] = ["libcuda.so.1", "libcublas.so.13", "libnvrtc.so.13"];
+const NAMES: [&str; 4] = ["libcuda.so.1", "libcublas.so.13", "libnvrtc.so.13", "libnccl.so.2"];
 
 /// These tests are small, and their build is most of their time.
 const QUICK: (&str, &str) = ("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
@@ -54,7 +54,7 @@ fn driver(cargo: &OsString) -> Result<PathBuf, String> {
     }
 }
 
-/// One file under all names, so that it is loaded once and the three share their memory.
+/// One file under all names, so that it is loaded once and they share their memory.
 fn place(driver: &Path, libraries: &Path) -> std::io::Result<()> {
     fs::create_dir_all(libraries)?;
     for name in NAMES {

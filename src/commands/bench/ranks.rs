@@ -53,7 +53,8 @@ pub(super) fn measure<D: ComputeDevice>(
     }
     ranks.barrier()?;
     let mut training = training()?;
-    training.trainer = training.trainer.with_ranks(ranks.clone())?;
+    let engine = device.gradient_sum(ranks)?;
+    training.trainer = training.trainer.with_ranks(ranks.clone())?.with_gradient_sum(engine);
     let (before, mut steps, mut seconds) = (ranks.spent(), 0, 0.0);
     let step_s = median(case, &device, || {
         let begun = std::time::Instant::now();

@@ -188,3 +188,41 @@ mod nvrtc {
         nvrtcGetProgramLog(nvrtcProgram, *mut c_char);
     }
 }
+
+mod nccl {
+    use super::super::NCCL;
+    use cudarc::nccl::sys::{self, *};
+    use std::ffi::*;
+    use std::sync::OnceLock;
+
+    forward! {
+        NCCL, ncclResult_t::ncclSystemError: ncclResult_t;
+        ncclGetVersion(*mut c_int);
+        ncclGetUniqueId(*mut ncclUniqueId);
+        ncclCommInitRankConfig(*mut ncclComm_t, c_int, ncclUniqueId, c_int, *mut ncclConfig_t);
+        ncclCommInitRank(*mut ncclComm_t, c_int, ncclUniqueId, c_int);
+        ncclCommInitAll(*mut ncclComm_t, c_int, *const c_int);
+        ncclCommFinalize(ncclComm_t);
+        ncclCommDestroy(ncclComm_t);
+        ncclCommAbort(ncclComm_t);
+        ncclCommSplit(ncclComm_t, c_int, c_int, *mut ncclComm_t, *mut ncclConfig_t);
+        ncclCommCount(ncclComm_t, *mut c_int);
+        ncclCommCuDevice(ncclComm_t, *mut c_int);
+        ncclCommUserRank(ncclComm_t, *mut c_int);
+        ncclRedOpCreatePreMulSum(*mut ncclRedOp_t, *mut c_void, ncclDataType_t, ncclScalarResidence_t, ncclComm_t);
+        ncclRedOpDestroy(ncclRedOp_t, ncclComm_t);
+        ncclReduce(
+            *const c_void, *mut c_void, usize, ncclDataType_t, ncclRedOp_t, c_int, ncclComm_t, cudaStream_t
+        );
+        ncclBroadcast(*const c_void, *mut c_void, usize, ncclDataType_t, c_int, ncclComm_t, cudaStream_t);
+        ncclAllReduce(*const c_void, *mut c_void, usize, ncclDataType_t, ncclRedOp_t, ncclComm_t, cudaStream_t);
+        ncclReduceScatter(
+            *const c_void, *mut c_void, usize, ncclDataType_t, ncclRedOp_t, ncclComm_t, cudaStream_t
+        );
+        ncclAllGather(*const c_void, *mut c_void, usize, ncclDataType_t, ncclComm_t, cudaStream_t);
+        ncclSend(*const c_void, usize, ncclDataType_t, c_int, ncclComm_t, cudaStream_t);
+        ncclRecv(*mut c_void, usize, ncclDataType_t, c_int, ncclComm_t, cudaStream_t);
+        ncclGroupStart();
+        ncclGroupEnd();
+    }
+}

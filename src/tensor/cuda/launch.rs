@@ -49,6 +49,10 @@ impl View {
         self.len
     }
 
+    pub(super) fn address(self) -> u64 {
+        self.at
+    }
+
     /// The numbers from `first` on, `len` of them.
     ///
     /// # Panics

@@ -104,6 +104,7 @@ mod elementwise;
 mod functions;
 mod group_norm;
 mod launch;
+pub(crate) mod nccl;
 mod operations;
 mod pointwise;
 mod scratch;
@@ -164,6 +165,9 @@ static NVRTC: Shared = Shared::of(match cfg!(windows) {
     true => &["nvrtc64_130_0.dll", "nvrtc64_120_0.dll", "nvrtc64_112_0.dll"],
     false => &["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"],
 });
+
+/// Needed by several processes alone.
+static NCCL: Shared = Shared::of(&["libnccl.so.2"]);
 
 /// The first library that is needed and cannot be loaded, in words.
 pub(crate) fn missing() -> Option<String> {

@@ -193,3 +193,47 @@ fn draws_are_those_of_the_processor() {
     assert!(here == there);
     assert!(here.1.contains(&0.0) && here.0.iter().any(|weight| *weight != 0.0));
 }
+
+/// Two ranks on one device, whose gradients NCCL adds there, against one rank. A card takes no two ranks, a device of host memory does.
+#[cfg(feature = "cuda")]
+#[test]
+fn ranks_of_a_device_agree_with_one() {
+    use idode::communicator::{Ranks, Threads};
+    use idode::registry::ComputeDevice;
+    use std::time::Duration;
+
+    if std::env::var_os("IDODE_MEMORY_DRIVER").is_none() {
+        eprintln!("not run: no device of host memory");
+        return;
+    }
+    /// Every parameter after three steps of two parts of two rows.
+    fn trained(link: Threads) -> Vec<f32> {
+        let (device, ranks) = (Cuda::try_build(0, 0).unwrap(), Ranks::new(link, Duration::from_secs(120)));
+        let range = GammaRange::for_levels(17);
+        let diffusion = Diffusion::new(VariancePreserving, Velocity, range);
+        let times = Stratified(Importance::for_weight(range, diffusion.weight_density()).unwrap());
+        let rate = Rate { peak: 1e-3, warmup: 0, decay: RateDecay::Constant, steps: 3 };
+        let settings = TrainerConfig { seed: 7, accumulation: 2, rate, optimizer: AdamWConfig::default() };
+        let trainer = Trainer::new(network::<f32, Cuda>(&device), FirstOrder, diffusion, times, settings);
+        let engine = device.gradient_sum(&ranks).unwrap();
+        assert_eq!(engine.is_some(), ranks.size() > 1);
+        let mut trainer = trainer.with_ranks(ranks).unwrap().with_gradient_sum(engine);
+        let x: Vec<f64> = (0..4 * 64).map(|i| (f64::from(i) * 0.37).sin()).collect();
+        (1..=3).for_each(|step| drop(trainer.step(step, step, &x).unwrap()));
+        let mut found = Vec::new();
+        trainer.network.parameters("", &mut |_, _, parameter| found.extend(parameter.numbers()));
+        found
+    }
+    let by = |size: usize| -> Vec<Vec<f32>> {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                Threads::new(size).into_iter().map(|link| scope.spawn(|| trained(link))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        })
+    };
+    let alone = by(1).remove(0);
+    for own in by(2) {
+        // Two terms have one sum in any order; kernels of dfdx's that add atomically have no order on a card, and one here.
+        assert!(own == alone);
+    }
+}

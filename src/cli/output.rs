@@ -7,7 +7,8 @@ use std::io::Write;
 pub(super) fn complain(message: &str) {
     let line = message.split(['\n', '\r']).map(str::trim).filter(|part| !part.is_empty());
     let line = printable(&line.collect::<Vec<_>>().join(" "));
-    let _ = writeln!(std::io::stderr(), "error: {line}");
+    // At once: several processes may share it.
+    let _ = std::io::stderr().write_all(format!("error: {line}\n").as_bytes());
 }
 
 /// Writes text to standard output. A reader that has gone away (`| head`) is no error.

@@ -25,8 +25,10 @@ impl Together {
     /// # Errors
     /// If there are several and this program has no MPI, or MPI cannot begin.
     pub(super) fn begin(limit: Duration) -> Result<Self> {
-        let started =
-            STARTED_BY.iter().find_map(|key| Some((key, std::env::var(key).ok()?.parse::<usize>().ok()?)));
+        let told = |key: &'static str| Some((key, std::env::var(key).ok()?.parse::<usize>().ok()?));
+        // SLURM's launcher tells it otherwise, and starts processes that are no ranks too.
+        let by_slurm = || std::env::var_os("PMIX_RANK").and_then(|_| told("SLURM_STEP_NUM_TASKS"));
+        let started = STARTED_BY.into_iter().find_map(told).or_else(by_slurm);
         let Some((_key, _size)) = started.filter(|(_, size)| *size > 1) else { return Ok(Self::alone()) };
         #[cfg(feature = "mpi")]
         return Mpi::begin()
@@ -34,7 +36,7 @@ impl Together {
         #[cfg(not(feature = "mpi"))]
         {
             let _ = limit;
-            Err(Error::value(*_key, _size, "1: this program was built without the feature mpi"))
+            Err(Error::value(_key, _size, "1: this program was built without the feature mpi"))
         }
     }
 

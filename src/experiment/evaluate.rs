@@ -70,14 +70,27 @@ impl<D: ComputeDevice> Experiment<D> {
         shard: Shard,
         observer: &mut dyn Observer,
     ) -> Result<PathBuf> {
-        let place = run.place_of_shard(shard);
+        self.resolved()?.shard(run, run.place_of_shard(shard), shard, None, observer)
+    }
+
+    /// [`evaluate_shard`](Self::evaluate_shard) into a place, beside records of the whole that may have some of its rows.
+    fn shard(
+        &self,
+        run: &RunFolder,
+        place: Place,
+        shard: Shard,
+        whole: Option<&Place>,
+        observer: &mut dyn Observer,
+    ) -> Result<PathBuf> {
         let _lock = place.lock()?;
-        let ready = self.resolved()?;
-        ready.check_memory()?;
-        let (model, rows) = (ready.trained(run)?, ready.held_out()?);
+        self.check_memory()?;
+        let (model, rows) = (self.trained(run)?, self.held_out()?);
         data::check_same(run, &rows)?;
-        let count = ready.count(&rows);
+        let count = self.count(&rows);
         let subject = Subject { run, place, rows: &rows, shard: Some(shard) };
+        if let Some(whole) = whole {
+            RecordsLog::deal(&whole.log(), &subject.place.log(), &subject.header(&model, count)?)?;
+        }
         measure::rows(&subject, &model, count, &mut Heeded::new(observer))?;
         Ok(subject.place.log())
     }
@@ -163,17 +176,30 @@ impl<D: ComputeDevice> Experiment<D> {
             return self.measured(run, options, observer);
         }
         let shards = (1..=size).map(|part| Shard::new(part, size)).collect::<Result<Vec<_>>>()?;
-        let own = self.evaluate_shard(run, shards[ranks.rank()], observer).map(drop);
+        let lock = ranks.is_first().then(|| journal::waited_for(run, observer)).transpose();
+        let lock = unless_interrupted(ranks, lock)?;
+        if ranks.is_first() {
+            self.gather(run)?;
+        }
+        ranks.barrier()?;
+        let shard = shards[ranks.rank()];
+        let own = self.shard(run, run.place_of_rank(shard), shard, Some(&run.place()), observer);
         unless_interrupted(ranks, own)?;
-        let whole = ranks.is_first().then(|| {
-            let paths: Vec<PathBuf> = shards.iter().map(|shard| run.place_of_shard(*shard).log()).collect();
-            let _lock = journal::waited_for(run, observer)?;
-            let outcome = self.merged(run, &paths, options, observer)?;
-            paths.iter().try_for_each(|path| files::remove(path)).map(|()| outcome)
-        });
-        let whole = whole.transpose();
+        let paths: Vec<PathBuf> = shards.iter().map(|shard| run.place_of_rank(*shard).log()).collect();
+        let whole = ranks.is_first().then(|| self.merged(run, &paths, options, observer)).transpose();
         let whole = unless_interrupted(ranks, whole)?;
+        drop(lock);
         whole.map_or_else(|| Outcome::read(&run.result()), Ok)
+    }
+
+    /// Puts what ranks had measured before they were ended to the records of the whole.
+    fn gather(&self, run: &RunFolder) -> Result<()> {
+        let (model, rows) = (self.trained(run)?, self.held_out()?);
+        let count = self.count(&rows);
+        let subject = Subject { run, place: run.place(), rows: &rows, shard: None };
+        let parts = run.shards_of_ranks()?;
+        RecordsLog::gather(&subject.place.log(), &subject.header(&model, count)?, &parts)?;
+        parts.iter().try_for_each(|part| files::remove(part))
     }
 
     /// [`evaluate_with`](Self::evaluate_with) where nobody else measures.
@@ -183,6 +209,9 @@ impl<D: ComputeDevice> Experiment<D> {
         options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
+        if !run.shards_of_ranks()?.is_empty() {
+            self.gather(run)?;
+        }
         let held_out = self.held_out()?;
         data::check_same(run, &held_out)?;
         data::passed_over(&held_out).iter().for_each(|said| observer.message(said));

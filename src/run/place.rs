@@ -143,6 +143,11 @@ impl RunFolder {
         Place { shard: Some(shard), ..self.place() }
     }
 
+    /// Where a rank measures its shard, for as long as all ranks measure.
+    pub(crate) fn place_of_rank(&self, shard: Shard) -> Place {
+        Place { name: Some("rank".to_owned()), ..self.place_of_shard(shard) }
+    }
+
     /// Where other data are measured.
     pub(crate) fn place_of_data(&self, name: &str) -> Place {
         Place { name: Some(name.to_owned()), ..self.place() }
@@ -153,12 +158,24 @@ impl RunFolder {
     /// # Errors
     /// If the folder cannot be read.
     pub(crate) fn shards(&self) -> Result<Vec<PathBuf>> {
+        self.shards_named("shard.")
+    }
+
+    /// The same of those that ranks measure, or measured before they were ended.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub(crate) fn shards_of_ranks(&self) -> Result<Vec<PathBuf>> {
+        self.shards_named("shard.rank.")
+    }
+
+    fn shards_named(&self, start: &str) -> Result<Vec<PathBuf>> {
         let unreadable = || Error::io(&self.root, "read");
         let mut found = Vec::new();
         for entry in std::fs::read_dir(&self.root).map_err(unreadable())? {
             let path = entry.map_err(unreadable())?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let shard = name.strip_prefix("shard.").and_then(|name| name.strip_suffix(".jsonl"));
+            let shard = name.strip_prefix(start).and_then(|name| name.strip_suffix(".jsonl"));
             if shard.is_some_and(|shard| shard.replace("-of-", "/").parse::<Shard>().is_ok()) {
                 found.push(path);
             }

@@ -11,7 +11,7 @@ use crate::files::{Appended, write_atomically};
 use crate::result::DataRecord;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What is measured: the first line.
@@ -205,6 +205,40 @@ impl RecordsLog {
         let mut bytes = lines(path, &header, &rows)?;
         bytes.extend(json(path, &Line::Finished { finished: true })?.bytes().chain([b'\n']));
         write_atomically(path, &bytes)
+    }
+
+    /// Adds the records in other files to those in `path`, which are of a whole evaluation: what shards had before they were ended. Files of
+    /// something else, and what cannot be read, count as empty.
+    ///
+    /// # Errors
+    /// If the file at `path` holds something else, or cannot be read or written.
+    pub(crate) fn gather(path: &Path, header: &Header, others: &[PathBuf]) -> Result<()> {
+        let mut rows = Self::open(path, header)?.0.rows;
+        for other in others {
+            let stored = std::fs::read(other).ok().and_then(|bytes| Stored::read(other, &bytes).ok()?);
+            for (estimate, more) in stored
+                .filter(|stored| stored.header.difference(header).is_none())
+                .into_iter()
+                .flat_map(|stored| stored.rows)
+            {
+                of(&mut rows, &estimate).extend(more);
+            }
+        }
+        write_atomically(path, &lines(path, header, &rows)?)
+    }
+
+    /// Begins the file of a shard with what the records of the whole at `whole` have of it.
+    ///
+    /// # Errors
+    /// If they are of something else, or a file cannot be read or written.
+    pub(crate) fn deal(whole: &Path, path: &Path, header: &Header) -> Result<()> {
+        let Some((shard, count)) = header.shard else { return Ok(()) };
+        let bytes = std::fs::read(whole).map_err(Error::io(whole, "read"))?;
+        let stored = Stored::read(whole, &bytes)?.filter(|stored| stored.header.difference(header).is_none());
+        let mut rows = stored.map_or_else(Rows::new, |stored| stored.rows);
+        let own: BTreeSet<usize> = shard.rows(count).collect();
+        rows.iter_mut().for_each(|(_, rows)| rows.retain(|row, _| own.contains(row)));
+        write_atomically(path, &lines(path, header, &rows)?)
     }
 
     /// Joins shards into the records of a whole evaluation of `count` rows by these estimates, and writes them at `path`.

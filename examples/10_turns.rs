@@ -125,7 +125,7 @@ where
     let rate = Rate { peak, warmup: 20, decay: RateDecay::Cosine { final_rate: 0.0 }, steps };
     let optimizer = AdamWConfig { ema: 0.99, ..AdamWConfig::default() };
     let config = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
-    let mut trainer = Trainer::new(network, FirstOrder, diffusion.clone(), times, config);
+    let mut trainer = Trainer::new(network, FirstOrder, *diffusion, times, config);
     for step in 1..=steps {
         trainer.step(step, step, &batch()?)?;
     }

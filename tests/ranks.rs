@@ -1,5 +1,7 @@
 //! Runs by several ranks, here threads: they write what one writes, go on from what another number of them left, and end together.
 
+#![allow(clippy::panic)]
+
 #[cfg(feature = "mpi")]
 #[path = "ranks/mpi.rs"]
 mod mpi;

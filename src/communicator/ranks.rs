@@ -226,7 +226,7 @@ impl Ranks {
                 let found = format!("a sum of {} numbers where there are {}", other.len(), numbers.len());
                 return Err(gone(from, state.step, found));
             }
-            numbers.iter_mut().zip(other).for_each(|(own, other)| *own = *own + other);
+            numbers.iter_mut().zip(other).for_each(|(own, other)| *own += other);
             Ok(())
         })?;
         let bytes = E::to_bytes(numbers);
@@ -263,14 +263,10 @@ impl Ranks {
         let text =
             |bytes: Option<&Vec<u8>>| String::from_utf8_lossy(bytes.map_or(&[], Vec::as_slice)).into_owned();
         for (at, (what, _)) in on.iter().enumerate() {
-            for (rank, own) in all.iter().enumerate().filter(|(_, own)| own.get(at) != all[0].get(at)) {
+            if let Some((rank, own)) = all.iter().enumerate().find(|(_, own)| own.get(at) != all[0].get(at)) {
                 let (found, expected) = first_different_line(&text(own.get(at)), &text(all[0].get(at)));
-                let step = self.state().step;
-                return Err(gone(
-                    rank,
-                    step,
-                    format!("{what}: found {found}, expected {expected}, as rank 0 has"),
-                ));
+                let found = format!("{what}: found {found}, expected {expected}, as rank 0 has");
+                return Err(gone(rank, self.state().step, found));
             }
         }
         Ok(())

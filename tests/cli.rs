@@ -355,3 +355,30 @@ fn devices_that_cannot_be_used_are_refused() {
         assert!(line.contains(&format!("device = \"{name}\": expected \"cpu\" or \"cuda:N\"")), "{line}");
     }
 }
+
+/// A full standard output is an error and not a success; colours and names are as the terminal and the system have them.
+#[test]
+#[cfg(target_os = "linux")]
+fn full_outputs_and_odd_names() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let full = fs::File::options().write(true).open("/dev/full").expect("the device");
+    let mut list = Command::new(env!("CARGO_BIN_EXE_idode"));
+    let output = list.arg("list").stdout(full).stderr(Stdio::piped()).output().expect("the binary runs");
+    let line = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{line}");
+    assert!(
+        line.starts_with("error: standard output: cannot write: ") && line.lines().count() == 1,
+        "{line}"
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("r.toml"), runs::tiny(1, "")).expect("a file");
+    let name = std::ffi::OsStr::from_bytes(b"run\xff");
+    let mut train = Command::new(env!("CARGO_BIN_EXE_idode"));
+    train.current_dir(folder.path()).env("NO_COLOR", "1").args(["train", "r.toml", "--out"]).arg(name);
+    let output = train.output().expect("the binary runs");
+    assert!(output.status.success(), "{output:?}");
+    assert!(folder.path().join(name).join("result.json").exists());
+    assert!([output.stdout, output.stderr].iter().all(|said| !said.contains(&0x1b)));
+}

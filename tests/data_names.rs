@@ -108,6 +108,7 @@ fn every_name_trains_measures_and_samples_and_then_needs_no_data() {
         "name = 'folder'\ntrain = 'DIR/large_train'\ntest = 'DIR/large_test'\nshape = [8, 8, 1]\nrandom_crops = true",
         "name = 'npy'\ntrain = 'DIR/train.npy'\ntest = 'DIR/test.npy'\nlevels = 32\nstored_levels = 256\n\
          [data.augmentation]\nflip = true\nquarter_turns = true",
+        "name = 'idx'\ntrain = 'DIR/train.idx'\ntest = 'DIR/test.idx'\nlevels = 32\nstored_levels = 256",
     ];
     let mut prints = Vec::new();
     for (i, data) in cases.iter().enumerate() {
@@ -117,11 +118,12 @@ fn every_name_trains_measures_and_samples_and_then_needs_no_data() {
         assert_eq!(outcome.data.name, recipe.data.name());
         prints.push(outcome.data.fingerprint);
     }
-    // The same images by four names, then a crop, then fewer levels.
+    // The same images by four names, then a crop, then fewer levels by two names.
     assert!(prints[..4].iter().all(|print| *print == prints[0]), "{prints:?}");
     assert_eq!(prints[0]["images"], 2);
     assert_ne!(prints[4], prints[0]);
     assert_eq!(prints[5]["levels"], 32);
+    assert_eq!(prints[6], prints[5]);
     for name in ["train.npy", "test.npy", "both.npz", "train.idx", "test.idx"] {
         fs::remove_file(folder.path().join(name)).unwrap();
     }

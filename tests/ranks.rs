@@ -11,9 +11,11 @@ use idode::communicator::{Ranks, Threads};
 use idode::config::Recipe;
 use idode::error::{Error, Result};
 use idode::experiment::{Destination, EvaluateOptions, Experiment, Trained};
+use idode::level::GammaRange;
 use idode::progress::{Silent, StepMetrics};
 use idode::registry::Registry;
 use idode::run::{MetricsLog, Observer, RunFolder};
+use idode::time::{Adaptive, BinLosses, BinWeights};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -127,7 +129,7 @@ fn left(run: &Path) -> BTreeMap<String, Vec<u8>> {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-            if path.is_file() && !name.starts_with('.') {
+            if path.is_file() && ![".lock", ".records.jsonl.lock"].contains(&&*name) {
                 let content = if name == "metrics.jsonl" {
                     let metrics = MetricsLog::read(&path).expect("metrics").into_iter();
                     format!(
@@ -199,6 +201,99 @@ fn no_number_of_ranks_changes_a_byte() {
     let bits: Vec<Vec<f64>> = bits.collect();
     assert!(bits.iter().all(|own| *own == bits[0]));
     assert!(left(&path) == before);
+}
+
+/// As often as the mean loss of a bin asks.
+#[derive(Clone, Debug)]
+struct MeanLoss;
+
+impl BinWeights for MeanLoss {
+    fn weights(&self, bins: &[BinLosses]) -> Vec<f64> {
+        bins.iter().map(|bin| if bin.count > 0.0 { bin.mean() } else { 1.0 }).collect()
+    }
+}
+
+/// Levels that are drawn by what was learned, over the end of a stage and of a run.
+#[test]
+fn a_sampler_that_learns_sees_all_losses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let range = GammaRange::for_levels(17);
+    let by = |size: usize, name: &str, stop: Option<u64>, resume: bool| {
+        let path = folder.path().join(name);
+        let destination =
+            if resume { Destination::Resume(path.clone()) } else { Destination::New(path.clone()) };
+        let found = by_ranks(
+            size,
+            LIMIT,
+            |_| recipe(RECIPE),
+            |_, run| {
+                run.times(Adaptive::new(MeanLoss, range)).train(&destination, &mut StopAfter(stop, false))
+            },
+        );
+        found.into_iter().for_each(|found| drop(found.expect("trained")));
+        path
+    };
+    let last = |run: &Path| fs::read(run.join("checkpoints/last.safetensors")).expect("a checkpoint");
+    let alone = last(&by(1, "1", None, false));
+    for size in [2, 4] {
+        assert!(last(&by(size, &size.to_string(), None, false)) == alone, "{size} ranks");
+    }
+    by(2, "stopped", Some(5), false);
+    assert!(last(&by(4, "stopped", None, true)) == alone);
+}
+
+/// An evaluation that three ranks began and were stopped in, by one and by two; and ranks without a row.
+#[test]
+fn records_of_ranks_go_on_with_another_number_of_them() {
+    /// Asks for the end after so many rows.
+    struct StopAt(u64);
+    impl Observer for StopAt {
+        fn advance(&mut self, done: u64, _: Option<f64>) {
+            self.0 = self.0.saturating_sub(done);
+        }
+        fn stop(&self) -> Option<String> {
+            (self.0 == 0).then(|| "enough".to_owned())
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run");
+    train(1, &Destination::New(path.clone()), None);
+    let expected = left(&path);
+    let evaluate = |size: usize, stop: u64| {
+        by_ranks(
+            size,
+            LIMIT,
+            |_| recipe(RECIPE),
+            |ranks, run| {
+                let stop = if ranks.rank() == 1 { stop } else { u64::MAX };
+                let folder = run.folder(&path)?;
+                run.evaluate_with(&folder, EvaluateOptions::default(), &mut StopAt(stop)).map(drop)
+            },
+        )
+    };
+    for size in [1, 2] {
+        for name in MEASURED {
+            fs::remove_file(path.join(name)).expect("a file");
+        }
+        assert!(evaluate(3, 15).iter().all(|found| matches!(found, Err(Error::Interrupted))));
+        assert!(left(&path).keys().any(|name| name.starts_with("shard.rank.")));
+        evaluate(size, u64::MAX).into_iter().for_each(|found| found.expect("measured"));
+        assert!(left(&path) == expected, "{size}");
+    }
+    for name in MEASURED {
+        fs::remove_file(path.join(name)).expect("a file");
+    }
+    let text = RECIPE.replace("images = 29", "images = 2");
+    let few = || -> Vec<Result<()>> {
+        by_ranks(
+            3,
+            LIMIT,
+            |_| recipe(&text),
+            |_, run| run.evaluate(&RunFolder::open(&path)?, &mut Silent).map(drop),
+        )
+    };
+    few().into_iter().for_each(|found| found.expect("measured"));
+    assert!(left(&path).keys().all(|name| !name.starts_with("shard.")));
 }
 
 #[test]

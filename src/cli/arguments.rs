@@ -40,8 +40,8 @@ pub(super) enum Command {
         /// Stop with a checkpoint after this time, such as 23h, 90m or 1h30m, to go on with --resume (exit code 130).
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, allow_hyphen_values = true)]
         max_time: Option<Duration>,
-        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step takes.
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step, or batch of rows, takes.
+        #[arg(long, value_name = "TIME", value_parser = limit, default_value = "10m")]
         rank_limit: Duration,
         /// Build the network and say what training would cost; read no data and write nothing.
         #[arg(long, conflicts_with_all = ["out", "resume", "longer", "max_time"])]
@@ -67,8 +67,8 @@ pub(super) enum Command {
         /// Spend images, draws and probes until each estimate's total error is at most this, in its unit, or say what that would take.
         #[arg(long, value_name = "ERROR", value_parser = positive)]
         target: Option<f64>,
-        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step takes.
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step, or batch of rows, takes.
+        #[arg(long, value_name = "TIME", value_parser = limit, default_value = "10m")]
         rank_limit: Duration,
         /// Where to compute: cpu, cuda:N, or cuda for a GPU for each process of a machine [default: as the recipe says].
         #[arg(long, value_name = "DEVICE", value_parser = device)]
@@ -177,8 +177,8 @@ pub(super) enum Command {
         /// Under mpirun: time a training step that the processes share, and what of it their sums take.
         #[arg(long)]
         ranks: bool,
-        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step takes.
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+        /// Under mpirun: a process of which nothing is heard for this time is gone, and all end; longer than any step, or batch of rows, takes.
+        #[arg(long, value_name = "TIME", value_parser = limit, default_value = "10m")]
         rank_limit: Duration,
         /// Where to compute: cpu, cuda:N, or cuda for a GPU for each process of a machine.
         #[arg(long, value_name = "DEVICE", value_parser = device, default_value_t)]
@@ -207,8 +207,17 @@ fn positive(text: &str) -> Result<f64, String> {
 /// A device; `cuda` is the GPU of this process among those of its machine.
 fn device(text: &str) -> Result<Device, Error> {
     match text {
-        "cuda" => Ok(Device::Cuda(super::ranks::of_this_machine())),
+        "cuda" => Ok(Device::Cuda(super::ranks::local_rank())),
         _ => text.parse(),
+    }
+}
+
+/// A time that is not over at once.
+fn limit(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time > Duration::ZERO => Ok(time),
+        Ok(_) => Err(format!("\"{text}\": expected a time above 0, such as 10m")),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::arguments::Command;
 use super::exit::Exit;
 use super::output::print;
-use super::ranks::Together;
+use super::ranks::{self, Together};
 use super::{Bar, Interrupt, Until, budget_table, comparison_table, ladder_table, list, new_plugin, table};
 use crate::commands::{self, Case, Destination, EvaluateOptions, Imported, SampleOptions, Trained, Weights};
 use crate::communicator::Ranks;
@@ -19,6 +19,15 @@ use std::time::Instant;
 pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
     let begun = Instant::now();
     set_threads(if let Command::Bench { threads, .. } = command { threads } else { None })?;
+    let is_shared = match &command {
+        Command::Train { dry_run, .. } => !dry_run,
+        Command::Eval { by, shard, .. } => by.is_none() && shard.is_none(),
+        Command::Bench { ranks, .. } => *ranks,
+        _ => false,
+    };
+    if !is_shared {
+        ranks::refuse_several()?;
+    }
     match command {
         Command::Train { recipe, dry_run: true, device, .. } => dry_run(&recipe, device, registry),
         Command::Train { recipe, out, resume, longer, max_time, rank_limit, device, .. } => {
@@ -107,8 +116,12 @@ fn train(
             Ok(measured(&outcome))
         }
         Trained::Interrupted { step } => {
+            let launcher = match ranks.size() {
+                1 => String::new(),
+                size => format!("mpirun -n {size} "),
+            };
             bar.message(&format!(
-                "stopped after step {step}, with a checkpoint; continue with: {} train {} --out {} --resume{}",
+                "stopped after step {step}, with a checkpoint; continue with: {launcher}{} train {} --out {} --resume{}",
                 shell(&program()),
                 shell(path),
                 shell(folder),

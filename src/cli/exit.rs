@@ -14,6 +14,8 @@ pub(super) enum Exit {
     BadInput,
     /// Everything was done and written, and some images have no value: the means are those of the others.
     NoValue,
+    /// Another process of the run is gone, or has what the others have not.
+    RankLost,
     /// Stopped on request or after `--max-time`, with a checkpoint, to be continued with `--resume`, or with records, to be continued by the same
     /// command.
     Interrupted,
@@ -26,6 +28,7 @@ impl Exit {
   1    failed by its own numbers: a loss, gradient or parameter is not finite; the last good checkpoint is kept
   2    an input that cannot be used, a file that cannot be written, or a GPU without enough memory: one line says which
   3    done and written, but some images have no value and are not in the means
+  4    another process of an mpirun is gone, or has another recipe, data or program: one line says which; train --resume goes on
   130  stopped by Ctrl-C, SIGTERM, SIGHUP or --max-time, with a checkpoint, or records of an evaluation; train --resume, or the same eval, goes on";
 
     /// The number, as shells have it.
@@ -35,6 +38,7 @@ impl Exit {
             Self::Failed => 1,
             Self::BadInput => 2,
             Self::NoValue => 3,
+            Self::RankLost => 4,
             // 128 and the number of Ctrl-C's signal.
             Self::Interrupted => 130,
         }
@@ -45,6 +49,7 @@ impl Exit {
         match error {
             Error::NonFinite(_) | Error::Diverged { .. } => Self::Failed,
             Error::Interrupted => Self::Interrupted,
+            Error::Rank { .. } => Self::RankLost,
             _ => Self::BadInput,
         }
     }
@@ -62,7 +67,9 @@ mod tests {
 
     #[test]
     fn help_has_every_code() {
-        for exit in [Exit::Done, Exit::Failed, Exit::BadInput, Exit::NoValue, Exit::Interrupted] {
+        for exit in
+            [Exit::Done, Exit::Failed, Exit::BadInput, Exit::NoValue, Exit::RankLost, Exit::Interrupted]
+        {
             let start = format!("  {:<5}", exit.code());
             assert_eq!(Exit::HELP.lines().filter(|line| line.starts_with(&start)).count(), 1, "{exit:?}");
         }

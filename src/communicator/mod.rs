@@ -28,9 +28,9 @@ mod tree;
 pub use alone::Alone;
 #[cfg(feature = "mpi")]
 pub use mpi::{Mpi, Session};
-pub use ranks::{Ranks, Spent};
+pub use ranks::Ranks;
 pub use threads::Threads;
-pub use tree::Tree;
+pub(crate) use tree::Tree;
 
 use crate::error::Result;
 

@@ -7,9 +7,10 @@ use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, Destination, MatchedReceiveVec, Source};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// So long what was said last has to reach the others.
@@ -17,12 +18,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A process of those that `mpirun` started.
 ///
-/// To each rank that it talks to, a thread of its own sends: a large message returns only when it is received, and a rank that is stopped would
-/// hold up what others wait for.
+/// To each rank that it talks to, a thread of its own sends, and one receives from all: a large message is sent and received only when both sides
+/// are at it, and a rank that is stopped would hold up what others wait for.
 pub struct Mpi {
     rank: usize,
     size: usize,
     queues: Mutex<BTreeMap<usize, Sender<Vec<u8>>>>,
+    come: Mutex<Receiver<(usize, Vec<u8>)>>,
+    /// How often somebody asked for what has come.
+    asked: Arc<AtomicUsize>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -40,6 +44,8 @@ impl std::fmt::Debug for Mpi {
 pub struct Session {
     universe: Option<Universe>,
     waiting: Arc<AtomicUsize>,
+    receiver: Option<JoinHandle<()>>,
+    ended: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Session {
@@ -52,6 +58,10 @@ impl Session {
     /// Ends MPI in this process, which waits for all others to do so.
     pub fn end(mut self) {
         self.wait();
+        self.ended.store(true, Ordering::SeqCst);
+        if let Some(receiver) = self.receiver.take() {
+            let _ = receiver.join();
+        }
         drop(self.universe.take());
     }
 
@@ -85,11 +95,21 @@ impl Mpi {
         };
         let (rank, size) = (universe.world().rank() as usize, universe.world().size() as usize);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let session = Session { universe: Some(universe), waiting: waiting.clone() };
+        let ended = Arc::new(AtomicBool::new(false));
+        let mut session = Session {
+            universe: Some(universe),
+            waiting: waiting.clone(),
+            receiver: None,
+            ended: ended.clone(),
+        };
         if threading != Threading::Multiple {
             return Err(Error::value("MPI", format!("{threading:?}"), expected));
         }
-        Ok((session, Self { rank, size, queues: Mutex::default(), waiting }))
+        let (to, come) = channel();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let heard = asked.clone();
+        session.receiver = Some(std::thread::spawn(move || receive(&to, &heard, &ended)));
+        Ok((session, Self { rank, size, queues: Mutex::default(), come: Mutex::new(come), asked, waiting }))
     }
 
     /// The queue of messages to a rank, and the thread that sends them.
@@ -126,10 +146,27 @@ impl Communicator for Mpi {
     }
 
     fn receive(&self) -> Result<Option<(usize, Vec<u8>)>> {
-        let Some(found) = SimpleCommunicator::world().any_process().immediate_matched_probe() else {
-            return Ok(None);
-        };
-        let (bytes, status) = found.matched_receive_vec::<u8>();
-        Ok(Some((status.source_rank() as usize, bytes)))
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(self.come.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok())
+    }
+}
+
+/// Passes on every message that comes. It looks often while somebody asks, and seldom while nobody does.
+fn receive(to: &Sender<(usize, Vec<u8>)>, asked: &AtomicUsize, ended: &AtomicBool) {
+    const SELDOM: Duration = Duration::from_millis(1);
+    const OFTEN: Duration = Duration::from_micros(20);
+    let world = SimpleCommunicator::world();
+    let mut before = 0;
+    while !ended.load(Ordering::SeqCst) {
+        if let Some(found) = world.any_process().immediate_matched_probe() {
+            let (bytes, status) = found.matched_receive_vec::<u8>();
+            if to.send((status.source_rank() as usize, bytes)).is_err() {
+                return;
+            }
+            continue;
+        }
+        let now = asked.load(Ordering::Relaxed);
+        std::thread::sleep(if now == before { SELDOM } else { OFTEN });
+        before = now;
     }
 }

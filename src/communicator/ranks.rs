@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 const DATA: u8 = 0;
 /// Nothing more: the rank lives.
 const ALIVE: u8 = 1;
+/// Data that go on in the next message.
+const MORE: u8 = 3;
 /// Which rank is gone, and why, in a line: the sender ends, and so do all.
 const GONE: u8 = 2;
 
-/// So many numbers go in one message at most.
-const AT_ONCE: usize = 1 << 24;
+/// So many bytes go in one message at most: engines count them in 31 bits.
+const AT_ONCE: usize = 1 << 26;
 
 /// A rank that waits says that it lives so many times in the time limit.
 const SIGNS: u32 = 8;
@@ -49,33 +51,46 @@ pub struct Ranks {
     state: Arc<Mutex<State>>,
 }
 
+/// What ranks do together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Gather = 1,
+    Broadcast = 2,
+    Sum = 3,
+}
+
 #[derive(Debug)]
 struct State {
     step: u64,
+    /// What is done together now: its number and its kind, which are the same on every rank.
+    turn: (u64, u8),
     /// What has come of each rank and is not asked for yet.
     come: Vec<VecDeque<Vec<u8>>>,
+    /// What has come of each rank and is not whole yet.
+    begun: Vec<Vec<u8>>,
+    /// Who is gone and why, once that is known.
+    gone: Option<(usize, u64, String)>,
     heard: Vec<Instant>,
     said: Instant,
     has_left: bool,
+    /// When this rank began to work on its own, if it has said so since it last waited.
+    works: Option<Instant>,
     spent: Spent,
 }
 
 /// What sums have cost a rank so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spent {
-    /// The time in sums, with waiting for other ranks.
-    pub seconds: f64,
+pub(crate) struct Spent {
+    /// The time in sums and in gathering losses, with waiting for other ranks.
+    pub(crate) seconds: f64,
     /// The bytes of this rank's terms.
-    pub bytes: u64,
-    /// The number of sums.
-    pub sums: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Spent {
     fn add(&mut self, begun: Instant, bytes: u64) {
         self.seconds += begun.elapsed().as_secs_f64();
         self.bytes += bytes;
-        self.sums += 1;
     }
 }
 
@@ -96,20 +111,20 @@ impl Ranks {
     pub fn new(link: impl Communicator + 'static, limit: Duration) -> Self {
         let (size, now) = (link.size(), Instant::now());
         let come = (0..size).map(|_| VecDeque::new()).collect();
+        let begun = vec![Vec::new(); size];
         let state = State {
             step: 0,
+            turn: (0, 0),
             come,
+            begun,
+            gone: None,
+            works: None,
             heard: vec![now; size],
             said: now,
             has_left: false,
             spent: Spent::default(),
         };
         Self { link: Arc::new(link), limit, state: Arc::new(Mutex::new(state)) }
-    }
-
-    /// The time in which something must be heard of a rank.
-    pub fn limit(&self) -> Duration {
-        self.limit
     }
 
     /// Who this is, below [`size`](Self::size).
@@ -131,7 +146,7 @@ impl Ranks {
     ///
     /// # Errors
     /// What can be dealt to these ranks, if `parts` cannot.
-    pub fn deal(&self, parts: u64) -> Result<u64, String> {
+    pub(crate) fn deal(&self, parts: u64) -> Result<u64, String> {
         let size = self.size() as u64;
         let each = parts / size;
         match parts.is_multiple_of(size) && (size == 1 || each.is_power_of_two()) {
@@ -143,12 +158,12 @@ impl Ranks {
     }
 
     /// Notes the training step, which errors name.
-    pub fn at(&self, step: u64) {
+    pub(crate) fn set_step(&self, step: u64) {
         self.state().step = step;
     }
 
     /// What sums have cost so far.
-    pub fn spent(&self) -> Spent {
+    pub(crate) fn spent(&self) -> Spent {
         self.state().spent
     }
 
@@ -157,16 +172,16 @@ impl Ranks {
     /// # Errors
     /// [`Error::Rank`] if one of them is gone.
     pub fn gather(&self, own: Vec<u8>) -> Result<Vec<Vec<u8>>> {
-        let mut state = self.state();
+        let mut state = self.begin(Kind::Gather);
         let size = self.size();
         // Up the tree of ranks, then down: see `up`.
         let mut all = vec![own];
         self.up(&mut state, |ranks, state, from| {
-            all.extend(unpacked(&ranks.from(state, from)?));
+            all.extend(unpacked(&ranks.receive_from(state, from)?));
             Ok(())
         })?;
         if let Some(to) = self.parent() {
-            self.give(to, packed(&all))?;
+            self.give(&state, to, &packed(&all))?;
         }
         let mut whole = (self.is_first()).then(|| packed(&all));
         self.down(&mut state, &mut whole)?;
@@ -181,7 +196,7 @@ impl Ranks {
     /// As [`gather`](Self::gather).
     pub fn broadcast(&self, first: Option<Vec<u8>>) -> Result<Vec<u8>> {
         let mut whole = first.filter(|_| self.is_first());
-        self.down(&mut self.state(), &mut whole)?;
+        self.down(&mut self.begin(Kind::Broadcast), &mut whole)?;
         Ok(whole.unwrap_or_default())
     }
 
@@ -213,15 +228,17 @@ impl Ranks {
             return Ok(());
         }
         let begun = Instant::now();
-        let mut state = self.state();
-        bucket.chunks_mut(AT_ONCE).try_for_each(|numbers| self.sum_at_once(&mut state, numbers))?;
+        let mut state = self.begin(Kind::Sum);
+        bucket
+            .chunks_mut(AT_ONCE / size_of::<E>())
+            .try_for_each(|numbers| self.sum_at_once(&mut state, numbers))?;
         state.spent.add(begun, size_of_val(bucket) as u64);
         Ok(())
     }
 
     fn sum_at_once<E: Real>(&self, state: &mut State, numbers: &mut [E]) -> Result<()> {
         self.up(state, |ranks, state, from| {
-            let other = E::from_bytes(&ranks.from(state, from)?);
+            let other = E::from_bytes(&ranks.receive_from(state, from)?);
             if other.len() != numbers.len() {
                 let found = format!("a sum of {} numbers where there are {}", other.len(), numbers.len());
                 return Err(gone(from, state.step, found));
@@ -232,7 +249,7 @@ impl Ranks {
         let bytes = E::to_bytes(numbers);
         let mut whole = match self.parent() {
             Some(to) => {
-                self.give(to, bytes)?;
+                self.give(state, to, &bytes)?;
                 None
             }
             None => Some(bytes),
@@ -254,7 +271,7 @@ impl Ranks {
     ///
     /// # Errors
     /// On every rank, [`Error::Rank`] with the first rank that has something else, and with what it and rank 0 have.
-    pub fn agree(&self, on: &[(&str, String)]) -> Result<()> {
+    pub(crate) fn agree(&self, on: &[(&str, String)]) -> Result<()> {
         if self.size() == 1 {
             return Ok(());
         }
@@ -272,25 +289,19 @@ impl Ranks {
         Ok(())
     }
 
-    /// Ends this rank's work, which another engine did not do.
+    /// Tells the others that this rank lives, if that is due, and listens for them: for work that takes long and calls this now and then.
     ///
     /// # Errors
-    /// Always: [`Error::Rank`] with this rank, and what was found.
-    pub fn lost<T>(&self, found: String) -> Result<T> {
-        Err(gone(self.rank(), self.state().step, found))
-    }
-
-    /// Tells the others that this rank lives, if that is due: for work that takes long.
-    ///
-    /// # Errors
-    /// [`Error::Rank`] if another has ended since.
+    /// [`Error::Rank`] if one of them is gone.
     pub fn alive(&self) -> Result<()> {
         if self.size() == 1 {
             return Ok(());
         }
         let mut state = self.state();
         self.say(&mut state)?;
-        self.fetch(&mut state)
+        self.fetch(&mut state)?;
+        let since = *state.works.get_or_insert_with(Instant::now);
+        self.listen(&mut state, since)
     }
 
     /// Tells the others, once, that this rank ends, and why: its neighbours in the tree, which pass on what was said as it is.
@@ -351,20 +362,49 @@ impl Ranks {
     /// Brings rank 0's bytes down the tree.
     fn down(&self, state: &mut State, whole: &mut Option<Vec<u8>>) -> Result<()> {
         if let Some(from) = self.parent() {
-            *whole = Some(self.from(state, from)?);
+            *whole = Some(self.receive_from(state, from)?);
         }
         let rank = self.rank();
-        self.below().rev().try_for_each(|bit| self.give(rank + bit, whole.clone().unwrap_or_default()))
+        self.below()
+            .rev()
+            .try_for_each(|bit| self.give(state, rank + bit, whole.as_deref().unwrap_or_default()))
     }
 
-    fn give(&self, to: usize, mut bytes: Vec<u8>) -> Result<()> {
-        bytes.push(DATA);
-        // The kind comes last, so that nothing is moved.
-        self.link.send(to, bytes)
+    /// Begins what all ranks do next.
+    fn begin(&self, kind: Kind) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        state.turn = (state.turn.0 + 1, kind as u8);
+        state
     }
 
-    /// The next bytes of a rank.
-    fn from(&self, state: &mut State, from: usize) -> Result<Vec<u8>> {
+    /// Sends bytes, behind them what is done together, and in pieces where they are many.
+    fn give(&self, state: &State, to: usize, bytes: &[u8]) -> Result<()> {
+        let (number, kind) = state.turn;
+        let whole = [bytes, &number.to_le_bytes(), &[kind]].concat();
+        let mut pieces = whole.chunks(AT_ONCE).peekable();
+        while let Some(piece) = pieces.next() {
+            let mut message = Vec::with_capacity(piece.len() + 1);
+            message.extend(piece);
+            // Behind the others, so that nothing is moved.
+            message.push(if pieces.peek().is_some() { MORE } else { DATA });
+            self.link.send(to, message)?;
+        }
+        Ok(())
+    }
+
+    /// The next bytes of a rank, if it does the same.
+    fn receive_from(&self, state: &mut State, from: usize) -> Result<Vec<u8>> {
+        let mut bytes = self.wait_for(state, from)?;
+        let turn = bytes.split_off(bytes.len().saturating_sub(9));
+        let (number, kind) = state.turn;
+        match turn == [&number.to_le_bytes()[..], &[kind]].concat() {
+            true => Ok(bytes),
+            false => Err(gone(from, state.step, "it does something else than the others".to_owned())),
+        }
+    }
+
+    fn wait_for(&self, state: &mut State, from: usize) -> Result<Vec<u8>> {
+        state.works = None;
         self.fetch(state)?;
         // Silence counts from here: what came meanwhile was not looked for.
         let begun = Instant::now();
@@ -374,12 +414,7 @@ impl Ranks {
                 return Ok(bytes);
             }
             self.say(state)?;
-            let silent = |rank: usize| state.heard[rank].max(begun).elapsed();
-            let longest = self.neighbours().max_by_key(|&rank| silent(rank));
-            if let Some(rank) = longest.filter(|&rank| silent(rank) > self.limit) {
-                let found = format!("nothing was heard of it for {:.1} s", self.limit.as_secs_f64());
-                return Err(gone(rank, state.step, found));
-            }
+            self.listen(state, begun)?;
             idle += 1;
             match idle {
                 0..200 => std::thread::yield_now(),
@@ -389,12 +424,39 @@ impl Ranks {
         }
     }
 
+    /// Whether something was heard of every neighbour within the limit, counted from `since` at the earliest.
+    fn listen(&self, state: &mut State, since: Instant) -> Result<()> {
+        let silent = |rank: usize| state.heard[rank].max(since).elapsed();
+        let longest = self.neighbours().max_by_key(|&rank| silent(rank));
+        match longest.filter(|&rank| silent(rank) > self.limit) {
+            None => Ok(()),
+            Some(rank) => {
+                let found = format!("nothing was heard of it for {:.1} s", self.limit.as_secs_f64());
+                Err(self.note(state, (rank, state.step, found)))
+            }
+        }
+    }
+
+    /// Keeps who is gone: whatever is done together from now on gives it.
+    fn note(&self, state: &mut State, who: (usize, u64, String)) -> Error {
+        let (rank, step, found) = state.gone.get_or_insert(who).clone();
+        gone(rank, step, found)
+    }
+
     /// Takes what has come.
     fn fetch(&self, state: &mut State) -> Result<()> {
+        if let Some((rank, step, found)) = state.gone.clone() {
+            return Err(gone(rank, step, found));
+        }
         while let Some((from, mut message)) = self.link.receive()? {
             state.heard[from] = Instant::now();
             match message.pop() {
-                Some(DATA) => state.come[from].push_back(message),
+                Some(MORE) => state.begun[from].extend(message),
+                Some(DATA) => {
+                    let mut whole = std::mem::take(&mut state.begun[from]);
+                    whole.extend(message);
+                    state.come[from].push_back(whole);
+                }
                 Some(GONE) => {
                     let (numbers, line) = message.split_at(message.len().min(16));
                     let number = |at: usize| {
@@ -402,7 +464,7 @@ impl Ranks {
                         u64::from_le_bytes(bytes.unwrap_or_default())
                     };
                     let found = String::from_utf8_lossy(line).into_owned();
-                    return Err(gone(number(0) as usize, number(8), found));
+                    return Err(self.note(state, (number(0) as usize, number(8), found)));
                 }
                 _ => {}
             }

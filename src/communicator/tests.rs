@@ -81,7 +81,7 @@ proptest! {
 #[test]
 fn a_rank_that_is_silent_is_named_by_all() {
     let found = together(4, Duration::from_millis(300), |ranks| {
-        ranks.at(17);
+        ranks.set_step(17);
         if ranks.rank() == 2 {
             return Ok(());
         }
@@ -100,7 +100,7 @@ fn a_rank_that_is_silent_is_named_by_all() {
 #[test]
 fn the_error_of_a_rank_is_the_line_of_all() {
     let found = together(3, LIMIT, |ranks| {
-        ranks.at(5);
+        ranks.set_step(5);
         match ranks.rank() {
             1 => Err(Error::value("disk", "full", "space")),
             _ => ranks.barrier(),
@@ -150,4 +150,42 @@ fn threads_keep_the_order_of_messages() {
         assert_eq!(second.receive().expect("received"), Some((0, vec![i])));
     }
     assert_eq!(second.receive().expect("received"), None);
+}
+
+/// Who left and why is known to whatever is done later too.
+#[test]
+fn what_a_rank_left_for_is_not_forgotten() {
+    let found = together(2, LIMIT, |ranks| {
+        if ranks.is_first() {
+            return Err(Error::value("disk", "full", "space"));
+        }
+        while ranks.alive().is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        ranks.barrier()
+    });
+    assert_eq!(found[1].as_ref().unwrap_err().to_string(), "rank 0, step 0: disk = full: expected space");
+}
+
+/// A rank that works on its own notices that another is gone.
+#[test]
+fn long_work_notices_a_silent_rank() {
+    let found = together(2, Duration::from_millis(200), |ranks| {
+        while !ranks.is_first() {
+            std::thread::sleep(Duration::from_millis(10));
+            ranks.alive()?;
+        }
+        Ok(())
+    });
+    let line = found[1].as_ref().unwrap_err().to_string();
+    assert!(line.starts_with("rank 0, step 0: nothing was heard of it"), "{line}");
+}
+
+#[test]
+fn ranks_that_do_different_things_are_ended() {
+    let found = together(2, LIMIT, |ranks| match ranks.rank() {
+        0 => ranks.broadcast(Some(vec![1])).map(drop),
+        _ => ranks.gather(vec![1]).map(drop),
+    });
+    assert!(found[1].is_err());
 }

@@ -3,16 +3,8 @@
 /// A sum of terms that come one after another, added as the leaves of one binary tree: see [`communicator`](super).
 ///
 /// At most one partial sum is kept for each binary digit of the number of terms.
-///
-/// ```
-/// use idode::communicator::Tree;
-///
-/// let mut tree = Tree::new(|a: String, b: String| format!("({a}{b})"));
-/// "abcdef".chars().for_each(|term| tree.push(term.to_string()));
-/// assert_eq!(tree.sum().as_deref(), Some("(((ab)(cd))(ef))"));
-/// ```
 #[derive(Clone, Debug)]
-pub struct Tree<T, F> {
+pub(crate) struct Tree<T, F> {
     add: F,
     /// Sums of 2^k terms, from the largest k.
     partial: Vec<(u32, T)>,
@@ -20,12 +12,12 @@ pub struct Tree<T, F> {
 
 impl<T, F: FnMut(T, T) -> T> Tree<T, F> {
     /// The sum of no terms yet; `add` adds two.
-    pub fn new(add: F) -> Self {
+    pub(crate) fn new(add: F) -> Self {
         Self { add, partial: Vec::new() }
     }
 
     /// Adds the next term.
-    pub fn push(&mut self, term: T) {
+    pub(crate) fn push(&mut self, term: T) {
         let (mut height, mut sum) = (0, term);
         while let Some((_, before)) = self.partial.pop_if(|(own, _)| *own == height) {
             (height, sum) = (height + 1, (self.add)(before, sum));
@@ -34,11 +26,28 @@ impl<T, F: FnMut(T, T) -> T> Tree<T, F> {
     }
 
     /// The sum, if there were terms.
-    pub fn sum(mut self) -> Option<T> {
+    pub(crate) fn sum(mut self) -> Option<T> {
         let (_, mut sum) = self.partial.pop()?;
         while let Some((_, before)) = self.partial.pop() {
             sum = (self.add)(before, sum);
         }
         Some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_are_the_leaves_of_one_tree() {
+        let sum = |terms: &str| {
+            let mut tree = Tree::new(|a: String, b: String| format!("({a}{b})"));
+            terms.chars().for_each(|term| tree.push(term.to_string()));
+            tree.sum()
+        };
+        assert_eq!(sum("abcdef").as_deref(), Some("(((ab)(cd))(ef))"));
+        assert_eq!(sum("abc").as_deref(), Some("((ab)c)"));
+        assert_eq!(sum(""), None);
     }
 }

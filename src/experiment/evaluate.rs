@@ -13,7 +13,6 @@ use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{DataRecord, Outcome, StageRecord};
 use crate::run::{Evaluated, Heeded, Observer, Observers, Place, RecordsLog, RunFolder, Shard};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// Options of an evaluation beside what the recipe says.
@@ -51,10 +50,10 @@ impl<D: ComputeDevice> Experiment<D> {
         let observer = &mut Heeded::new(observer);
         if self.ranks.size() == 1 {
             let _lock = run.place().lock()?;
-            return ready.measured(run, options, observer);
+            return ready.measured(run, &ready.trained(run)?, options, observer);
         }
         together::all_told(&self.ranks, || {
-            together::agree(&self.ranks, ready.recipe(), &Value::Null)?;
+            together::agree(&self.ranks, ready.recipe(), vec![("options", format!("{options:?}"))])?;
             ready.measured_together(run, options, observer)
         })
     }
@@ -70,13 +69,15 @@ impl<D: ComputeDevice> Experiment<D> {
         shard: Shard,
         observer: &mut dyn Observer,
     ) -> Result<PathBuf> {
-        self.resolved()?.shard(run, run.place_of_shard(shard), shard, None, observer)
+        let ready = self.resolved()?;
+        let (place, model) = (run.place_of_shard(shard), ready.trained(run)?);
+        ready.shard((run, &model), place, shard, None, &mut Heeded::new(observer))
     }
 
     /// [`evaluate_shard`](Self::evaluate_shard) into a place, beside records of the whole that may have some of its rows.
     fn shard(
         &self,
-        run: &RunFolder,
+        (run, model): (&RunFolder, &Model),
         place: Place,
         shard: Shard,
         whole: Option<&Place>,
@@ -84,14 +85,14 @@ impl<D: ComputeDevice> Experiment<D> {
     ) -> Result<PathBuf> {
         let _lock = place.lock()?;
         self.check_memory()?;
-        let (model, rows) = (self.trained(run)?, self.held_out()?);
+        let rows = self.held_out()?;
         data::check_same(run, &rows)?;
         let count = self.count(&rows);
         let subject = Subject { run, place, rows: &rows, shard: Some(shard) };
         if let Some(whole) = whole {
-            RecordsLog::deal(&whole.log(), &subject.place.log(), &subject.header(&model, count)?)?;
+            RecordsLog::deal(&whole.log(), &subject.place.log(), &subject.header(model, count)?)?;
         }
-        measure::rows(&subject, &model, count, &mut Heeded::new(observer))?;
+        measure::rows(&subject, model, count, observer)?;
         Ok(subject.place.log())
     }
 
@@ -103,24 +104,26 @@ impl<D: ComputeDevice> Experiment<D> {
     pub fn merge(&self, run: &RunFolder, parts: &[PathBuf], observer: &mut dyn Observer) -> Result<Outcome> {
         let _lock = run.place().lock()?;
         let parts = if parts.is_empty() { run.shards()? } else { parts.to_vec() };
-        self.resolved()?.merged(run, &parts, EvaluateOptions::default(), &mut Heeded::new(observer))
+        let ready = self.resolved()?;
+        let (model, options) = (ready.trained(run)?, EvaluateOptions::default());
+        ready.merged((run, &model), &parts, options, &mut Heeded::new(observer))
     }
 
     /// [`merge`](Self::merge) where nobody else measures.
-    pub(super) fn merged(
+    fn merged(
         &self,
-        run: &RunFolder,
+        (run, model): (&RunFolder, &Model),
         parts: &[PathBuf],
         options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
-        let (model, rows) = (self.trained(run)?, self.held_out()?);
+        let rows = self.held_out()?;
         data::check_same(run, &rows)?;
         let count = self.count(&rows);
         let subject = Subject { run, place: run.place(), rows: &rows, shard: None };
-        let header = (&subject.header(&model, count)?, count);
-        RecordsLog::merge(&subject.place.log(), header, &measure::names(&model)?, parts)?;
-        self.measured(run, options, observer)
+        let header = (&subject.header(model, count)?, count);
+        RecordsLog::merge(&subject.place.log(), header, &measure::names(model)?, parts)?;
+        self.measured(run, model, options, observer)
     }
 
     /// Measures images that are not the run's own, of its shape and levels, in a file or folder: writes `result.NAME.json` and the like into
@@ -141,7 +144,8 @@ impl<D: ComputeDevice> Experiment<D> {
         let place = run.place_of_data(&rows.name().0);
         let _lock = place.lock()?;
         let subject = Subject { run, place, rows: &rows, shard: None };
-        let outcome = ready.outcome(&subject, options, &mut Heeded::new(observer))?;
+        let model = ready.trained(run)?;
+        let outcome = ready.outcome(&subject, &model, options, &mut Heeded::new(observer))?;
         Ok((outcome, subject.place))
     }
 
@@ -170,53 +174,63 @@ impl<D: ComputeDevice> Experiment<D> {
     ) -> Result<Outcome> {
         let ranks = &self.ranks;
         let size = ranks.size();
-        let observer = &mut Observers::new().and(Alive(ranks)).and(observer);
         if size == 1 {
             let _lock = journal::waited_for(run, observer)?;
-            return self.measured(run, options, observer);
+            return self.measured(run, &self.trained(run)?, options, observer);
         }
+        let observer = &mut Observers::new().and(Alive(ranks)).and(observer);
         let shards = (1..=size).map(|part| Shard::new(part, size)).collect::<Result<Vec<_>>>()?;
         let lock = ranks.is_first().then(|| journal::waited_for(run, observer)).transpose();
         let lock = unless_interrupted(ranks, lock)?;
+        // The same on every rank, also while training replaces it.
+        let chosen = ranks.is_first().then(|| run.read_chosen()).transpose()?;
+        let Some(chosen) = together::checkpoint(ranks, chosen)? else {
+            return Err(Error::value("checkpoint of rank 0", "nothing", "one"));
+        };
+        let model = self.checkpoint(chosen)?;
         if ranks.is_first() {
-            self.gather(run)?;
+            self.gather(run, &model)?;
         }
         ranks.barrier()?;
         let shard = shards[ranks.rank()];
-        let own = self.shard(run, run.place_of_rank(shard), shard, Some(&run.place()), observer);
+        let own = self.shard((run, &model), run.place_of_rank(shard), shard, Some(&run.place()), observer);
         unless_interrupted(ranks, own)?;
-        let paths: Vec<PathBuf> = shards.iter().map(|shard| run.place_of_rank(*shard).log()).collect();
-        let whole = ranks.is_first().then(|| self.merged(run, &paths, options, observer)).transpose();
-        let whole = unless_interrupted(ranks, whole)?;
+        let places: Vec<Place> = shards.iter().map(|shard| run.place_of_rank(*shard)).collect();
+        let outcome = together::of_first(ranks, || {
+            let paths: Vec<PathBuf> = places.iter().map(Place::log).collect();
+            let outcome = self.merged((run, &model), &paths, options, observer)?;
+            places.iter().try_for_each(Place::remove_lock).map(|()| outcome)
+        });
         drop(lock);
-        whole.map_or_else(|| Outcome::read(&run.result()), Ok)
+        outcome
     }
 
     /// Puts what ranks had measured before they were ended to the records of the whole.
-    fn gather(&self, run: &RunFolder) -> Result<()> {
-        let (model, rows) = (self.trained(run)?, self.held_out()?);
+    fn gather(&self, run: &RunFolder, model: &Model) -> Result<()> {
+        let rows = self.held_out()?;
         let count = self.count(&rows);
         let subject = Subject { run, place: run.place(), rows: &rows, shard: None };
         let parts = run.shards_of_ranks()?;
-        RecordsLog::gather(&subject.place.log(), &subject.header(&model, count)?, &parts)?;
+        RecordsLog::gather(&subject.place.log(), &subject.header(model, count)?, &parts)?;
         parts.iter().try_for_each(|part| files::remove(part))
     }
 
     /// [`evaluate_with`](Self::evaluate_with) where nobody else measures.
-    pub(super) fn measured(
+    fn measured(
         &self,
         run: &RunFolder,
+        model: &Model,
         options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
         if !run.shards_of_ranks()?.is_empty() {
-            self.gather(run)?;
+            self.gather(run, model)?;
         }
         let held_out = self.held_out()?;
         data::check_same(run, &held_out)?;
         data::passed_over(&held_out).iter().for_each(|said| observer.message(said));
         let subject = Subject { run, place: run.place(), rows: &held_out, shard: None };
-        self.outcome(&subject, options, observer)
+        self.outcome(&subject, model, options, observer)
     }
 
     /// Refuses numbers that ask for more memory than there is.
@@ -235,6 +249,7 @@ impl<D: ComputeDevice> Experiment<D> {
     fn outcome(
         &self,
         subject: &Subject<'_>,
+        model: &Model,
         options: EvaluateOptions,
         observer: &mut dyn Observer,
     ) -> Result<Outcome> {
@@ -242,7 +257,7 @@ impl<D: ComputeDevice> Experiment<D> {
         let Subject { run, place, rows, .. } = subject;
         self.check_memory()?;
         let budget = recipe.evaluation.budget || options.budget || options.target.is_some();
-        let model = self.trained(run)?.with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
+        let model = model.clone().with_evaluation(Evaluation { budget, ..recipe.evaluation.clone() });
         let count = self.count(rows);
         let measure = |model: &Model, count: usize, observer: &mut dyn Observer| {
             measure::rows(subject, model, count, observer)

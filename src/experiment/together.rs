@@ -4,19 +4,20 @@
 use crate::communicator::Ranks;
 use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
-use crate::run::{Found, Observer};
-use serde_json::Value;
+use crate::run::Observer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
-/// Tells the other ranks that this one lives whenever work asks whether it should stop.
+/// Tells the other ranks that this one lives whenever work asks whether it should stop, and asks for the end when one of them is gone.
 #[derive(Debug)]
 pub(super) struct Alive<'a>(pub(super) &'a Ranks);
 
 impl Observer for Alive<'_> {
     fn stop(&self) -> Option<String> {
-        // Whoever has ended is met by the next thing that is done together.
-        let _ = self.0.alive();
-        None
+        // The next thing that is done together gives it as an error.
+        self.0.alive().err().map(|why| why.to_string())
     }
 }
 
@@ -48,35 +49,65 @@ pub(super) fn check_dealt(recipe: &Recipe, ranks: &Ranks) -> Result<()> {
     Ok(())
 }
 
-/// Checks that all ranks run one version of one recipe on the same data.
+/// Checks that all ranks are one program with one recipe, on one kind of device, and have these alike.
 ///
 /// # Errors
 /// Which rank has something else.
-pub(super) fn agree(ranks: &Ranks, recipe: &Recipe, fingerprint: &Value) -> Result<()> {
+pub(super) fn agree(ranks: &Ranks, recipe: &Recipe, on: Vec<(&str, String)>) -> Result<()> {
     if ranks.size() == 1 {
         return Ok(());
     }
-    ranks.agree(&[
+    let program = std::env::current_exe().and_then(std::fs::read).map(|bytes| {
+        let hash = Sha256::digest(bytes);
+        hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    });
+    let device = if recipe.device == Device::Cpu { "cpu" } else { "cuda" };
+    let mut all = vec![
         ("version of idode", env!("CARGO_PKG_VERSION").to_owned()),
-        // Each has a device of its own.
+        ("sha256 of the program", program.unwrap_or_default()),
+        // Each has one of its own.
         ("recipe", recipe.clone().on(Some(Device::Cpu)).to_toml()?),
-        ("training data", fingerprint.to_string()),
-    ])
+        ("kind of device", device.to_owned()),
+    ];
+    all.extend(on);
+    ranks.agree(&all)
 }
 
-/// The checkpoint that rank 0 has found, on every rank.
+/// The checkpoint that rank 0 has found, on every rank: its path there, and its content.
 ///
 /// # Errors
 /// If a rank is gone.
-pub(super) fn shared(ranks: &Ranks, from: Option<Found>) -> Result<Option<Found>> {
+pub(super) fn checkpoint(
+    ranks: &Ranks,
+    found: Option<(PathBuf, Vec<u8>)>,
+) -> Result<Option<(PathBuf, Vec<u8>)>> {
     if ranks.size() == 1 {
-        return Ok(from);
+        return Ok(found);
     }
-    let bytes = ranks.broadcast(from.as_ref().map(|found| found.bytes.clone()))?;
-    if ranks.is_first() || bytes.is_empty() {
-        return Ok(from);
+    let (path, bytes) = found.unzip();
+    let bytes = ranks.broadcast(bytes)?;
+    let path = path.unwrap_or_else(|| PathBuf::from("the checkpoint of rank 0"));
+    Ok((!bytes.is_empty()).then_some((path, bytes)))
+}
+
+/// What rank 0's work gave, on every rank, where no rank was asked to end.
+///
+/// # Errors
+/// Those of the work, [`Error::Interrupted`] if a rank was asked to end, and if one is gone.
+pub(super) fn of_first<T: Serialize + DeserializeOwned>(
+    ranks: &Ranks,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let done = unless_interrupted(ranks, ranks.is_first().then(work).transpose())?;
+    if ranks.size() > 1 {
+        let unreadable = |error: serde_json::Error| Error::value("what rank 0 found", error, "JSON");
+        let text = done.as_ref().map(serde_json::to_vec).transpose().map_err(unreadable)?;
+        let text = ranks.broadcast(text)?;
+        if done.is_none() {
+            return serde_json::from_slice(&text).map_err(unreadable);
+        }
     }
-    Ok(Some(Found { path: PathBuf::from("the checkpoint of rank 0"), bytes, corrupt: Vec::new() }))
+    done.ok_or(Error::Interrupted)
 }
 
 /// What a rank's part of the work gave, where no rank was asked to end; then all of them end.

@@ -41,14 +41,23 @@ impl<D: ComputeDevice> Experiment<D> {
         data::baseline(recipe, held_out.rows())?;
         let network = ready.description()?;
         let fingerprint = rows.fingerprint()?;
-        together::agree(ranks, recipe, &fingerprint)?;
+        let held_out_data =
+            if ranks.size() > 1 { held_out.fingerprint()?.to_string() } else { String::new() };
+        let alike = vec![
+            ("network", network.clone()),
+            ("training data", fingerprint.to_string()),
+            ("held-out data", held_out_data),
+        ];
+        together::agree(ranks, recipe, alike)?;
         let (run, _lock, from) = if ranks.is_first() {
             let (run, lock, from) = ready.begin(destination, &network, &fingerprint, &held_out, observer)?;
             (run, Some(lock), from)
         } else {
             (RunFolder::kept_by_another(destination.path(), recipe), None, None)
         };
-        let from = together::shared(ranks, from)?;
+        let corrupt = from.as_ref().map_or_else(Vec::new, |found| found.corrupt.clone());
+        let from = together::checkpoint(ranks, from.map(|found| (found.path, found.bytes)))?;
+        let from = from.map(|(path, bytes)| Found { path, bytes, corrupt });
         let engine = ready.device.gradient_sum(ranks)?;
         drop(held_out);
         let (run, rows) = (&run, &rows);
@@ -116,11 +125,8 @@ impl<D: ComputeDevice> Experiment<D> {
             EvaluateOptions::default(),
             &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
         )?;
-        let drawn = match self.ranks.is_first() {
-            true => self.draw_samples(run, &SampleOptions::default(), observer).map(drop),
-            false => Ok(()),
-        };
-        together::unless_interrupted(&self.ranks, drawn)?;
+        let draw = || self.draw_samples(run, &SampleOptions::default(), observer).map(drop);
+        together::of_first(&self.ranks, draw)?;
         Ok(outcome)
     }
 }

@@ -155,8 +155,9 @@ impl<D: ComputeDevice> Training<'_, D> {
                 let mut is_best = false;
                 if let Some(due) = validating.as_ref().filter(|it| it.how.is_due(state.step, total)) {
                     let average = trainer.optimizer.averaged(&trainer.network);
-                    let found = due.measure(average, learners.states(), &state, &mut numbers, observer);
-                    match together::unless_interrupted(ranks, found) {
+                    let measure = || due.measure(average, learners.states(), &state, &mut numbers, observer);
+                    // Only it has to know of the checkpoints; and devices round each in its own way.
+                    match together::of_first(ranks, measure) {
                         // The step's line is written when it is measured.
                         Err(Error::Interrupted) => {
                             numbers.validation = None;
@@ -173,9 +174,13 @@ impl<D: ComputeDevice> Training<'_, D> {
                 let stop = ranks.any(is_pending || observer.stop().is_some())?;
                 let done = state.stage_step == stage.steps || enough;
                 let is_saved = state.step.is_multiple_of(recipe.log.checkpoint_every) || done || stop;
+                if is_saved || is_best {
+                    // The next stage begins with it, on every rank.
+                    state.dequantizers = learners.states();
+                    state.time_sampler = trainer.times.state();
+                }
                 if let Some(checkpoints) = checkpoints.as_mut().filter(|_| is_saved || is_best) {
                     observer.checkpoint(state.step)?;
-                    state.dequantizers = learners.states();
                     let bytes = trainer.encode(&mut state)?;
                     if is_best {
                         checkpoints.save_best(&bytes)?;
@@ -190,11 +195,8 @@ impl<D: ComputeDevice> Training<'_, D> {
                 }
             }
             (network, optimizer) = (trainer.network, trainer.optimizer);
-            let measured = match ranks.is_first() {
-                true => stage::measure(self.experiment, self.run, index, state.step, observer),
-                false => Ok(()),
-            };
-            match together::unless_interrupted(ranks, measured) {
+            let measure = || stage::measure(self.experiment, self.run, index, state.step, observer);
+            match together::of_first(ranks, measure) {
                 Err(Error::Interrupted) => {
                     observer.end()?;
                     return Ok(Ended { step: state.step, early: true });

@@ -6,7 +6,6 @@ use crate::tensor::cuda::nccl::{self, Failed, Nccl};
 use crate::train::GradientSum;
 use dfdx::prelude::{Cuda, Tensor};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 /// One rank's place in the sums.
 #[derive(Debug)]
@@ -24,22 +23,16 @@ pub(super) fn gradient_sum(device: &Cuda, ranks: &Ranks) -> Result<Option<Arc<dy
         |found: String| Error::value("device", found, "a GPU of its own for each rank, which NCCL connects");
     let id = ranks.is_first().then(nccl::id).transpose().map_err(failed)?;
     let id = ranks.broadcast(id)?;
+    // Joining waits for all, without a limit: they come to it together.
+    ranks.barrier()?;
     let own = Nccl::join(device, &id, ranks.rank(), ranks.size()).map_err(failed)?;
     Ok(Some(Arc::new(OverGpus(Mutex::new(own)))))
 }
 
 impl GradientSum<f32, Cuda> for OverGpus {
     fn sum(&self, gradients: &[Tensor<(usize,), f32, Cuda>], ranks: &Ranks) -> Result<()> {
-        let begun = Instant::now();
-        let wait = || match begun.elapsed() > ranks.limit() {
-            true => ranks.lost(format!(
-                "its sum of gradients is not there after {:.1} s",
-                ranks.limit().as_secs_f64()
-            )),
-            false => ranks.alive(),
-        };
         let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        own.sum(gradients, wait).map_err(|failed| match failed {
+        own.sum(gradients, || ranks.alive()).map_err(|failed| match failed {
             Failed::Engine(found) => Error::value("sum of gradients", found, "one that NCCL computes"),
             Failed::Ended(why) => why,
         })

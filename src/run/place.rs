@@ -107,9 +107,8 @@ impl Place {
     /// # Errors
     /// If the lock cannot be written.
     pub(crate) fn try_lock(&self) -> Result<std::result::Result<Lock, String>> {
-        let log = self.log();
-        let name = log.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let lock = Lock::attempt(&self.root, &format!(".{name}.lock"))?;
+        let (log, name) = (self.log(), self.lock_name());
+        let lock = Lock::attempt(&self.root, &name)?;
         let own = [Some(log), self.shard.is_none().then(|| self.result())];
         let own = own.into_iter().flatten().chain([self.records(), self.table()]);
         let own: Vec<_> = own.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect();
@@ -120,6 +119,20 @@ impl Place {
             Some(process) => format!("process {process}, which measures it"),
             None => "another process, which measures it".to_owned(),
         }))
+    }
+
+    fn lock_name(&self) -> String {
+        let log = self.log();
+        format!(".{}.lock", log.file_name().and_then(|name| name.to_str()).unwrap_or_default())
+    }
+
+    /// Removes the file of the lock of a place where nobody will measure again.
+    ///
+    /// # Errors
+    /// If it cannot be removed.
+    pub(crate) fn remove_lock(&self) -> Result<()> {
+        let path = self.root.join(self.lock_name());
+        if path.exists() { files::remove(&path) } else { Ok(()) }
     }
 
     /// Takes the right to measure here.

@@ -209,3 +209,31 @@ fn corrupt_metrics_name_the_line() {
     assert!(error.contains("metrics.jsonl: line 1: found "), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
 }
+
+/// What a checkpoint must not be ahead of is on the disk before it: so many steps touch the disk.
+#[test]
+fn logs_are_on_the_disk_before_a_checkpoint() {
+    use crate::files::fault_injection::counted;
+    use crate::level::GammaRange;
+
+    let folder = tempfile::tempdir().unwrap();
+    let step = |step| StepMetrics { step, ..StepMetrics::default() };
+    let path = folder.path().join("metrics.jsonl");
+    let (log, steps) = counted(|| MetricsLog::open(&path, 0).unwrap());
+    assert_eq!(steps, 2, "the file is made, and its entry in the folder is synced");
+    let mut writer = MetricsWriter::new(log, 5);
+    assert_eq!(counted(|| writer.step(&step(1)).unwrap()).1, 0, "no line is due");
+    assert_eq!(counted(|| writer.checkpoint(1).unwrap()).1, 2, "the line, and its sync");
+    assert_eq!(counted(|| writer.checkpoint(1).unwrap()).1, 1, "the sync");
+
+    let range = GammaRange::for_levels(17);
+    let path = folder.path().join("levels.jsonl");
+    let mut levels = LevelWriter::open(&path, 0, range).unwrap();
+    let rows = [(range.min().0, 1.0)];
+    levels.losses(&RowLosses { stage: 0, step: 1, rows: &rows }).unwrap();
+    assert_eq!(counted(|| levels.checkpoint(1).unwrap()).1, 2, "the line, and its sync");
+
+    let [from, to] = ["a", "b"].map(|name| folder.path().join(name));
+    fs::write(&from, "").unwrap();
+    assert_eq!(counted(|| files::rename(&from, &to).unwrap()).1, 2, "the new name, and the folder's sync");
+}

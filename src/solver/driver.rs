@@ -4,7 +4,7 @@ use super::batch::{Batch, Row};
 use super::controller::Attempt;
 use super::initial_step::initial_steps;
 use super::solution::{Failure, Solution};
-use super::stepping::{Adaptive, Stepping};
+use super::stepping::{Adaptive, Stepping, Times};
 use super::turns::{AtOnce, Turns};
 use super::{Field, OdeSolver, OdeState, Step};
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ pub fn integrate_in_turns<Y: OdeState>(
         Stepping::Fixed(grid) => {
             let times = grid.between(from, to)?;
             while let Some(batch) = Batch::seated(turns, seats, from)? {
-                fixed(solver, turns, batch, &times)?;
+                fixed(solver, turns, batch, times.clone())?;
             }
             Ok(())
         }
@@ -117,20 +117,20 @@ fn fixed<Y: OdeState>(
     solver: &dyn OdeSolver<Y>,
     turns: &mut dyn Turns<Y>,
     mut batch: Batch<Y>,
-    times: &[f64],
+    times: Times<'_>,
 ) -> Result<()> {
-    for (i, pair) in times.windows(2).enumerate() {
-        let h: Vec<f64> =
-            batch.in_work().map(|row| if row.active() { pair[1] - pair[0] } else { 0.0 }).collect();
+    let mut pairs = times.clone().zip(times.skip(1)).peekable();
+    while let Some((from, to)) = pairs.next() {
+        let h: Vec<f64> = batch.in_work().map(|row| if row.active() { to - from } else { 0.0 }).collect();
         let step = step(solver, &mut *turns, &mut batch, &h);
         let mut accepted = step.y.finite();
         for (&slot, accepted) in batch.slots.iter().zip(&mut accepted) {
             let row = &mut batch.rows[slot];
             *accepted &= row.active();
             if *accepted {
-                row.t = pair[1];
+                row.t = to;
                 row.accepted += 1;
-                if i + 2 == times.len() {
+                if pairs.peek().is_none() {
                     row.finish();
                 }
             } else if row.active() {

@@ -71,7 +71,7 @@ pub use driver::{integrate, integrate_in_turns};
 pub use explicit_rk::ExplicitRk;
 pub use host_state::HostState;
 pub use solution::{Failure, RowReport, RowStatus, Solution};
-pub use stepping::{Adaptive, Grid, Stepping};
+pub use stepping::{Adaptive, Grid, Stepping, Times};
 pub use tableau::{Embedded, Tableau};
 pub use tables::BUILT_IN;
 pub use turns::Turns;

@@ -88,28 +88,55 @@ impl Grid {
         Ok(Self(Kind::Times(times)))
     }
 
-    /// The times of a solve from `from` to `to`.
+    /// The times of a solve from `from` to `to`, one after the other: a grid of any number of equal steps takes no memory.
     ///
     /// # Errors
     /// When the grid is a list that does not end at `from` and `to`.
-    pub fn between(&self, from: f64, to: f64) -> Result<Vec<f64>> {
-        match &self.0 {
-            Kind::Equal(n) => {
-                let inner = (1..*n).map(|i| from + (to - from) * (f64::from(i) / f64::from(*n)));
-                Ok(std::iter::once(from).chain(inner).chain([to]).collect())
-            }
-            Kind::Times(times) => {
-                let ends = (times[0], times[times.len() - 1]);
-                if ends == (from, to) {
-                    Ok(times.clone())
-                } else if ends == (to, from) {
-                    Ok(times.iter().rev().copied().collect())
-                } else {
-                    let found = format!("{} to {}", ends.0, ends.1);
-                    Err(Error::value("grid", found, format!("the ends {from} and {to} of the solve")))
-                }
+    pub fn between(&self, from: f64, to: f64) -> Result<Times<'_>> {
+        if let Kind::Times(times) = &self.0 {
+            let ends = (times[0], times[times.len() - 1]);
+            if ends != (from, to) && ends != (to, from) {
+                let found = format!("{} to {}", ends.0, ends.1);
+                return Err(Error::value("grid", found, format!("the ends {from} and {to} of the solve")));
             }
         }
+        Ok(Times { grid: self, from, to, next: 0 })
+    }
+
+    /// The number of steps.
+    fn count(&self) -> usize {
+        match &self.0 {
+            Kind::Equal(n) => *n as usize,
+            Kind::Times(times) => times.len() - 1,
+        }
+    }
+}
+
+/// The times of a [`Grid`] between two ends.
+#[derive(Clone, Debug)]
+pub struct Times<'g> {
+    grid: &'g Grid,
+    from: f64,
+    to: f64,
+    next: usize,
+}
+
+impl Iterator for Times<'_> {
+    type Item = f64;
+
+    fn next(&mut self) -> Option<f64> {
+        let (i, n) = (self.next, self.grid.count());
+        if i > n {
+            return None;
+        }
+        self.next += 1;
+        Some(match &self.grid.0 {
+            Kind::Equal(_) if i == 0 => self.from,
+            Kind::Equal(_) if i == n => self.to,
+            Kind::Equal(_) => self.from + (self.to - self.from) * (i as f64 / n as f64),
+            Kind::Times(times) if times[0] == self.from => times[i],
+            Kind::Times(times) => times[n - i],
+        })
     }
 }
 
@@ -174,14 +201,21 @@ mod tests {
     #[test]
     fn equal_steps_end_where_the_solve_ends() {
         let grid = Grid::equal(3).expect("positive");
-        assert_eq!(grid.between(1.0, -0.5).expect("any ends"), [1.0, 0.5, 0.0, -0.5]);
+        assert!(grid.between(1.0, -0.5).expect("any ends").eq([1.0, 0.5, 0.0, -0.5]));
+    }
+
+    #[test]
+    fn a_thousand_million_steps_take_no_memory() {
+        let grid = Grid::equal(1_000_000_000).expect("positive");
+        let mut times = grid.between(0.0, 1.0).expect("any ends");
+        assert_eq!((times.next(), times.next()), (Some(0.0), Some(1e-9)));
     }
 
     #[test]
     fn a_list_serves_both_directions() {
         let grid = Grid::times(vec![0.0, 0.1, 1.0]).expect("rising");
-        assert_eq!(grid.between(0.0, 1.0).expect("its ends"), [0.0, 0.1, 1.0]);
-        assert_eq!(grid.between(1.0, 0.0).expect("its ends"), [1.0, 0.1, 0.0]);
+        assert!(grid.between(0.0, 1.0).expect("its ends").eq([0.0, 0.1, 1.0]));
+        assert!(grid.between(1.0, 0.0).expect("its ends").eq([1.0, 0.1, 0.0]));
         let error = grid.between(0.0, 2.0).expect_err("other ends").to_string();
         assert_eq!(error, "grid = 0 to 1: expected the ends 0 and 2 of the solve");
     }

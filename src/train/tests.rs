@@ -10,6 +10,7 @@ use crate::schedule::VariancePreserving;
 use crate::time::{TimeSampler, Uniform};
 use dfdx::prelude::*;
 use rand::SeedableRng;
+use std::path::Path;
 use std::time::Duration;
 
 type Net = StaticMlp<2, 32, f32, Cpu>;
@@ -183,6 +184,30 @@ fn what_is_not_finite_is_never_written_nor_read() {
     assert_eq!(
         line,
         "step 9: parameters/output/bias is not finite: no checkpoint of it is written, the one before is kept"
+    );
+
+    // One that has it all the same, as another program may write it: the last number is replaced, then the hash that tells of it.
+    let (path, mut written) = (Path::new("c"), bytes(&self::trainer(FirstOrder, 1e-3)));
+    let at = written.len() - 4;
+    written[at..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let line = Checkpoint::parse(path, &written).unwrap_err().to_string();
+    let hashes: Vec<&[u8]> = line
+        .split(|c: char| !c.is_ascii_hexdigit())
+        .filter(|word| word.len() == 64)
+        .map(str::as_bytes)
+        .collect();
+    let place = written.windows(64).position(|window| window == hashes[1]).unwrap();
+    written[place..place + 64].copy_from_slice(hashes[0]);
+    let (mut network, checkpoint) = (trainer.network, Checkpoint::parse(path, &written).unwrap());
+    let loaded = ["parameters", "ema"]
+        .map(|part| checkpoint.load(part, &mut network).map_err(|error| error.to_string()));
+    let optimizer = checkpoint.optimizer(&network).map_err(|error| error.to_string());
+    let lines: Vec<String> =
+        loaded.into_iter().chain([optimizer.map(drop)]).filter_map(Result::err).collect();
+    assert!(!lines.is_empty());
+    assert!(
+        lines.iter().all(|line| line.contains(": found NaN") && line.ends_with("expected finite numbers")),
+        "{lines:?}"
     );
 }
 

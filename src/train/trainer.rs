@@ -206,7 +206,7 @@ where
         let mut probes = rng.clone();
         probes.set_stream(stream | PROBES);
         probes.set_word_pos(0);
-        self.ranks.at(stream);
+        self.ranks.set_step(stream);
         let (share, own) = (rows / parts, parts / self.ranks.size());
         let mut found = StepLosses::default();
         let mut gradients = Tree::new(GradientSet::plus);
@@ -225,7 +225,8 @@ where
             found.extend(losses);
             gradients.push(gradient);
         }
-        let StepLosses { losses, first_order, terms } = found.of_all(&self.ranks, stream)?;
+        let StepLosses { losses, first_order, terms } =
+            self.ranks.timed(0, || found.of_all(&self.ranks, stream))?;
         if losses.iter().any(|loss| !loss.is_finite()) {
             return Err(self.not_finite(step, stream, "loss", &gammas, &losses));
         }

@@ -36,6 +36,9 @@ fn each_number_is_refused_by_its_name() {
     refused(&evaluation(probes), "line 7, evaluation.divergence.probes", "the directions of a row");
     let products = "divergence = { name = 'hutch++', products = 1000000000 }";
     refused(&evaluation(products), "line 7, evaluation.divergence.products", "the directions of a row");
+    refused(&more("[sample]\ncount = 1000000000"), "line 7, sample.count", "the samples");
+    let ladder = "draws = 100000\nladder = [1000000000]";
+    refused(&evaluation(ladder), "line 8, evaluation.ladder", "the draws of a row");
     let validation = "[validation]\nvlb_levels = 1000000000";
     refused(&more(validation), "line 7, validation.vlb_levels", "a row at all of its levels");
 }
@@ -65,6 +68,17 @@ fn an_evaluation_is_refused_too_and_its_run_stays_as_it_is() {
     fs::write(&path, changed).expect("a file");
     let line = refusal(folder.path(), &["eval", "run"]);
     assert!(line.contains("evaluation.vlb_levels: found 1000000000, expected less: "), "{line}");
+}
+
+/// Above the range of a number, where the memory is asked by no name.
+#[test]
+fn depths_and_samples_have_an_end() {
+    let recipe = "data.name = 'digits'\nnetwork = { name = 'mlp', depth = 1000000000 }\n";
+    let line = recipe_refusal(recipe);
+    assert!(line.starts_with("r.toml: line 2, network.depth: found 1000000000, expected "), "{line}");
+    let folder = copy();
+    let line = refusal(folder.path(), &["sample", "run", "--count", "1000000000"]);
+    assert!(line.contains("--count") && line.contains("1000000000"), "{line}");
 }
 
 #[test]

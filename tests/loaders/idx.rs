@@ -1,8 +1,11 @@
 //! IDX, as MNIST is published.
 
 use crate::make::{bz2, gz, refused, write};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use idode::data::{Depth, ImageSet, ImageSource, Labels, Split, StreamedSet, idx};
 use idode::error::Result;
+use std::io::Write;
 use std::path::Path;
 
 fn file(magic: u32, dims: &[u32], data: &[u8]) -> Vec<u8> {
@@ -100,4 +103,16 @@ fn corruption() {
     refuse(&file(0x0803, &[0, 2, 2], &[]), &["shape: found [0, 2, 2]", "at least one image"]);
     refuse(&file(0x0803, &[2, 2, 0], &[]), &["shape: found [2, 2, 0]", "sides of 1 to 65536"]);
     refuse(&file(0x0803, &[1, 70000, 1], &[]), &["shape: found [1, 70000, 1]", "sides of 1 to 65536"]);
+}
+
+/// A small file that unpacks to far too much is an error, and not memory.
+#[test]
+fn a_file_that_unpacks_to_far_too_much_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+    packer.write_all(&file(0x0803, &[4800, 256, 256], &[])).unwrap();
+    let zeros = vec![0; 1 << 20];
+    (0..300).for_each(|_| packer.write_all(&zeros).unwrap());
+    let path = write(folder.path(), "images.gz", &packer.finish().unwrap());
+    refused(load(&path, bytes()), &path, &["more than 500 times as many"]);
 }

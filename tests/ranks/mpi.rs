@@ -96,15 +96,21 @@ fn children(of: u32) -> Vec<u32> {
     text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Sends a signal to one of three ranks, in each of `count` runs at a moment of its own: the others end within the limit, each with one line
+fn wait_for(path: &Path) {
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}: not there", path.display());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Sends a signal to one of four ranks, in each of `count` runs at a moment of its own: the others end within the limit, each with one line
 /// that names it, and the run goes on to the bytes of one that nothing stopped.
 fn disturb(signal: &str, count: usize) {
     let whole = folder();
     let mut run = mpirun(whole.path(), 4, &["train", "r.toml", "--out", "run"]);
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("mpirun");
-    while !whole.path().join("run").exists() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_for(&whole.path().join("run"));
     let started = Instant::now();
     assert!(run.wait().expect("an end").success());
     let took = started.elapsed();
@@ -118,9 +124,7 @@ fn disturb(signal: &str, count: usize) {
             .spawn()
             .expect("mpirun");
         // Before the ranks have met, it is mpirun that ends them all.
-        while !folder.path().join("run").exists() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_for(&folder.path().join("run"));
         let moment = took.mul_f64(((begun % count) as f64 + rng.r#gen::<f64>()) / count as f64);
         begun += 1;
         std::thread::sleep(moment);

@@ -84,11 +84,11 @@ impl Nccl {
         self.device.bind_to_thread().map_err(driver)?;
         let stream = *self.device.cu_stream();
         nccl::group_start().map_err(engine)?;
-        for buffer in buffers {
+        let asked = buffers.iter().try_for_each(|buffer| {
             let numbers = view(buffer);
             let at = numbers.address();
             // SAFETY: the buffer has so many numbers, and its owner, who waits here, uses them for nothing else.
-            unsafe {
+            let asked = unsafe {
                 nccl::all_reduce(
                     at as *const _,
                     at as *mut _,
@@ -98,10 +98,11 @@ impl Nccl {
                     self.comm,
                     stream.cast(),
                 )
-            }
-            .map_err(engine)?;
-        }
-        nccl::group_end().map_err(engine)?;
+            };
+            asked.map(drop)
+        });
+        let ended = nccl::group_end();
+        asked.and(ended.map(drop)).map_err(engine)?;
         let done = event::create(CUevent_flags::CU_EVENT_DISABLE_TIMING).map_err(driver)?;
         // SAFETY: the event was just made, and is destroyed once, behind its last use.
         let ended = unsafe {

@@ -80,7 +80,7 @@ proptest! {
 
 #[test]
 fn a_rank_that_is_silent_is_named_by_all() {
-    let found = together(4, Duration::from_millis(300), |ranks| {
+    let found = together(4, Duration::from_secs(1), |ranks| {
         ranks.set_step(17);
         if ranks.rank() == 2 {
             return Ok(());
@@ -129,7 +129,7 @@ fn what_differs_is_named_with_its_rank() {
 /// A rank that works for many limits, and says that it lives, holds the others and ends none.
 #[test]
 fn uneven_work_ends_nobody() {
-    let limit = Duration::from_millis(200);
+    let limit = Duration::from_millis(600);
     let found = together(3, limit, |ranks| {
         for _ in 0..ranks.rank() * 20 {
             std::thread::sleep(limit / 10);
@@ -170,7 +170,7 @@ fn what_a_rank_left_for_is_not_forgotten() {
 /// A rank that works on its own notices that another is gone.
 #[test]
 fn long_work_notices_a_silent_rank() {
-    let found = together(2, Duration::from_millis(200), |ranks| {
+    let found = together(2, Duration::from_secs(1), |ranks| {
         while !ranks.is_first() {
             std::thread::sleep(Duration::from_millis(10));
             ranks.alive()?;

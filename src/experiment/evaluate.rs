@@ -6,7 +6,7 @@ use super::{Experiment, data, journal, ladder, measure, others, target};
 use crate::config::Evaluation;
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::files::{self, write_atomically};
+use crate::files::write_atomically;
 use crate::ladder::Ladder;
 use crate::model::Model;
 use crate::need;
@@ -195,11 +195,10 @@ impl<D: ComputeDevice> Experiment<D> {
         let shard = shards[ranks.rank()];
         let own = self.shard((run, &model), run.place_of_rank(shard), shard, Some(&run.place()), observer);
         unless_interrupted(ranks, own)?;
-        let places: Vec<Place> = shards.iter().map(|shard| run.place_of_rank(*shard)).collect();
         let outcome = together::of_first(ranks, || {
-            let paths: Vec<PathBuf> = places.iter().map(Place::log).collect();
+            let paths: Vec<PathBuf> = shards.iter().map(|shard| run.place_of_rank(*shard).log()).collect();
             let outcome = self.merged((run, &model), &paths, options, observer)?;
-            places.iter().try_for_each(Place::remove_lock).map(|()| outcome)
+            run.remove_shards_of_ranks(&paths).map(|()| outcome)
         });
         drop(lock);
         outcome
@@ -212,7 +211,7 @@ impl<D: ComputeDevice> Experiment<D> {
         let subject = Subject { run, place: run.place(), rows: &rows, shard: None };
         let parts = run.shards_of_ranks()?;
         RecordsLog::gather(&subject.place.log(), &subject.header(model, count)?, &parts)?;
-        parts.iter().try_for_each(|part| files::remove(part))
+        run.remove_shards_of_ranks(&parts)
     }
 
     /// [`evaluate_with`](Self::evaluate_with) where nobody else measures.

@@ -107,8 +107,9 @@ impl Place {
     /// # Errors
     /// If the lock cannot be written.
     pub(crate) fn try_lock(&self) -> Result<std::result::Result<Lock, String>> {
-        let (log, name) = (self.log(), self.lock_name());
-        let lock = Lock::attempt(&self.root, &name)?;
+        let log = self.log();
+        let name = log.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let lock = Lock::attempt(&self.root, &lock_of(name))?;
         let own = [Some(log), self.shard.is_none().then(|| self.result())];
         let own = own.into_iter().flatten().chain([self.records(), self.table()]);
         let own: Vec<_> = own.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect();
@@ -121,20 +122,6 @@ impl Place {
         }))
     }
 
-    fn lock_name(&self) -> String {
-        let log = self.log();
-        format!(".{}.lock", log.file_name().and_then(|name| name.to_str()).unwrap_or_default())
-    }
-
-    /// Removes the file of the lock of a place where nobody will measure again.
-    ///
-    /// # Errors
-    /// If it cannot be removed.
-    pub(crate) fn remove_lock(&self) -> Result<()> {
-        let path = self.root.join(self.lock_name());
-        if path.exists() { files::remove(&path) } else { Ok(()) }
-    }
-
     /// Takes the right to measure here.
     ///
     /// # Errors
@@ -143,6 +130,11 @@ impl Place {
         let expected = "one that no other process measures";
         self.try_lock()?.map_err(|found| Error::format(&self.root, "run folder", found, expected))
     }
+}
+
+/// The lock of a file of records.
+fn lock_of(name: &str) -> String {
+    format!(".{name}.lock")
 }
 
 impl RunFolder {
@@ -180,6 +172,21 @@ impl RunFolder {
     /// If the folder cannot be read.
     pub(crate) fn shards_of_ranks(&self) -> Result<Vec<PathBuf>> {
         self.shards_named("shard.rank.")
+    }
+
+    /// Removes the files of ranks that nobody measures any more, and those of their locks.
+    ///
+    /// # Errors
+    /// If one cannot be removed.
+    pub(crate) fn remove_shards_of_ranks(&self, shards: &[PathBuf]) -> Result<()> {
+        for shard in shards {
+            let name = shard.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let lock = self.root.join(lock_of(name));
+            for path in [shard, &lock].into_iter().filter(|path| path.exists()) {
+                files::remove(path)?;
+            }
+        }
+        Ok(())
     }
 
     fn shards_named(&self, start: &str) -> Result<Vec<PathBuf>> {

@@ -217,12 +217,11 @@ fn logs_are_on_the_disk_before_a_checkpoint() {
     use crate::level::GammaRange;
 
     let folder = tempfile::tempdir().unwrap();
-    let step = |step| StepMetrics { step, ..StepMetrics::default() };
     let path = folder.path().join("metrics.jsonl");
     let (log, steps) = counted(|| MetricsLog::open(&path, 0).unwrap());
     assert_eq!(steps, 2, "the file is made, and its entry in the folder is synced");
     let mut writer = MetricsWriter::new(log, 5);
-    assert_eq!(counted(|| writer.step(&step(1)).unwrap()).1, 0, "no line is due");
+    assert_eq!(counted(|| writer.step(&metrics(1)).unwrap()).1, 0, "no line is due");
     assert_eq!(counted(|| writer.checkpoint(1).unwrap()).1, 2, "the line, and its sync");
     assert_eq!(counted(|| writer.checkpoint(1).unwrap()).1, 1, "the sync");
 

@@ -36,7 +36,6 @@ fn each_number_is_refused_by_its_name() {
     refused(&evaluation(probes), "line 7, evaluation.divergence.probes", "the directions of a row");
     let products = "divergence = { name = 'hutch++', products = 1000000000 }";
     refused(&evaluation(products), "line 7, evaluation.divergence.products", "the directions of a row");
-    refused(&more("[sample]\ncount = 1000000000"), "line 7, sample.count", "the samples");
     let ladder = "draws = 100000\nladder = [1000000000]";
     refused(&evaluation(ladder), "line 8, evaluation.ladder", "the draws of a row");
     let validation = "[validation]\nvlb_levels = 1000000000";
@@ -76,6 +75,8 @@ fn depths_and_samples_have_an_end() {
     let recipe = "data.name = 'digits'\nnetwork = { name = 'mlp', depth = 1000000000 }\n";
     let line = recipe_refusal(recipe);
     assert!(line.starts_with("r.toml: line 2, network.depth: found 1000000000, expected "), "{line}");
+    let line = recipe_refusal(&format!("{RECIPE}[sample]\ncount = 1000000000\n"));
+    assert!(line.starts_with("r.toml: line 7, sample.count: found 1000000000, expected 1 to "), "{line}");
     let folder = copy();
     let line = refusal(folder.path(), &["sample", "run", "--count", "1000000000"]);
     assert!(line.contains("--count") && line.contains("1000000000"), "{line}");

@@ -8,7 +8,7 @@
 //! # Sums
 //! The parts of a step are the leaves of one binary tree: `S(lo, hi) = S(lo, mid) + S(mid, hi)`, where `mid - lo` is the largest power of two
 //! below `hi - lo`. A rank has as many parts as every other, a power of two of them, one after another: a whole branch of that tree
-//! ([`Tree`]). So each sum has the same two terms whoever adds them, and on processors 1, 2, 3 and 4 ranks get the same bits.
+//! (`tree.rs`). So each sum has the same two terms whoever adds them, and on processors 1, 2, 3 and 4 ranks get the same bits.
 //!
 //! # Time
 //! A rank talks to its neighbours in the tree of ranks alone: rank `r` to `r` less its lowest one bit, above it, and to `r + 2^k` for each `2^k`

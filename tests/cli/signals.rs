@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-const STOPPED: u32 = 600;
+const STOPPED: u32 = 2000;
 
 /// Its recipe: a checkpoint now and then.
 fn long(steps: u32) -> String {

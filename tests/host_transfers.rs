@@ -38,6 +38,11 @@ const PLACES: &[(&str, usize, &str)] = &[
     ("nn/time_embedding.rs", 1, "each row's features of its time"),
     ("objective/passes.rs", 3, "a probe and a unit vector: draws; back, losses of rows"),
     ("train/trainer.rs", 2, "the batch and its noise; back, losses of rows"),
+    (
+        "train/gradients.rs",
+        2,
+        "gradients of several ranks that no engine adds on their devices, and back their sums",
+    ),
     ("train/score.rs", 2, "states at which noise in training asks for the network, and its answers"),
     ("tensor/update.rs", 1, "back, a sum of squares for each parameter, together"),
     (

@@ -162,6 +162,10 @@ crate::define! {
         CUresult::CUDA_SUCCESS
     }
 
+    fn cuEventQuery(_event: CUevent) -> CUresult {
+        CUresult::CUDA_SUCCESS
+    }
+
     fn cuEventDestroy_v2(_event: CUevent) -> CUresult {
         CUresult::CUDA_SUCCESS
     }

@@ -17,6 +17,7 @@
 //! neighbour, which end with the same line. Uneven work hangs nothing and ends nothing.
 
 mod alone;
+mod messages;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod ranks;

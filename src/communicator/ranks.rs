@@ -1,6 +1,6 @@
 //! What ranks do together, each within a time limit.
 
-use super::messages::{AT_ONCE, GONE, Kind, Link, Spent, State, gone};
+use super::messages::{AT_ONCE, GONE, Kind, Link, State, gone};
 use super::{Alone, Communicator};
 use crate::error::{Error, Result};
 use crate::tensor::Real;
@@ -87,7 +87,8 @@ impl Ranks {
     }
 
     /// What sums have cost so far.
-    pub(crate) fn spent(&self) -> Spent {
+    #[cfg(feature = "cli")]
+    pub(crate) fn spent(&self) -> super::messages::Spent {
         self.link.state().spent
     }
 

@@ -134,3 +134,47 @@ fn what_an_include_names_is_there() {
     }
     assert!(count > 0);
 }
+
+/// The cells of the page on ranks are those of its formulas, with the parameters and operations that the program counts.
+#[test]
+fn the_model_of_ranks_on_paper_is_its_formula() {
+    let counted = |recipe: &str| -> [f64; 2] {
+        let path = Path::new(ROOT).join("recipes").join(recipe);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_idode"));
+        let output = command.arg("train").arg(path).arg("--dry-run").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        let number = |start: &str| {
+            let line = said.lines().find_map(|line| line.strip_prefix(start)).unwrap().trim();
+            line.split(' ').next().unwrap().parse::<f64>().unwrap()
+        };
+        [number("parameters"), number("forward, an image")]
+    };
+    let [cifar, imagenet] = ["cifar10_vp.toml", "imagenet32_new_vp.toml"].map(counted);
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/src/ranks.md")).unwrap();
+    for said in [
+        format!("{:.1} million parameters", cifar[0] / 1e6),
+        format!("{:.1} million (ImageNet-32", imagenet[0] / 1e6),
+    ] {
+        assert!(text.contains(&said), "{said}");
+    }
+    assert!(text.contains(&format!("are {:.2} times as many", imagenet[1] / cifar[1])));
+    // A link's bytes a second, the seconds of a message, and those of a step of 128 images of CIFAR-10.
+    let (link, message, step) = (50e9, 10e-6, 0.597);
+    let mut count = 0;
+    for line in
+        text.lines().filter(|line| line.starts_with("| CIFAR-10,") || line.starts_with("| ImageNet-32,"))
+    {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [parameters, operations] = if cells[0].starts_with("CIFAR") { cifar } else { imagenet };
+        let [gpus, rows]: [f64; 2] = [cells[1], cells[2]].map(|cell| cell.parse().unwrap());
+        let compute = step * rows / 128.0 * operations / cifar[1];
+        let sum = 2.0 * (gpus - 1.0) / gpus * 4.0 * parameters / link + 2.0 * gpus.log2() * message;
+        for (cell, value) in cells[3..].iter().zip([compute, sum, compute / (compute + sum)]) {
+            let decimals = cell.split_once('.').unwrap().1.len();
+            assert_eq!(**cell, format!("{value:.decimals$}"), "{line}");
+        }
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}

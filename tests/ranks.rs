@@ -323,6 +323,37 @@ fn ranks_that_differ_end_with_one_line() {
     assert!(found.iter().all(|line| line.ends_with(expected)), "{found:?}");
 }
 
+/// What ends rank 0, which alone writes, ends all: they say what it says, and the last checkpoint stands.
+#[test]
+fn what_ends_the_first_rank_ends_all() {
+    /// Fails after a step, as a disk that is full does.
+    struct Full(u64);
+    impl Observer for Full {
+        fn step(&mut self, step: &StepMetrics) -> Result<()> {
+            match step.step == self.0 {
+                true => Err(Error::value("disk", "full", "space")),
+                false => Ok(()),
+            }
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run");
+    let found = by_ranks(
+        3,
+        LIMIT,
+        |_| recipe(&RECIPE.replace("accumulation = 4", "accumulation = 3")),
+        |ranks, run| {
+            let at = if ranks.is_first() { 6 } else { u64::MAX };
+            run.train(&Destination::New(path.clone()), &mut Full(at)).map(drop)
+        },
+    );
+    let lines: Vec<String> = found.into_iter().map(|found| found.expect_err("ended").to_string()).collect();
+    let told = "rank 0, step 6: disk = full: expected space";
+    assert_eq!(lines, ["disk = full: expected space", told, told]);
+    let last = RunFolder::open(&path).and_then(|run| run.last_checkpoint());
+    assert!(last.is_ok());
+}
+
 /// A rank that is gone, here one that never came, ends the others within the limit, and the last checkpoint stands.
 #[test]
 fn a_rank_that_is_gone_ends_the_others() {

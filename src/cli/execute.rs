@@ -125,7 +125,12 @@ fn train(
                 shell(&program()),
                 shell(path),
                 shell(folder),
-                device.map_or_else(String::new, |device| format!(" --device {device}"))
+                match device {
+                    None => String::new(),
+                    // Each of them has its own.
+                    Some(Device::Cuda(_)) if ranks.size() > 1 => " --device cuda".to_owned(),
+                    Some(device) => format!(" --device {device}"),
+                }
             ));
             Ok(Exit::Interrupted)
         }

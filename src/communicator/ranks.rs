@@ -98,7 +98,6 @@ impl Ranks {
     /// [`Error::Rank`] if one of them is gone.
     pub fn gather(&self, own: Vec<u8>) -> Result<Vec<Vec<u8>>> {
         let mut state = self.link.begin(Kind::Gather);
-        let size = self.size();
         // Up the tree of ranks, then down: see `up`.
         let mut all = vec![own];
         self.link.up(&mut state, |ranks, state, from| {
@@ -108,11 +107,9 @@ impl Ranks {
         if let Some(to) = self.link.parent() {
             self.link.give(&state, to, &packed(&all))?;
         }
-        let mut whole = (self.is_first()).then(|| packed(&all));
+        let mut whole = self.is_first().then(|| packed(&all));
         self.link.down(&mut state, &mut whole)?;
-        let all = unpacked(&whole.unwrap_or_default());
-        debug_assert_eq!(all.len(), size);
-        Ok(all)
+        Ok(unpacked(&whole.unwrap_or_default()))
     }
 
     /// Rank 0's bytes on every rank; the others give none.

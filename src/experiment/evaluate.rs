@@ -53,7 +53,10 @@ impl<D: ComputeDevice> Experiment<D> {
             return ready.measured(run, &ready.trained(run)?, options, observer);
         }
         together::all_told(&self.ranks, || {
-            together::agree(&self.ranks, ready.recipe(), vec![("options", format!("{options:?}"))])?;
+            let folder = run.root().display().to_string();
+            let alike = vec![("run folder", folder), ("options", format!("{options:?}"))];
+            together::agree(&self.ranks, ready.recipe(), alike)?;
+            let observer = &mut Observers::new().and(Alive(&self.ranks)).and(observer);
             ready.measured_together(run, options, observer)
         })
     }
@@ -178,7 +181,6 @@ impl<D: ComputeDevice> Experiment<D> {
             let _lock = journal::waited_for(run, observer)?;
             return self.measured(run, &self.trained(run)?, options, observer);
         }
-        let observer = &mut Observers::new().and(Alive(ranks)).and(observer);
         let shards = (1..=size).map(|part| Shard::new(part, size)).collect::<Result<Vec<_>>>()?;
         let lock = ranks.is_first().then(|| journal::waited_for(run, observer)).transpose();
         let lock = unless_interrupted(ranks, lock)?;

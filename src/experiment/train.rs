@@ -44,6 +44,7 @@ impl<D: ComputeDevice> Experiment<D> {
         let held_out_data =
             if ranks.size() > 1 { held_out.fingerprint()?.to_string() } else { String::new() };
         let alike = vec![
+            ("run folder", destination.path().display().to_string()),
             ("network", network.clone()),
             ("training data", fingerprint.to_string()),
             ("held-out data", held_out_data),

@@ -31,7 +31,7 @@ pub(super) fn gradient_sum(device: &Cuda, ranks: &Ranks) -> Result<Option<Arc<dy
 
 impl GradientSum<f32, Cuda> for OverGpus {
     fn sum(&self, gradients: &[Tensor<(usize,), f32, Cuda>], ranks: &Ranks) -> Result<()> {
-        let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         own.sum(gradients, || ranks.alive()).map_err(|failed| match failed {
             Failed::Engine(found) => Error::value("sum of gradients", found, "one that NCCL computes"),
             Failed::Ended(why) => why,

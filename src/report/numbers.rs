@@ -2,7 +2,7 @@
 
 use super::html::Html;
 use super::source::Source;
-use crate::data::ImageShape;
+use crate::data::{ImageShape, Rows};
 use crate::plot::{self as draw, Axis, Plot, Png};
 use crate::progress::StepMetrics;
 use crate::result::{Estimate, images};
@@ -206,7 +206,10 @@ pub(super) fn estimates(source: &Source<'_>) -> Html {
 pub(super) fn ladder(source: &Source<'_>) -> Html {
     let path = source.run.ladder();
     if !path.exists() {
-        return Html::missing("not measured: idode ladder does");
+        return match &source.held_out {
+            Ok(Rows::Table(_)) => Html::missing("rows of a table have none"),
+            _ => Html::missing("not measured: idode ladder does"),
+        };
     }
     let found = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let rungs = found.as_ref().and_then(|found| found.get("rungs")?.as_array());

@@ -28,7 +28,8 @@ pub(crate) fn id() -> Result<Vec<u8>, String> {
 
 /// The place of this process among those whose GPUs add their numbers.
 pub(crate) struct Nccl {
-    comm: ncclComm_t,
+    /// None once a sum was ended before it was there.
+    comm: Option<ncclComm_t>,
     device: Arc<CudaDevice>,
 }
 
@@ -66,21 +67,24 @@ impl Nccl {
             |error| words(&format!("process {rank} of {size} on device {}", ordinal(device)), &error),
         )?;
         // SAFETY: the call has written it.
-        Ok(Self { comm: unsafe { comm.assume_init() }, device: own })
+        Ok(Self { comm: Some(unsafe { comm.assume_init() }), device: own })
     }
 
     /// The sums over processes of the numbers of each of these buffers, in their place. `wait` is called until they are there, and may end that;
-    /// the communicator can then not be used any more.
+    /// there are no more sums then.
     ///
     /// NCCL chooses the order in which it adds by the number of processes and how they are connected: with another number of them the sums
     /// are rounded otherwise.
     pub(crate) fn sum<W>(
-        &self,
+        &mut self,
         buffers: &[Tensor<(usize,), f32, Cuda>],
         mut wait: impl FnMut() -> Result<(), W>,
     ) -> Result<(), Failed<W>> {
         let driver = |error: DriverError| Failed::Engine(format!("{:?}", error.0));
         let engine = |error: NcclError| Failed::Engine(words("a sum", &error));
+        let Some(comm) = self.comm else {
+            return Err(Failed::Engine("NCCL, a sum was ended before".to_owned()));
+        };
         self.device.bind_to_thread().map_err(driver)?;
         let stream = *self.device.cu_stream();
         nccl::group_start().map_err(engine)?;
@@ -95,7 +99,7 @@ impl Nccl {
                     numbers.len(),
                     ncclDataType_t::ncclFloat32,
                     ncclRedOp_t::ncclSum,
-                    self.comm,
+                    comm,
                     stream.cast(),
                 )
             };
@@ -119,8 +123,9 @@ impl Nccl {
         // SAFETY: as above.
         let _ = unsafe { event::destroy(done) };
         if ended.is_err() {
+            self.comm = None;
             // SAFETY: what is still on its way ends now; nothing is asked of the communicator again.
-            let _ = unsafe { nccl::comm_abort(self.comm) };
+            let _ = unsafe { nccl::comm_abort(comm) };
         }
         ended
     }

@@ -182,7 +182,9 @@ fn a_run_of_a_table_is_a_page() {
     // Two of training, the corner plot, every value, losses and density.
     let pictures = tags.iter().filter(|tag| *tag == "img").count();
     assert_eq!(pictures, 6);
-    for text in ["nats/row", "Most likely rows", "Least likely rows", "normal distribution", "; rows ", "have none"] {
+    for text in
+        ["nats/row", "Most likely rows", "Least likely rows", "normal distribution", "; rows ", "have none"]
+    {
         assert!(page.contains(text), "{text}");
     }
     seen(&path, pictures);

@@ -52,6 +52,7 @@ pub struct Model {
     checkpoint: String,
     learned: States,
     replicate: Replicate,
+    first_sample: usize,
 }
 
 impl Model {
@@ -93,7 +94,8 @@ impl Model {
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
         let (replicate, checkpoint) = (Replicate::default(), checkpoint.sha256().to_owned());
-        let model = Self { network, parts, shape, schema, step, checkpoint, learned, replicate };
+        let model =
+            Self { network, parts, shape, schema, step, checkpoint, learned, replicate, first_sample: 0 };
         model.dequantizers()?;
         Ok(model)
     }
@@ -109,7 +111,7 @@ impl Model {
         let network = erased::of(average, parts.diffusion.clone());
         let (step, schema) = (state.step, state.schema.clone());
         let (replicate, checkpoint) = (Replicate::default(), String::new());
-        Ok(Self { network, parts, shape, schema, step, checkpoint, learned, replicate })
+        Ok(Self { network, parts, shape, schema, step, checkpoint, learned, replicate, first_sample: 0 })
     }
 
     /// The same network, measured otherwise than the run's recipe says. A solver or a divergence of a program stays where `evaluation` names
@@ -413,10 +415,16 @@ impl Model {
         Ok((in_units(schema, &samples), records))
     }
 
+    /// The same whose samples are those of the seed from `first` on.
+    pub(crate) fn from_sample(self, first: usize) -> Self {
+        Self { first_sample: first, ..self }
+    }
+
     fn sampling(&self) -> Result<erased::Sampling> {
         let solver = self.parts.sample_solver()?;
         let steps = stepping(&self.parts.recipe.sample.stepping)?;
-        Ok((solver, steps, self.parts.recipe.evaluation.batch as usize, self.parts.recipe.sample.seed))
+        let batch = self.parts.recipe.evaluation.batch as usize;
+        Ok((solver, steps, batch, self.parts.recipe.sample.seed, self.first_sample))
     }
 
     /// The dequantizers of the recipe's evaluation, each with its name, and as the run has trained it.

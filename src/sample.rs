@@ -21,6 +21,7 @@ use crate::tensor::{Kernels, Real};
 pub struct Sampler<'a, E, D, N, S, P> {
     flow: ProbabilityFlow<'a, E, D, N, S, P>,
     seed: u64,
+    first: usize,
     conditioning: Conditioning<'a>,
 }
 
@@ -149,7 +150,13 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
 {
     /// Samples of `flow` with this seed.
     pub fn new(flow: ProbabilityFlow<'a, E, D, N, S, P>, seed: u64) -> Self {
-        Self { flow, seed, conditioning: None }
+        Self { flow, seed, first: 0, conditioning: None }
+    }
+
+    /// The same from sample `first` of the seed on.
+    #[must_use]
+    pub fn with_first(self, first: usize) -> Self {
+        Self { first, ..self }
     }
 
     /// The same of samples with these conditioning numbers, the first sample's first: see [`Conditioning`].
@@ -207,7 +214,7 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     fn key(&self, sample: usize) -> DrawKey {
-        DrawKey { seed: self.seed, row: sample, draw: 0 }
+        DrawKey { seed: self.seed, row: self.first + sample, draw: 0 }
     }
 
     /// The prior's draws of these samples, row by row.

@@ -323,6 +323,25 @@ fn ranks_that_differ_end_with_one_line() {
     assert!(found.iter().all(|line| line.ends_with(expected)), "{found:?}");
 }
 
+/// Rows of a table with a condition; two ranks share five samples unevenly.
+#[test]
+fn tables_are_measured_and_sampled_by_ranks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let csv = folder.path().join("t.csv");
+    let rows = (0..90).map(|i| format!("{},{},{}\n", i * 37 % 90, i * i % 17, i % 3));
+    fs::write(&csv, "a,b,y\n".to_owned() + &rows.collect::<String>()).expect("a file");
+    let data = format!("data = {{ name = 'table', path = '{}', condition = ['y'] }}", csv.display());
+    let text = RECIPE.replace("data.name = 'digits'", &data).replace("count = 4", "count = 3");
+    for size in [1, 2, 4] {
+        let destination = Destination::New(folder.path().join(size.to_string()));
+        let found = by_ranks(size, LIMIT, |_| recipe(&text), |_, run| run.train(&destination, &mut Silent));
+        found.into_iter().for_each(|found| drop(found.expect("trained")));
+    }
+    assert!(folder.path().join("1/samples.csv").exists());
+    same(&folder.path().join("2"), &folder.path().join("1"));
+    same(&folder.path().join("4"), &folder.path().join("1"));
+}
+
 /// What ends rank 0, which alone writes, ends all: they say what it says, and the last checkpoint stands.
 #[test]
 fn what_ends_the_first_rank_ends_all() {

@@ -184,12 +184,7 @@ impl<D: ComputeDevice> Experiment<D> {
         let shards = (1..=size).map(|part| Shard::new(part, size)).collect::<Result<Vec<_>>>()?;
         let lock = ranks.is_first().then(|| journal::waited_for(run, observer)).transpose();
         let lock = unless_interrupted(ranks, lock)?;
-        // The same on every rank, also while training replaces it.
-        let chosen = ranks.is_first().then(|| run.read_chosen()).transpose()?;
-        let Some(chosen) = together::checkpoint(ranks, chosen)? else {
-            return Err(Error::value("checkpoint of rank 0", "nothing", "one"));
-        };
-        let model = self.checkpoint(chosen)?;
+        let model = self.shared_model(run)?;
         if ranks.is_first() {
             self.gather(run, &model)?;
         }
@@ -204,6 +199,15 @@ impl<D: ComputeDevice> Experiment<D> {
         });
         drop(lock);
         outcome
+    }
+
+    /// The trained model, of one checkpoint on every rank, also while training replaces it.
+    pub(super) fn shared_model(&self, run: &RunFolder) -> Result<Model> {
+        let chosen = self.ranks.is_first().then(|| run.read_chosen()).transpose()?;
+        match together::checkpoint(&self.ranks, chosen)? {
+            Some(chosen) => self.checkpoint(chosen),
+            None => Err(Error::value("checkpoint of rank 0", "nothing", "one")),
+        }
     }
 
     /// Puts what ranks had measured before they were ended to the records of the whole.

@@ -153,8 +153,10 @@ impl<D: ComputeDevice> Experiment<D> {
         options: &SampleOptions,
         observer: &mut dyn Observer,
     ) -> Result<PathBuf> {
-        let _lock = run.lock()?;
-        self.resolved()?.draw_samples(run, options, &mut Heeded::new(observer))
+        together::all_told(&self.ranks, || {
+            let _lock = self.ranks.is_first().then(|| run.lock()).transpose()?;
+            self.resolved()?.draw_samples(run, options, &mut Heeded::new(observer))
+        })
     }
 
     fn draw_samples(
@@ -167,8 +169,20 @@ impl<D: ComputeDevice> Experiment<D> {
         let count = options.count.unwrap_or(recipe.sample.count);
         let dims = self.parts.shape()?.dims();
         need::check(recipe, &[need::of_samples(count, dims)], need::available())?;
-        let (model, count) = (self.trained(run)?, count as usize);
-        let request = (count, &options.conditions[..], options.log_prob);
+        let ranks = &self.ranks;
+        if options.log_prob && ranks.size() > 1 {
+            return Err(Error::value("log-densities of samples by ranks", ranks.size(), "1"));
+        }
+        let count = count as usize;
+        let own = together::share(ranks, count);
+        let model = self.shared_model(run)?.from_sample(own.start);
+        let request = samples::Request {
+            count,
+            own,
+            conditions: &options.conditions,
+            log_prob: options.log_prob,
+            ranks,
+        };
         match model.schema() {
             Some(schema) => {
                 let held_out = self.held_out();

@@ -1,22 +1,34 @@
 //! Samples of a run, as an image and as rows.
 
-use super::sample_densities;
+use super::{sample_densities, together};
+use crate::communicator::Ranks;
 use crate::data::table::{Schema, write_csv, write_npy};
 use crate::data::{ImageSet, Rows, Split};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::plot;
 use crate::run::{Observer, Phase, RunFolder, Watched};
+use std::ops::Range;
 use std::path::PathBuf;
 
-/// How many, the conditions that were asked for by name, and whether log-densities are.
-pub(super) type Request<'a> = (usize, &'a [(String, f64)], bool);
+/// What is to be drawn, and by whom.
+pub(super) struct Request<'a> {
+    /// How many samples.
+    pub(super) count: usize,
+    /// Those that this rank draws.
+    pub(super) own: Range<usize>,
+    /// The conditions that were asked for by name.
+    pub(super) conditions: &'a [(String, f64)],
+    /// Whether log-densities are asked for.
+    pub(super) log_prob: bool,
+    pub(super) ranks: &'a Ranks,
+}
 
 /// Draws images and writes `samples.png`.
 pub(super) fn of_images(
     run: &RunFolder,
     model: &Model,
-    (count, conditions, log_prob): Request<'_>,
+    Request { count, own, conditions, log_prob, ranks }: Request<'_>,
     observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
     let classes = run.recipe().data.conditions();
@@ -36,12 +48,19 @@ pub(super) fn of_images(
             return Err(Error::value("condition", format!("\"{name}\""), expected));
         }
     };
-    observer.start(&Phase { name: "sampling", unit: "images", done: 0, total: count as u64 })?;
+    let (total, labels) = (own.len(), labels.get(own).unwrap_or_default());
+    observer.start(&Phase { name: "sampling", unit: "images", done: 0, total: total as u64 })?;
     let (pixels, densities) = match log_prob {
-        true => model.sample_with_log_prob(count, &labels, &mut Watched::new(observer))?,
-        false => (model.sample(count, &labels, &mut Watched::new(observer))?, Vec::new()),
+        true => model.sample_with_log_prob(total, labels, &mut Watched::new(observer))?,
+        false => {
+            let drawn = model.sample(total, labels, &mut Watched::new(observer));
+            (together::joined(ranks, drawn)?, Vec::new())
+        }
     };
     observer.end()?;
+    if !ranks.is_first() {
+        return Ok(run.samples());
+    }
     sample_densities::write(run, &densities, observer)?;
     let (name, shape) = (run.recipe().data.name(), model.shape().image());
     let set = ImageSet::new(name, Split::Test, shape, model.grid()?, pixels)?;
@@ -56,7 +75,7 @@ pub(super) fn of_table(
     model: &Model,
     held_out: Result<Rows>,
     schema: &Schema,
-    (count, asked, log_prob): Request<'_>,
+    Request { count, own, conditions: asked, log_prob, ranks }: Request<'_>,
     npy: bool,
     observer: &mut dyn Observer,
 ) -> Result<PathBuf> {
@@ -71,7 +90,8 @@ pub(super) fn of_table(
         }
         Err(error) => return Err(error),
     };
-    observer.start(&Phase { name: "sampling", unit: "rows", done: 0, total: count as u64 })?;
+    let total = own.len();
+    observer.start(&Phase { name: "sampling", unit: "rows", done: 0, total: total as u64 })?;
     let (columns, conditions) = (schema.columns(), schema.conditions());
     // Where none are asked for, those of held-out rows, so that samples are as the data are.
     let given: Vec<f64> = match (given, &held_out) {
@@ -81,11 +101,19 @@ pub(super) fn of_table(
             (0..count).flat_map(|i| data.conditions(i % data.rows.rows())).copied().collect()
         }
     };
+    let own = &given[own.start * conditions.len()..own.end * conditions.len()];
     let (samples, densities) = match log_prob {
-        true => model.sample_rows_with_log_prob(count, &given, &mut Watched::new(observer))?,
-        false => (model.sample_rows(count, &given, &mut Watched::new(observer))?, Vec::new()),
+        true => model.sample_rows_with_log_prob(total, own, &mut Watched::new(observer))?,
+        false => {
+            let drawn = model.sample_rows(total, own, &mut Watched::new(observer));
+            (together::joined(ranks, drawn)?, Vec::new())
+        }
     };
     observer.end()?;
+    let path = run.root().join(if npy { "samples.npy" } else { "samples.csv" });
+    if !ranks.is_first() {
+        return Ok(path);
+    }
     sample_densities::write(run, &densities, observer)?;
     if let Some(held_out) = held_out {
         plot::corner(columns, held_out.rows.values(), &samples)?.write(&run.samples())?;
@@ -98,10 +126,10 @@ pub(super) fn of_table(
     };
     let written: Vec<f64> = (0..count).flat_map(row).collect();
     match npy {
-        true => write_npy(&run.root().join("samples.npy"), names.len(), &written),
-        false => write_csv(&run.root().join("samples.csv"), &names, &written),
+        true => write_npy(&path, names.len(), &written),
+        false => write_csv(&path, &names, &written),
     }?;
-    Ok(run.root().join(if npy { "samples.npy" } else { "samples.csv" }))
+    Ok(path)
 }
 
 /// The condition's values in the schema's order, if there are conditions and they were asked for.

@@ -8,6 +8,7 @@ use crate::run::Observer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Tells the other ranks that this one lives whenever work asks whether it should stop, and asks for the end when one of them is gone.
@@ -125,4 +126,25 @@ pub(super) fn unless_interrupted<T>(ranks: &Ranks, done: Result<T>) -> Result<T>
         true => Err(Error::Interrupted),
         false => done,
     }
+}
+
+/// Which of `count` samples this rank draws: of all ranks one after the other.
+pub(super) fn share(ranks: &Ranks, count: usize) -> Range<usize> {
+    let of = |rank: usize| rank * count / ranks.size();
+    of(ranks.rank())..of(ranks.rank() + 1)
+}
+
+/// What all ranks have, one after the other, on every rank, where no rank was asked to end.
+///
+/// # Errors
+/// Those of the own part, [`Error::Interrupted`] if a rank was asked to end, and if one is gone.
+pub(super) fn joined<T: Serialize + DeserializeOwned>(ranks: &Ranks, own: Result<Vec<T>>) -> Result<Vec<T>> {
+    let own = unless_interrupted(ranks, own)?;
+    if ranks.size() == 1 {
+        return Ok(own);
+    }
+    let unreadable = |error: serde_json::Error| Error::value("samples of a rank", error, "JSON");
+    let all = ranks.gather(serde_json::to_vec(&own).map_err(unreadable)?)?;
+    let parts = all.iter().map(|part| serde_json::from_slice::<Vec<T>>(part).map_err(unreadable));
+    Ok(parts.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }

@@ -126,8 +126,8 @@ impl<D: ComputeDevice> Experiment<D> {
             EvaluateOptions::default(),
             &mut Observers::new().and(Curve::of(run)).and(&mut *observer),
         )?;
-        let draw = || self.draw_samples(run, &SampleOptions::default(), observer).map(drop);
-        together::of_first(&self.ranks, draw)?;
+        let drawn = self.draw_samples(run, &SampleOptions::default(), observer);
+        together::unless_interrupted(&self.ranks, drawn)?;
         Ok(outcome)
     }
 }

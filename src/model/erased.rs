@@ -35,8 +35,8 @@ pub(super) struct Measurement {
     pub(super) replicate: Replicate,
 }
 
-/// How samples are drawn: the solver, its steps, the batch and the seed.
-pub(super) type Sampling = (Box<dyn OdeSolver<FlowState>>, Stepping, usize, u64);
+/// How samples are drawn: the solver, its steps, the batch, the seed, and which of the seed's samples is the first.
+pub(super) type Sampling = (Box<dyn OdeSolver<FlowState>>, Stepping, usize, u64, usize);
 
 /// The conditioning numbers of rows, as [`Conditioning`] has them.
 type Given<'g> = Conditioning<'g>;
@@ -121,14 +121,14 @@ impl<D: ComputeDevice> Typed<D> {
     #[allow(clippy::type_complexity)]
     fn sampler<'s>(
         &'s self,
-        (solver, stepping, batch, seed): Sampling,
+        (solver, stepping, batch, seed, first): Sampling,
         given: Given<'s>,
     ) -> Result<Sampler<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
     {
         let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
             .with_solver(solver, stepping)
             .with_batch(batch)?;
-        Ok(Sampler::new(flow, seed).with_conditioning(given))
+        Ok(Sampler::new(flow, seed).with_first(first).with_conditioning(given))
     }
 
     #[allow(clippy::type_complexity)]

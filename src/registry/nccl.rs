@@ -23,9 +23,13 @@ pub(super) fn gradient_sum(device: &Cuda, ranks: &Ranks) -> Result<Option<Arc<dy
         |found: String| Error::value("device", found, "a GPU of its own for each rank, which NCCL connects");
     let id = ranks.is_first().then(nccl::id).transpose().map_err(failed)?;
     let id = ranks.broadcast(id)?;
-    // Joining waits for all, without a limit: they come to it together.
+    // They come to it together, and it ends when one of them is gone.
     ranks.barrier()?;
-    let own = Nccl::join(device, &id, ranks.rank(), ranks.size()).map_err(failed)?;
+    let place = (ranks.rank(), ranks.size());
+    let own = Nccl::join(device, &id, place, || ranks.alive()).map_err(|why| match why {
+        Failed::Engine(found) => failed(found),
+        Failed::Ended(why) => why,
+    })?;
     Ok(Some(Arc::new(OverGpus(Mutex::new(own)))))
 }
 
@@ -53,12 +57,23 @@ mod tests {
             eprintln!("not run: no CUDA device with NCCL");
             return;
         };
-        let own = Nccl::join(&device, &nccl::id().unwrap(), 0, 1).unwrap();
+        let own = Nccl::join(&device, &nccl::id().unwrap(), (0, 1), || Ok::<_, Error>(())).unwrap();
         let engine = OverGpus(Mutex::new(own));
         let numbers = [vec![1.5f32, -2.0, 0.25], vec![4.0]];
         let gradients: Vec<Tensor<(usize,), f32, Cuda>> =
             numbers.iter().map(|own| device.tensor_from_vec(own.clone(), (own.len(),))).collect();
         engine.sum(&gradients, &Ranks::alone()).unwrap();
         assert!(gradients.iter().zip(&numbers).all(|(found, own)| found.as_vec() == *own));
+    }
+
+    /// As above.
+    #[test]
+    fn joining_ends_when_another_rank_is_gone() {
+        let (Ok(Opened::Cuda(device)), None) = (open(Device::Cuda(0)), nccl::missing()) else {
+            eprintln!("not run: no CUDA device with NCCL");
+            return;
+        };
+        let found = Nccl::join(&device, &nccl::id().unwrap(), (0, 2), || Err("rank 1 is gone"));
+        assert!(matches!(found, Err(Failed::Ended("rank 1 is gone"))), "{found:?}");
     }
 }

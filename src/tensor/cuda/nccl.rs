@@ -11,9 +11,14 @@ use dfdx::prelude::*;
 use std::ffi::c_char;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 /// The bytes of an [`id`].
 const ID: usize = 128;
+
+/// How often a process that joins looks whether the others are there.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The library, if it cannot be loaded, in words.
 pub(crate) fn missing() -> Option<String> {
@@ -51,23 +56,63 @@ pub(crate) enum Failed<W> {
     Ended(W),
 }
 
+/// A communicator on its way from the thread that has made it.
+struct Joined(ncclComm_t);
+
+// SAFETY: as for `Nccl`.
+unsafe impl Send for Joined {}
+
+/// Waits for all processes.
+fn comm_init(
+    device: &CudaDevice,
+    id: ncclUniqueId,
+    (rank, size): (usize, usize),
+    what: &str,
+) -> Result<Joined, String> {
+    let number = |n: usize| i32::try_from(n).map_err(|_| format!("{n} processes"));
+    device.bind_to_thread().map_err(|error| format!("{:?}", error.0))?;
+    let mut comm = MaybeUninit::uninit();
+    // SAFETY: there is a place for the communicator, and the numbers are those of the run's processes.
+    unsafe { nccl::comm_init_rank(comm.as_mut_ptr(), number(size)?, id, number(rank)?) }
+        .map_err(|error| words(what, &error))?;
+    // SAFETY: the call has written it.
+    Ok(Joined(unsafe { comm.assume_init() }))
+}
+
 impl Nccl {
-    /// Joins the others: returns once all `size` of them have.
-    pub(crate) fn join(device: &Cuda, id: &[u8], rank: usize, size: usize) -> Result<Self, String> {
-        let own =
-            <Cuda as Storage<f32>>::try_alloc_len(device, 0).map_err(|error| format!("{error:?}"))?.device();
-        let bytes: [u8; ID] =
-            id.try_into().map_err(|_| format!("an id of {} bytes, expected {ID}", id.len()))?;
+    /// Joins the others: returns once all `size` of them have. `wait` is called until then, and may end that.
+    pub(crate) fn join<W>(
+        device: &Cuda,
+        id: &[u8],
+        (rank, size): (usize, usize),
+        mut wait: impl FnMut() -> Result<(), W>,
+    ) -> Result<Self, Failed<W>> {
+        let own = <Cuda as Storage<f32>>::try_alloc_len(device, 0)
+            .map_err(|error| Failed::Engine(format!("{error:?}")))?
+            .device();
+        let bytes: [u8; ID] = id
+            .try_into()
+            .map_err(|_| Failed::Engine(format!("an id of {} bytes, expected {ID}", id.len())))?;
         let id = ncclUniqueId { internal: bytes.map(|byte| byte as c_char) };
-        let number = |n: usize| i32::try_from(n).map_err(|_| format!("{n} processes"));
-        own.bind_to_thread().map_err(|error| format!("{:?}", error.0))?;
-        let mut comm = MaybeUninit::uninit();
-        // SAFETY: there is a place for the communicator, and the numbers are those of the run's processes.
-        unsafe { nccl::comm_init_rank(comm.as_mut_ptr(), number(size)?, id, number(rank)?) }.map_err(
-            |error| words(&format!("process {rank} of {size} on device {}", ordinal(device)), &error),
-        )?;
-        // SAFETY: the call has written it.
-        Ok(Self { comm: Some(unsafe { comm.assume_init() }), device: own })
+        let (what, on) = (format!("process {rank} of {size} on device {}", ordinal(device)), own.clone());
+        // The call has no limit of its own; where it is given up, its thread is left to it.
+        let (told, answer) = channel();
+        let call = move || drop(told.send(comm_init(&on, id, (rank, size), &what)));
+        std::thread::Builder::new()
+            .spawn(call)
+            .map_err(|error| Failed::Engine(format!("a thread: {error}")))?;
+        loop {
+            match answer.recv_timeout(PAUSE) {
+                Ok(joined) => {
+                    let Joined(comm) = joined.map_err(Failed::Engine)?;
+                    return Ok(Self { comm: Some(comm), device: own });
+                }
+                Err(RecvTimeoutError::Timeout) => wait().map_err(Failed::Ended)?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failed::Engine("NCCL ended without an answer".to_owned()));
+                }
+            }
+        }
     }
 
     /// The sums over processes of the numbers of each of these buffers, in their place. `wait` is called until they are there, and may end that;

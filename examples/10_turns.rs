@@ -130,7 +130,7 @@ fn clusters() -> Result<(AnalyticNet<2, VariancePreserving, Velocity>, Paths, Ve
 }
 
 /// A network of a table's size, trained on the two clusters, and the same points.
-fn trained_on_clusters() -> Result<(StaticMlp<2, 256, f32, Cpu>, Paths, Vec<f64>)> {
+fn trained_on_clusters() -> Result<(StaticMlp<2, 128, f32, Cpu>, Paths, Vec<f64>)> {
     let (_, diffusion, z) = clusters()?;
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let network = StaticMlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
@@ -140,7 +140,7 @@ fn trained_on_clusters() -> Result<(StaticMlp<2, 256, f32, Cpu>, Paths, Vec<f64>
     let config = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
     let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, config);
     for step in 1..=STEPS {
-        let points: Vec<f64> = (0..512)
+        let points: Vec<f64> = (0..256)
             .flat_map(|row| {
                 CENTRES[row % 2].map(|centre| centre + WIDTH * rng.sample::<f64, _>(StandardNormal))
             })

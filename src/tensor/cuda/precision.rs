@@ -58,8 +58,8 @@ mod tests {
         assert_eq!((inner, scope.get()), (Precision::F32, Precision::F32));
         let failed: Result<(), ()> = scope.during(Precision::Tf32, || Err(()));
         assert!(failed.is_err() && scope.get() == Precision::F32);
-        let work =
-            || scope.during(Precision::Tf32, || scope.during(Precision::F32, || Err::<(), _>(()).unwrap()));
+        let within = || assert_eq!(scope.get(), Precision::Tf32, "a panic that this test wants");
+        let work = || scope.during(Precision::Tf32, || scope.during(Precision::F32, within));
         assert!(catch_unwind(AssertUnwindSafe(work)).is_err());
         assert_eq!(scope.get(), Precision::F32);
     }

@@ -139,7 +139,7 @@ fn training_is_in_tf32_and_what_is_measured_is_not_unless_it_is_asked_for() {
 
 /// What the variable may do to either precision is not left to it.
 #[test]
-fn the_variable_of_nvidias_libraries_is_seen() {
+fn the_variable_that_overrides_tf32_is_seen() {
     if std::env::var_os("IDODE_MEMORY_DRIVER").is_none() {
         eprintln!("not run: no device of host memory");
         return;

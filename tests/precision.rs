@@ -62,7 +62,7 @@ fn pointwise(
 }
 
 #[test]
-fn a_product_is_that_of_rounded_factors() {
+fn a_product_in_tf32_is_that_of_rounded_factors() {
     let Some(device) = device() else { return };
     // One term a sum, so that nothing but the factors is rounded, in either pass but for the weights' gradient.
     let (rows, out) = (50, 40);
@@ -112,7 +112,7 @@ fn operations(device: &Cuda) -> Vec<(&'static str, Vec<Vec<f64>>, Vec<Vec<f64>>)
 }
 
 #[test]
-fn every_operation_has_it_where_it_was_asked_for_and_nowhere_else() {
+fn every_operation_has_tf32_where_it_was_asked_for_and_nowhere_else() {
     let Some(device) = device() else { return };
     let (before, within, after) =
         (operations(&device), in_tf32(&device, || operations(&device)), operations(&device));
@@ -132,7 +132,7 @@ fn every_operation_has_it_where_it_was_asked_for_and_nowhere_else() {
 }
 
 #[test]
-fn nothing_stays_set_after_an_error_or_a_panic() {
+fn no_tf32_is_left_after_an_error_or_a_panic() {
     let Some(device) = device() else { return };
     let of = || pointwise(&device, &draws(1, 40), &draws(2, 40), &draws(3, 100), [10, 4, 10]);
     let before = of();
@@ -144,7 +144,7 @@ fn nothing_stays_set_after_an_error_or_a_panic() {
 }
 
 #[test]
-fn what_cannot_have_it_says_so() {
+fn what_has_no_tf32_says_so() {
     let refused = <Cpu as Kernels<f32>>::refusal(&Cpu::default(), Precision::Tf32).unwrap();
     assert_eq!(refused.found(), "tf32 on the processor");
     let mut done = false;

@@ -26,10 +26,10 @@ use crate::error::{Error, Result};
 use crate::likelihood::{
     Each, ImageRecord, ImmseEstimate, OdeEstimate, Replicate, VlbEstimate, VlbRecord, collected,
 };
-use crate::nn::DynNetwork;
+use crate::nn::{DynNetwork, Network};
 use crate::pixels::PixelGrid;
 use crate::progress::{Progress, Silent};
-use crate::registry::device::{on_device, open};
+use crate::registry::device::{check_precision, on_device, open};
 use crate::registry::{ComputeDevice, Registry, stepping};
 use crate::run::{RunFolder, agree};
 use crate::sample::{SampleRecord, Samples};
@@ -90,7 +90,10 @@ impl Model {
         let shape = parts.shape()?;
         let checkpoint = Checkpoint::parse(&path, &bytes)?;
         agree(&path, &checkpoint, &parts.recipe, description)?;
-        let network = erased::load(fresh()?, &checkpoint, parts.diffusion.clone())?;
+        let network = fresh()?;
+        let precision = parts.recipe.evaluation.precision;
+        check_precision(Network::device(&network), &parts.recipe, "evaluation.precision", precision)?;
+        let network = erased::load(network, &checkpoint, parts.diffusion.clone())?;
         let state = checkpoint.state();
         let (step, learned, schema) = (state.step, state.dequantizers.clone(), state.schema.clone());
         let (replicate, checkpoint) = (Replicate::default(), checkpoint.sha256().to_owned());
@@ -421,10 +424,15 @@ impl Model {
     }
 
     fn sampling(&self) -> Result<erased::Sampling> {
-        let solver = self.parts.sample_solver()?;
-        let steps = stepping(&self.parts.recipe.sample.stepping)?;
-        let batch = self.parts.recipe.evaluation.batch as usize;
-        Ok((solver, steps, batch, self.parts.recipe.sample.seed, self.first_sample))
+        let Recipe { evaluation, sample, .. } = &self.parts.recipe;
+        Ok(erased::Sampling {
+            solver: self.parts.sample_solver()?,
+            stepping: stepping(&sample.stepping)?,
+            batch: evaluation.batch as usize,
+            seed: sample.seed,
+            first: self.first_sample,
+            precision: evaluation.precision,
+        })
     }
 
     /// The dequantizers of the recipe's evaluation, each with its name, and as the run has trained it.
@@ -447,6 +455,7 @@ impl Model {
             stepping: self.parts.stepping()?,
             divergence: self.parts.divergence()?,
             batch: evaluation.batch as usize,
+            precision: evaluation.precision,
             seed: evaluation.seed,
             draws: evaluation.draws as usize,
             importance_samples: evaluation.importance_samples as usize,

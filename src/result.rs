@@ -5,6 +5,7 @@ use crate::dequantization::nats_to_bits_per_dim;
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
 use crate::progress::null_is_nan;
+use crate::tensor::Precision;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -114,6 +115,12 @@ pub struct Outcome {
     pub step: u64,
     /// The seed of the evaluation's draws.
     pub seed: u64,
+    /// What the products of the estimates were made in; written where it is not `f32`.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
+    /// The same of training.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub training_precision: Precision,
     /// The simplest model on the same images.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
@@ -253,6 +260,8 @@ mod tests {
             data: DataRecord { name: "digits".into(), split: "test".into(), fingerprint },
             step: 1400,
             seed: 0,
+            precision: Precision::Tf32,
+            training_precision: Precision::F32,
             baseline: Some(Baseline::bits("independent pixels", 2.364)),
             estimates: vec![estimate],
             stages: Vec::new(),
@@ -265,6 +274,8 @@ mod tests {
         assert_eq!(Outcome::read(&path).unwrap(), written);
         let value: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(value["data"]["split"], "test");
+        assert_eq!(value["precision"], "tf32");
+        assert!(value.get("training_precision").is_none());
         let names: Vec<&String> = value["estimates"][0].as_object().unwrap().keys().collect();
         let promised =
             ["bits_per_dim", "evaluations_per_image", "failures", "images", "name", "standard_error"];

@@ -21,6 +21,8 @@ mod kills;
 mod limits;
 #[path = "cli/longer.rs"]
 mod longer;
+#[path = "cli/precision.rs"]
+mod precision;
 #[path = "cli/run_folders.rs"]
 mod run_folders;
 #[path = "cli/runs.rs"]

@@ -1,10 +1,11 @@
-//! cuBLAS: products of column-major matrices by the crate `gemm`.
+//! cuBLAS: products of column-major matrices by the crate `gemm`, in TF32 of factors that were rounded before.
 
 use crate::memory::{Element, elements};
 use cudarc::cublas::sys::*;
 use gemm::Parallelism;
 use num_traits::Float;
-use std::ffi::{c_int, c_longlong};
+use std::cell::Cell;
+use std::ffi::{c_int, c_longlong, c_void};
 
 /// A column-major matrix, as it is stored: its rows, the columns, and how far a column is from the next.
 struct Stored {
@@ -37,6 +38,17 @@ fn transposed(operation: cublasOperation_t) -> bool {
 /// An operand: its operation, address, leading dimension, and how far it is from the next of the batch.
 type Operand = (cublasOperation_t, u64, c_int, c_longlong);
 
+/// What a factor's numbers are rounded to before they are multiplied.
+type Rounding<T> = fn(T) -> T;
+
+/// The nearest number with 10 bits of mantissa, of two that are as near the one whose last bit is 0.
+fn tf32(x: f32) -> f32 {
+    const CUT: u32 = 13;
+    let bits = x.to_bits();
+    let half_less_one = (1 << (CUT - 1)) - 1 + (bits >> CUT & 1);
+    if x.is_finite() { f32::from_bits((bits + half_less_one) >> CUT << CUT) } else { x }
+}
+
 /// `C = alpha op(A) op(B) + beta C` of each of a batch; `C` is not read where `beta` is 0.
 ///
 /// # Safety
@@ -46,6 +58,7 @@ unsafe fn product<T: Element + Float>(
     factors: [*const T; 2],
     [a, b, c]: [Operand; 3],
     batch: c_int,
+    rounding: Option<Rounding<T>>,
 ) -> cublasStatus_t {
     let invalid = cublasStatus_t::CUBLAS_STATUS_INVALID_VALUE;
     let [Ok(m), Ok(n), Ok(k)] = sizes.map(usize::try_from) else { return invalid };
@@ -74,6 +87,14 @@ unsafe fn product<T: Element + Float>(
         true => (1, stored.leading as isize),
     };
     let ((a_column, a_row), (b_column, b_row)) = (steps(&of_a, a.0), steps(&of_b, b.0));
+    let rounded = rounding.map(|round| {
+        let of = |factor: &[Cell<T>]| factor.iter().map(|cell| round(cell.get())).collect::<Vec<T>>();
+        [of(&at_a[..needed[0]]), of(&at_b[..needed[1]])]
+    });
+    let [from_a, from_b]: [*const T; 2] = match &rounded {
+        Some(rounded) => [rounded[0].as_ptr(), rounded[1].as_ptr()],
+        None => [at_a, at_b].map(|factor| factor.as_ptr().cast::<T>()),
+    };
     for i in 0..batch {
         let at_c = at_c[i * c_stride..].as_ptr().cast::<T>().cast_mut();
         // SAFETY: all numbers are within the buffers, as was just checked, and cells may be written.
@@ -86,10 +107,10 @@ unsafe fn product<T: Element + Float>(
                 of_c.leading as isize,
                 1,
                 beta != T::zero(),
-                at_a[i * a_stride..].as_ptr().cast::<T>(),
+                from_a.add(i * a_stride),
                 a_column,
                 a_row,
-                at_b[i * b_stride..].as_ptr().cast::<T>(),
+                from_b.add(i * b_stride),
                 b_column,
                 b_row,
                 beta,
@@ -129,7 +150,7 @@ macro_rules! products {
                 let c = (cublasOperation_t::CUBLAS_OP_N, c as u64, ldc, 0);
                 let operands = [(of_a, a as u64, lda, 0), (of_b, b as u64, ldb, 0), c];
                 // SAFETY: the caller gives the two factors, and the thread of the device is this one.
-                unsafe { product([m, n, k], [alpha, beta], operands, 1) }
+                unsafe { product([m, n, k], [alpha, beta], operands, 1, None) }
             }
 
             fn $batched(
@@ -155,7 +176,7 @@ macro_rules! products {
                 let c = (cublasOperation_t::CUBLAS_OP_N, c as u64, ldc, c_stride);
                 let operands = [(of_a, a as u64, lda, a_stride), (of_b, b as u64, ldb, b_stride), c];
                 // SAFETY: the caller gives the two factors, and the thread of the device is this one.
-                unsafe { product([m, n, k], [alpha, beta], operands, batch) }
+                unsafe { product([m, n, k], [alpha, beta], operands, batch, None) }
             }
         }
     };
@@ -166,6 +187,43 @@ products!(cublasDgemm_v2, cublasDgemmStridedBatched, f64);
 
 crate::define! {
     cudarc::cublas::sys;
+
+    /// Products of `f32` in TF32, and no others.
+    fn cublasGemmStridedBatchedEx(
+        _handle: cublasHandle_t,
+        of_a: cublasOperation_t,
+        of_b: cublasOperation_t,
+        m: c_int,
+        n: c_int,
+        k: c_int,
+        alpha: *const c_void,
+        a: *const c_void,
+        a_type: cudaDataType,
+        lda: c_int,
+        a_stride: c_longlong,
+        b: *const c_void,
+        b_type: cudaDataType,
+        ldb: c_int,
+        b_stride: c_longlong,
+        beta: *const c_void,
+        c: *mut c_void,
+        c_type: cudaDataType,
+        ldc: c_int,
+        c_stride: c_longlong,
+        batch: c_int,
+        compute: cublasComputeType_t,
+        _algorithm: cublasGemmAlgo_t,
+    ) -> cublasStatus_t {
+        let single = [a_type, b_type, c_type].iter().all(|own| *own == cudaDataType::CUDA_R_32F);
+        if !single || compute != cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32 {
+            return cublasStatus_t::CUBLAS_STATUS_NOT_SUPPORTED;
+        }
+        let c = (cublasOperation_t::CUBLAS_OP_N, c as u64, ldc, c_stride);
+        let operands = [(of_a, a as u64, lda, a_stride), (of_b, b as u64, ldb, b_stride), c];
+        let factors = [alpha, beta].map(<*const c_void>::cast::<f32>);
+        // SAFETY: the caller gives the two factors, and the thread of the device is this one.
+        unsafe { product([m, n, k], factors, operands, batch, Some(tf32)) }
+    }
 
     fn cublasCreate_v2(to: *mut cublasHandle_t) -> cublasStatus_t {
         // SAFETY: the caller gives a place for the handle.
@@ -203,10 +261,28 @@ mod tests {
         let [a, b, c] = buffers.map(|(address, _)| address);
         let operands = [(operation, a, lda, 0), (PLAIN, b, 3, 0), (PLAIN, c, 2, 0)];
         // SAFETY: the factors and the buffers are this test's.
-        let status = unsafe { product::<f64>([2, 1, 3], [&1.0, &beta], operands, 1) };
+        let status = unsafe { product::<f64>([2, 1, 3], [&1.0, &beta], operands, 1, None) };
         let answer = buffers[2].1.iter().map(std::cell::Cell::get).collect();
         [a, b, c].into_iter().for_each(|address| free(address).unwrap());
         (status, answer)
+    }
+
+    #[test]
+    fn tf32_has_ten_bits_of_mantissa() {
+        let eps = f32::powi(2.0, -10);
+        for (x, near) in [
+            (1.0, 1.0),
+            (1.0 + 0.49 * eps, 1.0),
+            (1.0 + 0.5 * eps, 1.0),
+            (1.0 + 0.51 * eps, 1.0 + eps),
+            (1.0 + 1.5 * eps, 1.0 + 2.0 * eps),
+            (-(2.0 - 0.1 * eps), -2.0),
+            (0.0, 0.0),
+            (f32::INFINITY, f32::INFINITY),
+        ] {
+            assert_eq!(tf32(x), near, "{x}");
+        }
+        assert!(tf32(f32::NAN).is_nan());
     }
 
     #[test]

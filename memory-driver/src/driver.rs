@@ -42,6 +42,12 @@ fn token<T>() -> *mut T {
     std::ptr::NonNull::dangling().as_ptr()
 }
 
+/// The compute capability, two digits: that of the least card with TF32, unless `IDODE_MEMORY_DRIVER_CAPABILITY` has another.
+fn capability() -> c_int {
+    let asked = std::env::var("IDODE_MEMORY_DRIVER_CAPABILITY").ok();
+    asked.and_then(|digits| digits.parse().ok()).unwrap_or(80)
+}
+
 fn copy(to: *mut u8, from: *const u8, bytes: usize) {
     // SAFETY: both were checked to be pieces of this length: by `memory::bytes` on the device, by the caller on the host.
     unsafe { std::ptr::copy(from, to, bytes) }
@@ -118,9 +124,14 @@ crate::define! {
     }
 
     fn cuDeviceGetAttribute(to: *mut c_int, attribute: CUdevice_attribute, _device: CUdevice) -> CUresult {
-        let pools = attribute == CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED;
+        let value = match attribute {
+            CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED => 1,
+            CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR => capability() / 10,
+            CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR => capability() % 10,
+            _ => 0,
+        };
         // SAFETY: the caller gives a place for the number.
-        unsafe { give(to, Ok(pools.into())) }
+        unsafe { give(to, Ok(value)) }
     }
 
     fn cuDevicePrimaryCtxRetain(to: *mut CUcontext, _device: CUdevice) -> CUresult {

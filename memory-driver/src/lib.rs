@@ -8,8 +8,10 @@
 //! - A kernel is launched by its name and is the Rust function of that name in `kernels`: it reads dfdx's launch arguments (lengths,
 //!   shapes, strides, null pointers) as the CUDA source of the same name does, its bugs included, and runs at once, in order.
 //! - idode's own kernels are compiled by the system's C compiler, and run a block after the other: see `compiled`.
-//! - Products are those of the crate `gemm`, after cuBLAS's checks of dimensions and leading dimensions.
+//! - Products are those of the crate `gemm`, after cuBLAS's checks of dimensions and leading dimensions; in TF32 both factors are rounded to 10
+//!   bits of mantissa before, to the nearest, half-way to even, and sums are in `f32`.
 //! - `IDODE_MEMORY_DRIVER_BYTES` is how much memory the device has; without it there is no limit.
+//! - `IDODE_MEMORY_DRIVER_CAPABILITY` is its compute capability: 80.
 //!
 //! What no kernel here shows: 32-bit counts, atomics and their order, streams and barriers, speed, and whether dfdx's CUDA sources
 //! compile. An unknown kernel is not found, an unknown function not there: a test that needs one fails with its name.

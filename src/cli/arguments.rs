@@ -6,6 +6,7 @@ use super::output::{complain, print};
 use crate::config::Device;
 use crate::error::Error;
 use crate::run::Shard;
+use crate::tensor::Precision;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -174,6 +175,9 @@ pub(super) enum Command {
         /// The number of threads [default: as many as the machine has].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         threads: Option<u16>,
+        /// What products are made in: f32, or tf32 on a GPU that has it.
+        #[arg(long, value_name = "PRECISION", value_parser = precision, default_value = "f32")]
+        precision: Precision,
         /// Under mpirun: time a training step that the processes share, and what of it their sums take.
         #[arg(long)]
         ranks: bool,
@@ -210,6 +214,13 @@ fn device(text: &str) -> Result<Device, Error> {
         "cuda" => Ok(Device::Cuda(super::ranks::local_rank())),
         _ => text.parse(),
     }
+}
+
+/// A precision by its name in recipes.
+fn precision(text: &str) -> Result<Precision, String> {
+    let all = [Precision::F32, Precision::Tf32];
+    let found = all.into_iter().find(|precision| precision.to_string() == text);
+    found.ok_or_else(|| format!("\"{text}\": expected f32 or tf32"))
 }
 
 /// A time that is not over at once.

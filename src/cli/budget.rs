@@ -33,6 +33,7 @@ mod tests {
     use crate::budget::Budget;
     use crate::likelihood::Summary;
     use crate::result::DataRecord;
+    use crate::tensor::Precision;
 
     #[test]
     fn parts_stand_in_columns_and_what_is_not_known_is_a_dash() {
@@ -59,6 +60,8 @@ mod tests {
             data: DataRecord { name: "a".into(), split: "test".into(), fingerprint: serde_json::Value::Null },
             step: 1,
             seed: 0,
+            precision: Precision::F32,
+            training_precision: Precision::F32,
             baseline: None,
             estimates: vec![summary.estimate("vlb", 0.0)],
             stages: Vec::new(),

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::registry::Registry;
 use crate::result::Outcome;
 use crate::run::{Observer, Observers, RunFolder, Shard};
+use crate::tensor::Precision;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -69,14 +70,14 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
         }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
-        Command::Bench { case, batch, json, ranks, rank_limit, device, .. } => {
+        Command::Bench { case, batch, json, precision, ranks, rank_limit, device, .. } => {
             let case = Case::named(&case)?;
             let case = batch.map_or(case, |rows| case.with_batch(rows));
             if !ranks {
-                return bench(case, json, device);
+                return bench(case, json, device, precision);
             }
             let together = Together::begin(rank_limit)?;
-            let done = bench_ranks(&together.ranks, case, json, device);
+            let done = bench_ranks(&together.ranks, case, json, device, precision);
             together.end(done)
         }
         Command::List => print(&list::list(registry)).map(|()| Exit::Done),
@@ -291,14 +292,14 @@ fn set_threads(threads: Option<u16>) -> Result<()> {
     }
 }
 
-fn bench(case: Case, json: bool, device: Device) -> Result<Exit> {
-    let figures = commands::bench(case, device)?;
+fn bench(case: Case, json: bool, device: Device, precision: Precision) -> Result<Exit> {
+    let figures = commands::bench(case, device, precision)?;
     print(&if json { json_line(&figures)? } else { figures.to_string() })?;
     Ok(Exit::Done)
 }
 
-fn bench_ranks(ranks: &Ranks, case: Case, json: bool, device: Device) -> Result<Exit> {
-    let figures = commands::bench_ranks(ranks, case, device)?;
+fn bench_ranks(ranks: &Ranks, case: Case, json: bool, device: Device, precision: Precision) -> Result<Exit> {
+    let figures = commands::bench_ranks(ranks, case, device, precision)?;
     if ranks.is_first() {
         print(&if json { json_line(&figures)? } else { figures.to_string() })?;
     }

@@ -1,6 +1,6 @@
 //! A ladder of bounds as a table.
 
-use super::table::aligned;
+use super::table::{aligned, words};
 use crate::ladder::Ladder;
 
 /// A row for each rung, the exact value where it is known, and what does not hold.
@@ -24,7 +24,13 @@ pub fn ladder_table(ladder: &Ladder) -> String {
         rows.push(row);
     }
     let data = &ladder.data;
-    let mut text = format!("{}, {} split, after step {}\n", data.name, data.split, ladder.step);
+    let mut text = format!(
+        "{}, {} split, after step {}{}\n",
+        data.name,
+        data.split,
+        ladder.step,
+        words("measured", ladder.precision)
+    );
     text.push_str(&aligned(&rows, &[0]));
     match &ladder.violations[..] {
         [] => text.push_str("every ordering that must hold does\n"),

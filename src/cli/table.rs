@@ -1,6 +1,7 @@
 //! The result as a table.
 
 use crate::result::{Outcome, images};
+use crate::tensor::Precision;
 
 /// A number that one image alone, or none, does not have is a dash.
 fn number(value: f64) -> String {
@@ -42,12 +43,23 @@ pub fn table(outcome: &Outcome) -> String {
         rows.push(row);
     }
     let data = &outcome.data;
-    let title = format!("{}, {} split, after step {}\n", data.name, data.split, outcome.step);
+    let (trained, measured) =
+        (words("trained", outcome.training_precision), words("measured", outcome.precision));
+    let title =
+        format!("{}, {} split, after step {}{trained}{measured}\n", data.name, data.split, outcome.step);
     let mut text = title + &aligned(&rows, &[0]);
     for stage in &outcome.stages {
         text.push_str(&format!("{stage}\n"));
     }
     text
+}
+
+/// What was done in another precision than `f32`.
+pub(super) fn words(done: &str, precision: Precision) -> String {
+    match precision {
+        Precision::F32 => String::new(),
+        other => format!(", {done} in {other}"),
+    }
 }
 
 /// Rows in columns of one width, as many as the first has, with a rule under it; the columns `left` stand at their left.
@@ -99,6 +111,8 @@ mod tests {
             },
             step: 1400,
             seed: 0,
+            precision: Precision::F32,
+            training_precision: Precision::F32,
             baseline: Some(Baseline::bits("independent pixels", 2.364)),
             estimates: vec![estimate("vlb", 1.98768, 3.04), estimate("ode_truncated_normal", 1.9, 12.0)],
             stages: Vec::new(),

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::need::{self, Bytes, Need, available, taped};
 use crate::nn::{Counted, Network, Operations, count};
 use crate::objective::TraceEstimator;
-use crate::registry::device::{on_device, open};
+use crate::registry::device::{check_precision, on_device, open};
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::tensor::{Convolution, Kernels};
 use dfdx::prelude::*;
@@ -75,6 +75,8 @@ pub fn dry_run(recipe: &Recipe, registry: &Registry) -> Result<DryRun> {
 }
 
 fn measure<D: ComputeDevice>(recipe: &Recipe, plan: &NetworkPlan, device: &D) -> Result<DryRun> {
+    check_precision(device, recipe, "precision", recipe.precision)?;
+    check_precision(device, recipe, "evaluation.precision", recipe.evaluation.precision)?;
     let network = plan.fresh(recipe.seed, device)?;
     let operations = network.operations();
     let stages = recipe.stage.iter().map(|stage| StageCost {

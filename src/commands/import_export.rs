@@ -105,6 +105,7 @@ impl Import<'_> {
             step,
             start: step,
             optimizer_step: optimizer.steps(),
+            precision: self.recipe.precision,
             seed: self.recipe.seed,
             position: Position { seed: self.recipe.seed, visited: 0 },
             schema: table(self.recipe)?.map(|splits| splits.schema),

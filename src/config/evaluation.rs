@@ -5,6 +5,7 @@ use super::field_error::FieldError;
 use super::limits::{count, not_negative, positive, seed};
 use super::named::Named;
 use super::unnamed::Unnamed;
+use crate::tensor::Precision;
 use serde::{Deserialize, Serialize};
 
 /// The ODE's solver and how it steps; shared by evaluation and sampling.
@@ -145,6 +146,9 @@ pub struct Evaluation {
     /// How the divergence is computed: `"hutchinson"`; for rows of at most 64 numbers `"exact"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence: Option<Divergence>,
+    /// What the products of everything that is measured are made in, of samples and of validation too: `"f32"`.
+    #[serde(skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Whether each estimate's error is taken apart, on a subset that is measured again: `false`. See [`budget`](crate::budget).
     #[serde(skip_serializing_if = "is_false")]
     pub budget: bool,
@@ -237,6 +241,7 @@ impl Default for Evaluation {
             solver: Named::new("dormand_prince"),
             stepping: Stepping::Adaptive(Adaptive::default()),
             divergence: None,
+            precision: Precision::default(),
             budget: false,
             ladder: Vec::new(),
             dequantizers: ["truncated_normal", "uniform", "gaussian"].map(Named::new).to_vec(),

@@ -56,6 +56,7 @@ pub use validation::Validation;
 use crate::data::RowShape;
 use crate::error::{Error, Result, printable};
 use crate::level::GammaRange;
+use crate::tensor::Precision;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -69,6 +70,10 @@ pub struct Recipe {
     /// Where the run computes: `"cpu"`; the command line's `--device` goes before it.
     #[serde(default)]
     pub device: Device,
+    /// What the products of training are made in: `"f32"`. A run is trained in one precision from its beginning to its end; what is measured has
+    /// its own, [`Evaluation::precision`].
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// The data set; it has no default.
     pub data: Data,
     /// The range of noise levels.
@@ -152,6 +157,7 @@ impl Recipe {
         Self {
             seed: 0,
             device: Device::default(),
+            precision: Precision::default(),
             data,
             range: Range::default(),
             schedule: schedule(),

@@ -195,7 +195,7 @@ fn unusable_keys_are_named() {
         ("seed = 'a'", "line 3, seed: found string \"a\", expected a whole number, 0 or more"),
         (
             "sede = 1",
-            "line 3, sede: found an unknown key, expected \"seed\" (the nearest of seed, device, data, ",
+            "line 3, sede: found an unknown key, expected \"seed\" (the nearest of seed, device, precision, data, ",
         ),
         (
             "[[stage]]\nlearning-rate = 1",

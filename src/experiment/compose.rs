@@ -15,6 +15,7 @@ use crate::parameterization::Parameterization;
 use crate::registry::{ComputeDevice, FlowState, Registry};
 use crate::schedule::NoiseSchedule;
 use crate::solver::OdeSolver;
+use crate::tensor::Precision;
 use crate::time::TimeSampler;
 use dfdx::prelude::Cpu;
 use std::any::type_name;
@@ -92,6 +93,12 @@ impl<D: ComputeDevice> Experiment<D> {
     /// initialised already.
     pub fn seed(mut self, seed: u64) -> Self {
         self.parts.recipe.seed = seed;
+        self
+    }
+
+    /// The same, trained with products in another precision: `f32` without. What is measured has its own, of its [`Evaluation`].
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.parts.recipe.precision = precision;
         self
     }
 

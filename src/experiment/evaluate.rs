@@ -277,6 +277,8 @@ impl<D: ComputeDevice> Experiment<D> {
             data: DataRecord { name, split: split.to_string(), fingerprint: rows.fingerprint()? },
             step: model.step(),
             seed: recipe.evaluation.seed,
+            precision: recipe.evaluation.precision,
+            training_precision: recipe.precision,
             baseline: if is_own { data::baseline(recipe, count)? } else { None },
             estimates: found.estimates,
             stages: if is_own { StageRecord::read(&run.stages())? } else { Vec::new() },

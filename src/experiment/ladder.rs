@@ -40,6 +40,7 @@ pub(super) fn measured(
         data: DataRecord { name, split: split.to_string(), fingerprint: held_out.fingerprint()? },
         step: model.step(),
         seed: recipe.evaluation.seed,
+        precision: recipe.evaluation.precision,
         violations: violations(&rungs, exact.as_deref()),
         exact: exact.map(|all| all.iter().sum::<f64>() / all.len() as f64),
         rungs,

@@ -61,6 +61,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Parts, States};
 use crate::need::{self, Need};
 use crate::nn::{Counted, DynNetwork};
+use crate::registry::device::check_precision;
 use crate::registry::{ComputeDevice, NetworkPlan, Registry};
 use crate::run::{Change, Heeded, Observer, RunFolder};
 use crate::tensor::Kernels;
@@ -227,9 +228,11 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// Makes every part and drops it: what is wrong shows before any work.
     fn check(&self) -> Result<()> {
-        let parts = &self.parts;
-        parts.recipe.check()?;
-        (0..parts.recipe.stage.len()).try_for_each(|stage| self.objective(stage).map(drop))?;
+        let (parts, recipe) = (&self.parts, self.recipe());
+        recipe.check()?;
+        check_precision(&self.device, recipe, "precision", recipe.precision)?;
+        check_precision(&self.device, recipe, "evaluation.precision", recipe.evaluation.precision)?;
+        (0..recipe.stage.len()).try_for_each(|stage| self.objective(stage).map(drop))?;
         parts.times()?;
         parts.dequantizers(&States::new())?;
         parts.solver()?;

@@ -106,7 +106,8 @@ impl<D: ComputeDevice> Training<'_, D> {
             let settings = settings(recipe.seed, stage);
             let objective = self.experiment.objective(index)?;
             let trainer = Trainer::new(network, objective, diffusion.clone(), times, settings);
-            let mut trainer = trainer.with_ranks(ranks.clone())?.with_gradient_sum(self.engine.clone());
+            let trainer = trainer.with_precision(recipe.precision)?.with_ranks(ranks.clone())?;
+            let mut trainer = trainer.with_gradient_sum(self.engine.clone());
             trainer.optimizer = optimizer;
             trainer.quantile_clip = match stage.clip {
                 Some(Clip::Quantile(clip)) => {
@@ -243,7 +244,10 @@ impl<D: ComputeDevice> Training<'_, D> {
             }
             return Ok((network, optimizer, state, checkpoints));
         }
-        let state = CheckpointState::of(&self.network, recipe.seed, self.rows, self.fingerprint.clone());
+        let state = CheckpointState {
+            precision: recipe.precision,
+            ..CheckpointState::of(&self.network, recipe.seed, self.rows, self.fingerprint.clone())
+        };
         let optimizer = AdamW::new(&network);
         if !is_first {
             return Ok((network, optimizer, state, None));

@@ -21,6 +21,7 @@ mod tests;
 
 use crate::math::Moments;
 use crate::result::{DataRecord, VLB};
+use crate::tensor::Precision;
 use serde::Serialize;
 
 /// The name of the rung of the information-estimation identity.
@@ -62,6 +63,9 @@ pub struct Ladder {
     pub step: u64,
     /// The seed of the draws.
     pub seed: u64,
+    /// What the products of its rungs were made in; written where it is not `f32`.
+    #[serde(skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// The rungs, in the order in which they were measured.
     pub rungs: Vec<Rung>,
     /// The least value that any model can have on average on these images, where the data's probabilities are known, in bits/dim.

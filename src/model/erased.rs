@@ -17,6 +17,7 @@ use crate::registry::{ComputeDevice, FlowState};
 use crate::sample::{Sampler, Samples, WayBack};
 use crate::schedule::NoiseSchedule;
 use crate::solver::{OdeSolver, Stepping};
+use crate::tensor::{Kernels, Precision};
 use crate::time::TimeSampler;
 use crate::train::Checkpoint;
 use std::fmt::Debug;
@@ -29,14 +30,23 @@ pub(super) struct Measurement {
     pub(super) stepping: Stepping,
     pub(super) divergence: Box<dyn Divergence>,
     pub(super) batch: usize,
+    pub(super) precision: Precision,
     pub(super) seed: u64,
     pub(super) draws: usize,
     pub(super) importance_samples: usize,
     pub(super) replicate: Replicate,
 }
 
-/// How samples are drawn: the solver, its steps, the batch, the seed, and which of the seed's samples is the first.
-pub(super) type Sampling = (Box<dyn OdeSolver<FlowState>>, Stepping, usize, u64, usize);
+/// How samples are drawn.
+pub(super) struct Sampling {
+    pub(super) solver: Box<dyn OdeSolver<FlowState>>,
+    pub(super) stepping: Stepping,
+    pub(super) batch: usize,
+    pub(super) precision: Precision,
+    pub(super) seed: u64,
+    /// Which of the seed's samples is the first.
+    pub(super) first: usize,
+}
 
 /// The conditioning numbers of rows, as [`Conditioning`] has them.
 type Given<'g> = Conditioning<'g>;
@@ -117,36 +127,44 @@ struct Typed<D: ComputeDevice> {
     diffusion: DynDiffusion,
 }
 
-impl<D: ComputeDevice> Typed<D> {
-    #[allow(clippy::type_complexity)]
-    fn sampler<'s>(
-        &'s self,
-        (solver, stepping, batch, seed, first): Sampling,
-        given: Given<'s>,
-    ) -> Result<Sampler<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
-    {
-        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
-            .with_solver(solver, stepping)
-            .with_batch(batch)?;
-        Ok(Sampler::new(flow, seed).with_first(first).with_conditioning(given))
-    }
+type DynSampler<'s, D> =
+    Sampler<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
+type DynEvaluator<'s, D> =
+    Evaluator<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>;
 
-    #[allow(clippy::type_complexity)]
-    fn evaluator<'s>(
+/// A sampler and an evaluator are lent to work that runs in the precision that was asked for, and are to be had in no other way.
+impl<D: ComputeDevice> Typed<D> {
+    fn sampled<'s, R>(
         &'s self,
-        how: Measurement,
+        how: Sampling,
         given: Given<'s>,
-    ) -> Result<Evaluator<'s, f32, D, DynNetwork<f32, D>, Arc<dyn NoiseSchedule>, Arc<dyn Parameterization>>>
-    {
+        work: impl FnOnce(DynSampler<'s, D>) -> Result<R>,
+    ) -> Result<R> {
         let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
             .with_solver(how.solver, how.stepping)
             .with_batch(how.batch)?;
-        Evaluator::new(flow)
+        let sampler = Sampler::new(flow, how.seed).with_first(how.first).with_conditioning(given);
+        let device = Network::device(&self.network);
+        <D as Kernels<f32>>::with_precision(device, how.precision, || work(sampler))?
+    }
+
+    fn measured<'s, R>(
+        &'s self,
+        how: Measurement,
+        given: Given<'s>,
+        work: impl FnOnce(DynEvaluator<'s, D>) -> Result<R>,
+    ) -> Result<R> {
+        let flow = ProbabilityFlow::new(&self.network, &self.diffusion)
+            .with_solver(how.solver, how.stepping)
+            .with_batch(how.batch)?;
+        let evaluator = Evaluator::new(flow)
             .with_divergence(how.divergence)
             .with_seed(how.seed)
             .with_conditioning(given)
             .with_replicate(how.replicate)
-            .with_draws(how.draws, how.importance_samples)
+            .with_draws(how.draws, how.importance_samples)?;
+        let device = Network::device(&self.network);
+        <D as Kernels<f32>>::with_precision(device, how.precision, || work(evaluator))?
     }
 }
 
@@ -158,7 +176,7 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         given: Given<'_>,
         how: Measurement,
     ) -> Result<Vec<RowDensity>> {
-        self.evaluator(how, given)?.log_prob(z, from)
+        self.measured(how, given, |evaluator| evaluator.log_prob(z, from))
     }
 
     fn ode(
@@ -169,7 +187,7 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         how: Measurement,
         each: Each<'_, ImageRecord>,
     ) -> Result<()> {
-        self.evaluator(how, given)?.each_bits_per_dim(pixels, dequantizer, each)
+        self.measured(how, given, |evaluator| evaluator.each_bits_per_dim(pixels, dequantizer, each))
     }
 
     fn vlb(
@@ -181,7 +199,7 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         how: Measurement,
         each: Each<'_, VlbRecord>,
     ) -> Result<()> {
-        self.evaluator(how, given)?.each_vlb(pixels, grid, (levels, &*times), each)
+        self.measured(how, given, |evaluator| evaluator.each_vlb(pixels, grid, (levels, &*times), each))
     }
 
     fn immse(
@@ -192,7 +210,7 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         how: Measurement,
         progress: &mut dyn Progress,
     ) -> Result<ImmseEstimate> {
-        self.evaluator(how, given)?.immse(pixels, grid, levels, progress)
+        self.measured(how, given, |evaluator| evaluator.immse(pixels, grid, levels, progress))
     }
 
     fn density(
@@ -202,7 +220,7 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         how: Measurement,
         each: Each<'_, ImageRecord>,
     ) -> Result<()> {
-        self.evaluator(how, given)?.each_nats_per_row(rows, each)
+        self.measured(how, given, |evaluator| evaluator.each_nats_per_row(rows, each))
     }
 
     fn vlb_of_density(
@@ -213,7 +231,7 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         how: Measurement,
         each: Each<'_, VlbRecord>,
     ) -> Result<()> {
-        self.evaluator(how, given)?.each_vlb_of_density(rows, (levels, &*times), each)
+        self.measured(how, given, |evaluator| evaluator.each_vlb_of_density(rows, (levels, &*times), each))
     }
 
     fn sample(
@@ -223,7 +241,7 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         how: Sampling,
         progress: &mut dyn Progress,
     ) -> Result<Samples> {
-        all_finished(self.sampler(how, given)?.sample(count, progress)?)
+        self.sampled(how, given, |sampler| all_finished(sampler.sample(count, progress)?))
     }
 
     fn sample_with_log_density(
@@ -234,10 +252,11 @@ impl<D: ComputeDevice> Measured for Typed<D> {
         divergence: Box<dyn Divergence>,
         progress: &mut dyn Progress,
     ) -> Result<(Samples, Vec<WayBack>)> {
-        let sampler = self.sampler(how, given)?;
-        let samples = all_finished(sampler.sample_with_log_density(count, &divergence, progress)?)?;
-        let back = sampler.way_back(&samples, &divergence)?;
-        Ok((samples, back))
+        self.sampled(how, given, |sampler| {
+            let samples = all_finished(sampler.sample_with_log_density(count, &divergence, progress)?)?;
+            let back = sampler.way_back(&samples, &divergence)?;
+            Ok((samples, back))
+        })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Opening the device that a recipe names.
 
-use crate::config::Device;
+use super::ComputeDevice;
+use crate::config::{Device, Recipe};
 use crate::error::{Error, Result};
+use crate::tensor::{Kernels, Precision, Refused};
 use dfdx::prelude::Cpu;
 
 /// An open device.
@@ -23,10 +25,27 @@ macro_rules! on_device {
 }
 pub(crate) use on_device;
 
+/// Refuses a precision that `key` of a recipe asks for, if the device does not have it.
+///
+/// # Errors
+/// With the place of the key.
+pub(crate) fn check_precision<D: ComputeDevice>(
+    device: &D,
+    recipe: &Recipe,
+    key: &str,
+    precision: Precision,
+) -> Result<()> {
+    match <D as Kernels<f32>>::refusal(device, precision) {
+        Some(refused) => Err(recipe.source.error(key, refused.found(), Refused::EXPECTED)),
+        None => Ok(()),
+    }
+}
+
 /// Opens a device.
 ///
 /// # Errors
-/// If this program was built without it, no driver answers, or there is no device of that ordinal.
+/// If this program was built without it, no driver answers, there is no device of that ordinal, or the environment may turn its `f32` into
+/// something else.
 pub(crate) fn open(device: Device) -> Result<Opened> {
     match device {
         Device::Cpu => Ok(Opened::Cpu(Cpu::default())),
@@ -58,6 +77,9 @@ fn cuda(ordinal: usize) -> Result<Opened> {
     let usable = "cpu, or a CUDA device that can be used";
     if let Some(missing) = crate::tensor::cuda::missing() {
         return Err(Error::value("device", name, format!("{usable}: {missing}")));
+    }
+    if let Some(expected) = crate::tensor::cuda::overridden() {
+        return Err(Error::value("device", name, expected));
     }
     let unusable = |what: &str, error: &dyn std::fmt::Debug| {
         Error::value("device", name, format!("{usable}: {what} ({error:?})"))

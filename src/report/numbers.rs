@@ -75,6 +75,12 @@ pub(super) fn what(source: &Source<'_>) -> Html {
         ),
         ("seed", recipe.seed.to_string()),
     ];
+    for (what, precision) in [("trained in", recipe.precision), ("measured in", recipe.evaluation.precision)]
+    {
+        if !precision.is_f32() {
+            facts.push((what, precision.to_string()));
+        }
+    }
     for (index, stage) in recipe.stage.iter().enumerate() {
         let text = format!(
             "{}: {}, {} steps of {} x {} rows, learning rate {}",

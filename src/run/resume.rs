@@ -68,17 +68,20 @@ impl Found {
 /// Checks that a checkpoint is of the network in words, and of a moment of the training that `recipe` describes.
 ///
 /// # Errors
-/// The first of network, seed, stage, step and position among the images that is not.
+/// The first of network, precision, seed, stage, step and position among the images that is not.
 pub(crate) fn agree(path: &Path, checkpoint: &Checkpoint<'_>, recipe: &Recipe, network: &str) -> Result<()> {
     checkpoint.check_network(network)?;
     agree_on_the_moment(path, checkpoint.state(), recipe)
 }
 
 fn agree_on_the_moment(path: &Path, state: &CheckpointState, recipe: &Recipe) -> Result<()> {
-    let CheckpointState { step, start, stage, stage_step, seed, position, .. } = state;
+    let CheckpointState { precision, step, start, stage, stage_step, seed, position, .. } = state;
     let is = |what: &str, found: &dyn std::fmt::Display, expected: String| {
         Err(Error::format(path, what, found, expected + ", by the recipe of the run"))
     };
+    if *precision != recipe.precision {
+        return is("precision", precision, recipe.precision.to_string());
+    }
     for (what, found) in [("seed", seed), ("seed of the rows' order", &position.seed)] {
         if *found != recipe.seed {
             return is(what, found, recipe.seed.to_string());
@@ -112,6 +115,7 @@ mod tests {
     use super::*;
     use crate::config::{Data, Named};
     use crate::data::Position;
+    use crate::tensor::Precision;
 
     /// Stages of 4 steps of 32 images and of 6 steps of 2 times 5.
     fn recipe() -> Recipe {
@@ -140,7 +144,8 @@ mod tests {
     fn a_state_that_the_recipe_cannot_have_made_is_named() {
         let path = Path::new("c");
         assert!(agree_on_the_moment(path, &state(), &recipe()).is_ok());
-        let cases: [(&str, fn(&mut CheckpointState)); 8] = [
+        let cases: [(&str, fn(&mut CheckpointState)); 9] = [
+            ("precision: found tf32, expected f32", |state| state.precision = Precision::Tf32),
             ("seed: found 4, expected 3", |state| state.seed = 4),
             ("seed of the rows' order: found 9, expected 3", |state| state.position.seed = 9),
             ("stage: found 999, expected below 2", |state| state.stage = 999),

@@ -1,8 +1,8 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
 use super::{
-    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable,
-    resample, update,
+    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Precision, Real, Refused, compose,
+    dropout, portable, resample, update,
 };
 use dfdx::prelude::{Cache, Device, Dim, Shape, Tape, Tensor};
 
@@ -67,6 +67,27 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
     /// Which of the devices of its type this is: what was brought to one is not on another.
     fn ordinal(&self) -> usize {
         0
+    }
+
+    /// Why products of these numbers cannot be had in a precision on this device, if so.
+    fn refusal(&self, precision: Precision) -> Option<Refused> {
+        match precision {
+            Precision::F32 => None,
+            Precision::Tf32 if Self::ON_HOST => Some(Refused::new("on the processor")),
+            Precision::Tf32 => Some(Refused::new(format_args!("in {}", std::any::type_name::<E>()))),
+        }
+    }
+
+    /// Does `work`, in which products of these numbers on this device are made in a precision: those of backward passes too that run in it.
+    /// What held before holds again when it ends, by a panic too; work within it may ask for another.
+    ///
+    /// # Errors
+    /// As [`refusal`](Self::refusal); then nothing was done.
+    fn with_precision<R>(&self, precision: Precision, work: impl FnOnce() -> R) -> Result<R, Refused> {
+        match self.refusal(precision) {
+            Some(refused) => Err(refused),
+            None => Ok(work()),
+        }
     }
 
     /// A tensor with these numbers, in a buffer of the device's cache.

@@ -10,7 +10,7 @@ use crate::data::table::Schema;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
 use crate::progress::StepMetrics;
-use crate::tensor::{Kernels, Moments, Real};
+use crate::tensor::{Kernels, Moments, Precision, Real};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,9 @@ pub struct CheckpointState {
     pub position: Position,
     /// The fingerprint of the rows that it is trained on; none before the first step of an imported checkpoint.
     pub data: Option<serde_json::Value>,
+    /// What the products of its steps were made in.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// Steps that were passed over because a loss or gradient was not finite.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped: u64,

@@ -4,6 +4,7 @@ mod checkpoint;
 mod clip;
 mod gradients;
 mod optimizer;
+mod precision;
 mod rate;
 mod score;
 mod state;

@@ -124,6 +124,7 @@ where
     pub fn encode(&self, state: &mut CheckpointState) -> Result<Vec<u8>> {
         state.optimizer_step = self.optimizer.steps();
         state.time_sampler = self.times.state();
+        state.precision = self.precision();
         state.norms = self.quantile_clip.as_ref().map_or_else(Vec::new, QuantileClip::norms);
         encode(&self.network, &self.optimizer, state)
     }

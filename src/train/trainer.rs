@@ -10,7 +10,7 @@ use crate::nn::{Parameters, Pass};
 use crate::objective::{Losses, Matching, Objective, Passes, Term};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
-use crate::tensor::{Kernels, Real};
+use crate::tensor::{Kernels, Precision, Real, Refused};
 use crate::time::{TimeSampler, TimeSamplerExt};
 use dfdx::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -106,6 +106,8 @@ pub struct Trainer<N, O, S, P, T, E: Real, D: Kernels<E>> {
     ranks: Ranks,
     /// What adds their gradients on their devices.
     engine: Option<Arc<dyn GradientSum<E, D>>>,
+    /// What the products of a step are made in.
+    precision: Precision,
 }
 
 impl<N, O, S, P, T, E, D> Trainer<N, O, S, P, T, E, D>
@@ -127,8 +129,18 @@ where
         settings: TrainerConfig,
     ) -> Self {
         let optimizer = AdamW::new(&network);
-        let (ranks, engine) = (Ranks::alone(), None);
-        Self { network, objective, diffusion, times, optimizer, settings, quantile_clip: None, ranks, engine }
+        Self {
+            network,
+            objective,
+            diffusion,
+            times,
+            optimizer,
+            settings,
+            quantile_clip: None,
+            ranks: Ranks::alone(),
+            engine: None,
+            precision: Precision::F32,
+        }
     }
 
     /// The same whose accumulation steps are dealt to ranks, to each as many: a power of two of them. The sums of gradients do not depend on
@@ -148,11 +160,27 @@ where
         Self { engine, ..self }
     }
 
+    /// The same whose steps make their products, backward passes included, in this precision: `f32` without. It ends with the step.
+    ///
+    /// # Errors
+    /// If the network's device does not have it.
+    pub fn with_precision(self, precision: Precision) -> Result<Self, Refused> {
+        match self.network.device().refusal(precision) {
+            Some(refused) => Err(refused),
+            None => Ok(Self { precision, ..self }),
+        }
+    }
+
+    /// What the products of a step are made in.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The next stage: another objective and other settings, from where this one ended. The optimizer's moments start again, the
     /// moving average goes on.
     pub fn next_stage<O2>(mut self, objective: O2, settings: TrainerConfig) -> Trainer<N, O2, S, P, T, E, D> {
         self.optimizer.restart();
-        let Self { network, diffusion, times, optimizer, ranks, engine, .. } = self;
+        let Self { network, diffusion, times, optimizer, ranks, engine, precision, .. } = self;
         Trainer {
             network,
             objective,
@@ -163,6 +191,7 @@ where
             quantile_clip: None,
             ranks,
             engine,
+            precision,
         }
     }
 
@@ -181,6 +210,17 @@ where
     /// # Errors
     /// As [`step`](Self::step), and unless each row has as many as the network has [`conditions`](crate::nn::Network::conditions).
     pub fn conditioned_step(
+        &mut self,
+        step: u64,
+        stream: u64,
+        x: &[f64],
+        conditioning: Option<&[f64]>,
+    ) -> Result<StepReport> {
+        let device = self.network.device().clone();
+        device.with_precision(self.precision, || self.take_step(step, stream, x, conditioning))?
+    }
+
+    fn take_step(
         &mut self,
         step: u64,
         stream: u64,

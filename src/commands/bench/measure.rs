@@ -14,8 +14,8 @@ use crate::parameterization::{Parameterization, Velocity};
 use crate::registry::ComputeDevice;
 use crate::schedule::{NoiseSchedule, VariancePreserving};
 use crate::solver::{AnyState, Field, HostState};
-use crate::tensor::Kernels;
 use crate::tensor::cpu::product;
+use crate::tensor::{Kernels, Precision};
 use crate::time::{Importance, Stratified, TimeSampler};
 use crate::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use dfdx::prelude::{Tensor, TryMatMul};
@@ -28,23 +28,29 @@ use std::time::Instant;
 const SIDE: usize = 2048;
 
 /// Measures a network on a case's batch, training first, so that the peak of memory is training's.
-pub(super) fn measure<D: ComputeDevice>(case: Case, network: DynNetwork<f32, D>) -> Result<BenchReport> {
+pub(super) fn measure<D: ComputeDevice>(
+    case: Case,
+    network: DynNetwork<f32, D>,
+    precision: Precision,
+) -> Result<BenchReport> {
     let device = network.device().clone();
     let (params, batch, forward) = (count(&network), case.batch, network.operations().total());
-    let (network, train_step_s) = train_step(case, network, config::Objective::FirstOrder)?;
+    let (network, train_step_s) = train_step(case, network, config::Objective::FirstOrder, precision)?;
     let peak_rss_mib = peak_memory();
     let (network, train_step_second_order_s) = {
         let estimator = TraceEstimator::SquaredProbe;
         let objective = config::SecondOrder { estimator, ..config::SecondOrder::default() };
-        train_step(case, network, config::Objective::SecondOrder(objective))?
+        train_step(case, network, config::Objective::SecondOrder(objective), precision)?
     };
-    let (drift_s, drift_divergence_s) = right_hand_sides(case, &network)?;
+    let sides = || right_hand_sides(case, &network);
+    let (drift_s, drift_divergence_s) = <D as Kernels<f32>>::with_precision(&device, precision, sides)??;
     let matmul_gflops = matrix_rate(case, &device)?;
     let share = |passes: u64, seconds: f64| {
         (passes * forward * batch as u64) as f64 / seconds / (matmul_gflops * 1e9)
     };
     Ok(BenchReport {
         case: case.name.to_owned(),
+        precision,
         params,
         batch,
         train_step_share: share(3, train_step_s),
@@ -86,9 +92,10 @@ fn train_step<D: ComputeDevice>(
     case: Case,
     network: DynNetwork<f32, D>,
     objective: config::Objective,
+    precision: Precision,
 ) -> Result<(DynNetwork<f32, D>, f64)> {
     let device = network.device().clone();
-    let mut training = Training::new(case, network, objective, 1)?;
+    let mut training = Training::new(case, network, objective, (1, precision))?;
     let seconds = median(case, &device, || training.step())?;
     Ok((training.trainer.network, seconds))
 }
@@ -115,7 +122,7 @@ impl<D: ComputeDevice> Training<D> {
         case: Case,
         network: DynNetwork<f32, D>,
         objective: config::Objective,
-        accumulation: usize,
+        (accumulation, precision): (usize, Precision),
     ) -> Result<Self> {
         let diffusion = diffusion();
         let times = Importance::for_weight(diffusion.range(), diffusion.weight_density())?;
@@ -126,7 +133,7 @@ impl<D: ComputeDevice> Training<D> {
         let numbers = case.batch * network.dims();
         let x = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
         let trainer = Trainer::new(network, ByName::new(&objective)?, diffusion, times, settings);
-        Ok(Self { trainer, x, step: 0 })
+        Ok(Self { trainer: trainer.with_precision(precision)?, x, step: 0 })
     }
 
     pub(super) fn step(&mut self) -> Result<()> {

@@ -15,28 +15,34 @@ use crate::error::Result;
 use crate::nn::{DynNetwork, DynamicUNet};
 use crate::registry::ComputeDevice;
 use crate::registry::device::{on_device, open};
+use crate::tensor::Precision;
 use measure::measure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Measures a case on a device.
+/// Measures a case on a device, whose products are made in a precision.
 ///
 /// # Errors
-/// If the device cannot be used, or a step fails.
-pub(crate) fn bench(case: Case, device: Device) -> Result<BenchReport> {
-    on_device!(open(device)?, device => bench_on(case, &device))
+/// If the device cannot be used or does not have the precision, or a step fails.
+pub(crate) fn bench(case: Case, device: Device, precision: Precision) -> Result<BenchReport> {
+    on_device!(open(device)?, device => bench_on(case, &device, precision))
 }
 
 /// Measures a training step that several processes share.
 ///
 /// # Errors
-/// If the device cannot be used, a step fails, the case's rows cannot be dealt, or a rank is gone.
-pub(crate) fn bench_ranks(ranks: &Ranks, case: Case, device: Device) -> Result<RanksReport> {
-    on_device!(open(device)?, device => ranks::measure(ranks, case, network(case, &device)?))
+/// If the device cannot be used or does not have the precision, a step fails, the case's rows cannot be dealt, or a rank is gone.
+pub(crate) fn bench_ranks(
+    ranks: &Ranks,
+    case: Case,
+    device: Device,
+    precision: Precision,
+) -> Result<RanksReport> {
+    on_device!(open(device)?, device => ranks::measure(ranks, case, network(case, &device)?, precision))
 }
 
-fn bench_on<D: ComputeDevice>(case: Case, device: &D) -> Result<BenchReport> {
-    measure(case, network(case, device)?)
+fn bench_on<D: ComputeDevice>(case: Case, device: &D, precision: Precision) -> Result<BenchReport> {
+    measure(case, network(case, device)?, precision)
 }
 
 fn network<D: ComputeDevice>(case: Case, device: &D) -> Result<DynNetwork<f32, D>> {

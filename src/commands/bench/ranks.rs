@@ -7,6 +7,7 @@ use crate::config;
 use crate::error::Result;
 use crate::nn::{DynNetwork, Network, count};
 use crate::registry::ComputeDevice;
+use crate::tensor::Precision;
 use serde::Serialize;
 use std::fmt;
 
@@ -15,6 +16,8 @@ use std::fmt;
 pub(crate) struct RanksReport {
     /// The case's name.
     pub case: String,
+    /// What products were made in.
+    pub precision: Precision,
     /// The network's parameters.
     pub params: usize,
     /// The rows of a step, of all ranks together.
@@ -40,9 +43,10 @@ pub(super) fn measure<D: ComputeDevice>(
     ranks: &Ranks,
     case: Case,
     network: DynNetwork<f32, D>,
+    precision: Precision,
 ) -> Result<RanksReport> {
     let (device, size, params) = (network.device().clone(), ranks.size(), count(&network));
-    let training = || Training::new(case, network.clone(), config::Objective::FirstOrder, size);
+    let training = || Training::new(case, network.clone(), config::Objective::FirstOrder, (size, precision));
     let mut alone_s = f64::NAN;
     if ranks.is_first() {
         let mut training = training()?;
@@ -65,6 +69,7 @@ pub(super) fn measure<D: ComputeDevice>(
     let spent = ranks.spent();
     Ok(RanksReport {
         case: case.name.to_owned(),
+        precision,
         params,
         batch: case.batch,
         ranks: size,
@@ -79,10 +84,10 @@ pub(super) fn measure<D: ComputeDevice>(
 
 impl fmt::Display for RanksReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { case, params, batch, ranks, threads, .. } = self;
+        let Self { case, precision, params, batch, ranks, threads, .. } = self;
         writeln!(
             f,
-            "case {case}: {params} parameters, {batch} rows, ranks {ranks}, threads of each {threads}"
+            "case {case}: {params} parameters, {batch} rows, {precision}, ranks {ranks}, threads of each {threads}"
         )?;
         writeln!(f, "step             {:.3} s", self.step_s)?;
         writeln!(

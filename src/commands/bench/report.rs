@@ -1,5 +1,6 @@
 //! What was measured.
 
+use crate::tensor::Precision;
 use serde::Serialize;
 use std::fmt;
 
@@ -12,6 +13,8 @@ use std::fmt;
 pub(crate) struct BenchReport {
     /// The case's name.
     pub case: String,
+    /// What the products of steps and right-hand sides were made in.
+    pub precision: Precision,
     /// The network's parameters.
     pub params: usize,
     /// The rows of a step.
@@ -36,7 +39,11 @@ pub(crate) struct BenchReport {
 
 impl fmt::Display for BenchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "case {}: {} parameters, {} rows", self.case, self.params, self.batch)?;
+        writeln!(
+            f,
+            "case {}: {} parameters, {} rows, {}",
+            self.case, self.params, self.batch, self.precision
+        )?;
         writeln!(
             f,
             "train_step               {:.3} s  ({:.2} of the machine's rate)",

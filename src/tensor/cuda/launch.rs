@@ -4,8 +4,11 @@
 //! A [`View`] carries how many numbers lie at its address, and every part of one is checked. It does not hold its buffer: who calls
 //! keeps the tensor, or the store of gradients, until the call returns.
 
+use super::precision::{self, Scope};
 use super::source::{self, Kind};
-use cudarc::cublas::{CudaBlas, result as cublas, sys::cublasOperation_t};
+use crate::tensor::{Precision, Refused};
+use cudarc::cublas::sys::{cublasComputeType_t, cublasGemmAlgo_t, cublasOperation_t, cudaDataType};
+use cudarc::cublas::{CudaBlas, result as cublas};
 use cudarc::driver::sys::{CUdevice_attribute as Attribute, CUfunction, CUmodule};
 use cudarc::driver::{CudaDevice, CudaSlice, DevicePtr, DeviceSlice, result as driver};
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
@@ -181,6 +184,9 @@ pub(super) struct Engine {
     kernels: HashMap<&'static str, CUfunction>,
     scratch: RefCell<Option<CudaSlice<f32>>>,
     chunk: usize,
+    capability: i32,
+    /// What products are made in.
+    pub(super) precision: Scope,
     // Dropped after what it holds.
     _module: Module,
     handle: Arc<CudaDevice>,
@@ -264,9 +270,16 @@ impl Engine {
             kernels,
             scratch: RefCell::new(None),
             chunk: chunk.unwrap_or(CHUNK),
+            capability,
+            precision: Scope::default(),
             _module: module,
             handle,
         })
+    }
+
+    /// Why this device has no TF32, if so.
+    pub(super) fn refusal_of_tf32(&self) -> Option<Refused> {
+        precision::refusal(self.capability)
     }
 
     /// How many of `rows` images make a chunk, each of which takes `each` numbers in scratch memory.
@@ -310,7 +323,9 @@ impl Engine {
             .map_err(CudaError::Driver)
     }
 
-    /// `c = alpha a b + beta c` of each of a batch of matrices, in `f32` throughout.
+    /// `c = alpha a b + beta c` of each of a batch of matrices, in `f32` with the factors as they are; or in the precision that holds now.
+    ///
+    /// `cublasSgemm` of a handle in cuBLAS's default mode keeps at least the mantissa of its type. TF32 is asked for by each call that is to have it.
     ///
     /// # Panics
     /// If the sizes do not fit together or the views are too short.
@@ -336,27 +351,57 @@ impl Engine {
         }
         // SAFETY: all numbers lie within their views, as was just checked; the factors are read before the call returns. The transpose
         // of a row-major product is the column-major product of the transposes in the other order.
-        let done = unsafe {
-            cublas::sgemm_strided_batched(
-                *self.blas.handle(),
-                b.operation(),
-                a.operation(),
-                count(n),
-                count(m),
-                count(k),
-                &raw const alpha,
-                b.view.at as *const f32,
-                count(b.line),
-                b.stride as i64,
-                a.view.at as *const f32,
-                count(a.line),
-                a.stride as i64,
-                &raw const beta,
-                c.view.at as *mut f32,
-                count(c.line),
-                c.stride as i64,
-                count(batch),
-            )
+        let done = match self.precision.get() {
+            Precision::F32 => unsafe {
+                cublas::sgemm_strided_batched(
+                    *self.blas.handle(),
+                    b.operation(),
+                    a.operation(),
+                    count(n),
+                    count(m),
+                    count(k),
+                    &raw const alpha,
+                    b.view.at as *const f32,
+                    count(b.line),
+                    b.stride as i64,
+                    a.view.at as *const f32,
+                    count(a.line),
+                    a.stride as i64,
+                    &raw const beta,
+                    c.view.at as *mut f32,
+                    count(c.line),
+                    c.stride as i64,
+                    count(batch),
+                )
+            },
+            // SAFETY: as above.
+            Precision::Tf32 => unsafe {
+                cublas::gemm_strided_batched_ex(
+                    *self.blas.handle(),
+                    b.operation(),
+                    a.operation(),
+                    count(n),
+                    count(m),
+                    count(k),
+                    (&raw const alpha).cast(),
+                    b.view.at as *const c_void,
+                    cudaDataType::CUDA_R_32F,
+                    count(b.line),
+                    b.stride as i64,
+                    a.view.at as *const c_void,
+                    cudaDataType::CUDA_R_32F,
+                    count(a.line),
+                    a.stride as i64,
+                    (&raw const beta).cast(),
+                    c.view.at as *mut c_void,
+                    cudaDataType::CUDA_R_32F,
+                    count(c.line),
+                    c.stride as i64,
+                    count(batch),
+                    cublasComputeType_t::CUBLAS_COMPUTE_32F_FAST_TF32,
+                    cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT,
+                )
+            },
         };
         done.map_err(CudaError::Blas)
     }

@@ -23,10 +23,16 @@
 //! `source/*.cu` holds the kernels of [`Kernels<f32>`](crate::tensor::Kernels), with the equations of `tensor/cpu`: group norm, swish and
 //! dropout; 3x3 convolution by Winograd's F(4x4, 3x3); softmax and its derivatives; pooling; sums; the optimizer. `launch` compiles
 //! them by NVRTC at the first use of a device and launches them with arguments that are checked against the declarations; products are
-//! cuBLAS's, in `f32`. Where they cannot be compiled the portable operations compute, after one line on standard error. `f64` is portable.
+//! cuBLAS's, in `f32` or TF32. Where they cannot be compiled the portable operations compute, after one line on standard error. `f64` is portable.
 //!
 //! - One text, two compilers: a kernel is written in phases between barriers, so that a C compiler makes loops of its threads
 //!   (`source/kernel.h`). On a device of host memory it is compiled so, and its buffers have guards around them.
+//! - Products are `cublasSgemmStridedBatched` of a handle in cuBLAS's default mode, which keeps at least the mantissa that the type has; TF32 is asked for by
+//!   the call (`CUBLAS_COMPUTE_32F_FAST_TF32`) while work runs that wants it (`precision`), backward passes and recomputed segments included, since
+//!   they run within the step. `NVIDIA_TF32_OVERRIDE=0` takes it away from every call, so that TF32 is refused; with another value no device is opened.
+//! - In TF32 3x3 convolutions are Winograd's too. Its transforms grow the rounding of the factors, on random images to 2.3e-3 of the largest entry at most,
+//!   where one product by patches has 3.4e-4; `cargo cuda-memory test --test precision -- --nocapture winograd` prints both, for output and gradients,
+//!   and holds the former below 1e-2.
 //! - No atomics, and every sum in a fixed order: two runs on one kind of card give the same bits, as far as dfdx's own kernels have no
 //!   part in a number. `IDODE_MEMORY_DRIVER_ORDER=reversed` runs threads and blocks backwards, and the bits stay.
 //! - Batches are worked on in chunks whose scratch memory a GPU's cache mostly holds (`IDODE_CUDA_CHUNK`, in numbers, to measure others);
@@ -107,11 +113,14 @@ mod launch;
 pub(crate) mod nccl;
 mod operations;
 mod pointwise;
+mod precision;
 mod scratch;
 mod source;
 mod storage;
 mod sums;
 mod update;
+
+pub(crate) use precision::overridden;
 
 use dfdx::prelude::{Cuda, Storage};
 use libloading::Library;

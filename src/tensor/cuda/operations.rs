@@ -5,7 +5,8 @@ use super::storage::Image;
 use super::{attention, convolution, elementwise, group_norm, pointwise, update};
 use crate::tensor::{
     AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
-    Preparation, compose, dropout, portable, resample, reshape, update as portable_update,
+    Precision, Preparation, Refused, compose, dropout, portable, resample, reshape,
+    update as portable_update,
 };
 use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 
@@ -46,6 +47,24 @@ fn layer<O: Dim>(
 impl Kernels<f32> for Cuda {
     fn ordinal(&self) -> usize {
         super::ordinal(self)
+    }
+
+    fn refusal(&self, precision: Precision) -> Option<Refused> {
+        match (precision, engine(self)) {
+            (Precision::F32, _) => None,
+            (Precision::Tf32, Some(engine)) => engine.refusal_of_tf32(),
+            (Precision::Tf32, None) => Some(Refused::new("on a device that lacks this crate's kernels")),
+        }
+    }
+
+    fn with_precision<R>(&self, precision: Precision, work: impl FnOnce() -> R) -> Result<R, Refused> {
+        if let Some(refused) = <Self as Kernels<f32>>::refusal(self, precision) {
+            return Err(refused);
+        }
+        match engine(self) {
+            Some(engine) => Ok(engine.precision.during(precision, work)),
+            None => Ok(work()),
+        }
     }
 
     fn convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(

@@ -44,9 +44,11 @@ nvidia-smi -L 2>/dev/null
 test_of device 15
 test_of cuda_kernels 45
 test_of device_operations 30
+test_of precision 20
 test_of device_training 60
 test_of reference 60
 timed m 16 25
+part bench_m_16_tf32 25 "$here/idode" bench --case m --batch 16 --device cuda:0 --precision tf32 --json
 timed s 64 20
 timed full 16 30
 timed full 128 45

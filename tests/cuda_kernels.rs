@@ -188,13 +188,14 @@ fn a_parameter_that_is_held_elsewhere_stays_as_it_is() {
         beta1: 0.9,
         beta2: 0.99,
         epsilon: 1e-8,
-        decay: 0.0,
         correction1: 0.1,
         correction2: 0.01,
         ema_decay: 0.5,
         gradient_scale: 1.0,
     };
-    Cuda::adamw(&mut parameter, &held, &mut moments, &step);
+    idode::tensor::Updates::all(step, |updates| {
+        Cuda::adamw(&mut parameter, &held, &mut moments, 0.0, updates);
+    });
     assert_eq!((held.as_vec(), zeros.as_vec()), (vec![1.0, 2.0], vec![0.0, 0.0]));
     assert_eq!(parameter.as_vec(), [0.5, 1.5]);
     let kept = Cuda::dropout(held, DropoutKey { key: 1, rate: 0.0 });

@@ -8,6 +8,7 @@ use crate::module::Module;
 use cudarc::driver::sys::*;
 use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 /// A kernel by the name that it was asked for.
 struct Function {
@@ -47,7 +48,16 @@ fn copy(to: *mut u8, from: *const u8, bytes: usize) {
     unsafe { std::ptr::copy(from, to, bytes) }
 }
 
+/// Writes what is launched to standard error, where `IDODE_MEMORY_DRIVER_TRACE` is set.
+fn trace(name: &str, blocks: usize) {
+    static TRACED: OnceLock<bool> = OnceLock::new();
+    if *TRACED.get_or_init(|| std::env::var_os("IDODE_MEMORY_DRIVER_TRACE").is_some()) {
+        eprintln!("memory-driver: launch {name} {blocks}");
+    }
+}
+
 fn set(to: u64, value: c_uchar, count: usize) -> Answer {
+    trace("memset", 1);
     let to = memory::bytes(to, count)?;
     // SAFETY: it is a piece of this length.
     unsafe { to.write_bytes(value, count) };
@@ -66,6 +76,7 @@ fn launch(
         eprintln!("memory-driver: {}: a launch of {grid} blocks of {block} threads", function.name);
         return Err(CUresult::CUDA_ERROR_INVALID_VALUE);
     }
+    trace(&function.name, grid);
     let left = |answer| {
         eprintln!("memory-driver: {} left a buffer", function.name);
         answer

@@ -1,7 +1,7 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
 use super::{
-    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, compose, dropout, portable,
+    DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, Updates, compose, dropout, portable,
     resample, update,
 };
 use dfdx::prelude::{Cache, Device, Dim, Shape, Tape, Tensor};
@@ -179,15 +179,20 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         resample::upsample(x)
     }
 
-    /// One step of AdamW and of the moving average: see [`AdamStep`].
+    /// One step of AdamW and of the moving average, of a parameter with this weight decay: see [`AdamStep`](super::AdamStep). A device may
+    /// [`gather`](Updates::gather) it instead, for [`compute_updates`](Kernels::compute_updates).
     fn adamw<S: Shape>(
         parameter: &mut Tensor<S, E, Self>,
         gradient: &Tensor<(usize,), E, Self>,
         moments: &mut Moments<E, Self>,
-        step: &AdamStep,
+        decay: f64,
+        updates: &mut Updates<E, Self>,
     ) {
-        update::adamw(parameter, gradient, moments, step);
+        update::adamw(parameter, gradient, moments, decay, updates.step());
     }
+
+    /// Computes what [`adamw`](Kernels::adamw) gathered.
+    fn compute_updates(_updates: &mut Updates<E, Self>) {}
 
     /// The sum of the squares of all elements.
     fn sum_of_squares(x: &Tensor<(usize,), E, Self>) -> f64 {

@@ -39,7 +39,7 @@ pub use mode::Mode;
 pub use plain::Plain;
 pub(crate) use reshape::reshape;
 pub use rows::RowCoefficients;
-pub use update::{AdamStep, Moments};
+pub use update::{AdamStep, Moments, Update, Updates};
 
 use dfdx::prelude::Dtype;
 

@@ -211,13 +211,12 @@ pub(crate) fn updates<E: Real, D: Kernels<E>>(
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,
-            decay,
             correction1: 1.0 - 0.9f64.powi(t),
             correction2: 1.0 - 0.99f64.powi(t),
             ema_decay: 0.7,
             gradient_scale: scale,
         };
-        D::adamw(&mut parameter, &gradient, &mut moments, &step);
+        Updates::all(step, |updates| D::adamw(&mut parameter, &gradient, &mut moments, decay, updates));
         squares.push(D::sum_of_squares(&gradient));
     }
     let numbers = [parameter, moments.first, moments.second, moments.ema];

@@ -27,9 +27,10 @@ macro_rules! forward {
     };
 }
 
-mod driver {
+pub(super) mod driver {
     use super::super::DRIVER;
     use cudarc::driver::sys::{self, *};
+    use std::cell::Cell;
     use std::ffi::*;
     use std::sync::OnceLock;
 
@@ -60,7 +61,6 @@ mod driver {
         cuMemcpyDtoHAsync_v2(*mut c_void, CUdeviceptr, usize, CUstream);
         cuMemcpyDtoDAsync_v2(CUdeviceptr, CUdeviceptr, usize, CUstream);
         cuMemsetD8_v2(CUdeviceptr, c_uchar, usize);
-        cuMemsetD8Async(CUdeviceptr, c_uchar, usize, CUstream);
         cuMemFreeAsync(CUdeviceptr, CUstream);
         cuStreamCreate(*mut CUstream, c_uint);
         cuStreamWaitEvent(CUstream, CUevent, c_uint);
@@ -93,6 +93,47 @@ mod driver {
         cuOccupancyMaxActiveClusters(*mut c_int, CUfunction, *const CUlaunchConfig);
         cuProfilerStart();
         cuProfilerStop();
+    }
+
+    thread_local! {
+        /// Whether new memory of this thread stays as it is.
+        static UNWRITTEN: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Sets it back, whatever ends the work.
+    struct Written;
+
+    impl Drop for Written {
+        fn drop(&mut self) {
+            UNWRITTEN.set(false);
+        }
+    }
+
+    /// Makes tensors of arbitrary numbers: dfdx's `zeros_like` without its launch for the zeros.
+    pub(in crate::tensor::cuda) fn unwritten<R>(make: impl FnOnce() -> R) -> R {
+        UNWRITTEN.set(true);
+        let _written = Written;
+        make()
+    }
+
+    /// Sets bytes, but not within [`unwritten`].
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn cuMemsetD8Async(
+        to: CUdeviceptr,
+        value: c_uchar,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult {
+        type Function = unsafe extern "C" fn(CUdeviceptr, c_uchar, usize, CUstream) -> CUresult;
+        static FOUND: OnceLock<Option<Function>> = OnceLock::new();
+        // SAFETY: the library's function has the type of its binding, which is this one.
+        const _: Function = sys::cuMemsetD8Async;
+        match FOUND.get_or_init(|| unsafe { DRIVER.function("cuMemsetD8Async") }) {
+            Some(_) if UNWRITTEN.get() => CUresult::CUDA_SUCCESS,
+            // SAFETY: what holds for a call of the binding holds for this one.
+            Some(function) => unsafe { function(to, value, bytes, stream) },
+            None => CUresult::CUDA_ERROR_STUB_LIBRARY,
+        }
     }
 
     /// The one way to memory of the devices that are used: what it cannot give is noted, since dfdx panics on the answer.

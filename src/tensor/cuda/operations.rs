@@ -4,8 +4,8 @@ use super::launch::engine;
 use super::storage::Image;
 use super::{attention, convolution, elementwise, group_norm, pointwise, update};
 use crate::tensor::{
-    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
-    Preparation, compose, dropout, portable, resample, reshape, update as portable_update,
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Preparation,
+    Updates, compose, dropout, portable, resample, reshape, update as portable_update,
 };
 use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 
@@ -196,11 +196,19 @@ impl Kernels<f32> for Cuda {
         parameter: &mut Tensor<S, f32, Self>,
         gradient: &Tensor<(usize,), f32, Self>,
         moments: &mut Moments<f32, Self>,
-        step: &AdamStep,
+        decay: f64,
+        updates: &mut Updates<f32, Self>,
     ) {
         match engine(gradient.device()) {
-            Some(engine) => update::adamw(&engine, parameter, gradient, moments, step),
-            None => portable_update::adamw(parameter, gradient, moments, step),
+            Some(engine) => update::gather(&engine, parameter, gradient, moments, decay, updates),
+            None => portable_update::adamw(parameter, gradient, moments, decay, updates.step()),
+        }
+    }
+
+    fn compute_updates(updates: &mut Updates<f32, Self>) {
+        let engine = updates.gathered().first().and_then(|update| engine(update.gradient.device()));
+        if let Some(engine) = engine {
+            update::compute(&engine, updates);
         }
     }
 

@@ -21,6 +21,7 @@ pub(super) enum Kind {
     Index,
     Bits,
     Float,
+    Double,
 }
 
 /// All kernels as one source.
@@ -44,6 +45,7 @@ fn declaration(text: &'static str) -> Option<(&'static str, Vec<Kind>)> {
             Some("index") => Some(Kind::Index),
             Some("bits") => Some(Kind::Bits),
             Some("float") => Some(Kind::Float),
+            Some("double") => Some(Kind::Double),
             _ => None,
         });
     Some((name.trim(), kinds.collect::<Option<_>>()?))

@@ -1,15 +1,17 @@
-//! Work on many tensors in few launches of own kernels on CUDA: the same bits as one by one, and how many launches there are.
+//! Work on many tensors or rows in few launches of own kernels on CUDA: the same bits as one by one, and how many launches there are.
 #![cfg(feature = "cuda")]
 #![allow(clippy::unwrap_used)]
 
 use dfdx::prelude::*;
 use idode::diffusion::Diffusion;
 use idode::level::GammaRange;
+use idode::likelihood::TensorState;
 use idode::nn::{Parameters, StaticUNet, UNetConfig};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
-use idode::tensor::{AdamStep, Kernels, Moments, Updates};
+use idode::solver::{HostState, OdeState, Tolerances};
+use idode::tensor::{AdamStep, Kernels, Moments, Real, RowCoefficients, Updates};
 use idode::time::{Importance, Stratified};
 use idode::train::{AdamW, AdamWConfig, GradientSet, Rate, RateDecay, Trainer, TrainerConfig};
 use proptest::prelude::*;
@@ -224,4 +226,136 @@ fn a_step_of_a_network_launches_few_kernels() {
     let x = vec![0.25; 8 * 64];
     trainer.step(1, 1, &x).unwrap();
     marked(|| trainer.step(2, 2, &x).unwrap());
+}
+
+/// Batches of random shapes with coefficients for each row, drawn from a seed.
+struct Rows {
+    shape: (usize, usize),
+    coefficients: Vec<Vec<f64>>,
+    batches: Vec<Vec<f64>>,
+}
+
+impl Rows {
+    fn draw(shape: (usize, usize), terms: usize, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = |count: usize| (0..count).map(|_| f64::from(rng.gen_range(-1.0f32..1.0))).collect();
+        let coefficients = (0..terms).map(|_| draw(shape.0)).collect();
+        let batches = (0..terms + 3).map(|_| draw(shape.0 * shape.1)).collect();
+        Self { shape, coefficients, batches }
+    }
+
+    fn tensors<E: Real, D: Kernels<E>>(&self, device: &D) -> Vec<Tensor<(usize, usize), E, D>> {
+        let batch = |x: &Vec<f64>| device.tensor_from_vec(x.iter().map(|x| E::of(*x)).collect(), self.shape);
+        self.batches.iter().map(batch).collect()
+    }
+
+    /// Sums of terms with a base and without.
+    fn combined<E: Real, D: Kernels<E>>(&self, device: &D) -> Vec<f64> {
+        let xs = self.tensors::<E, D>(device);
+        let terms: Vec<_> = self.coefficients.iter().map(Vec::as_slice).zip(&xs).collect();
+        let both = [None, xs.last()].map(|base| D::combine_rows(&terms, base));
+        both.iter().flat_map(|y| y.as_vec()).map(Real::to64).collect()
+    }
+
+    /// A batch times its coefficients, twice on one tape, and its gradient.
+    fn scaled<E: Real, D: Kernels<E>>(&self, device: &D) -> Vec<f64> {
+        let xs = self.tensors::<E, D>(device);
+        let c = RowCoefficients::new(self.coefficients[0].clone());
+        let x = xs[0].leaky_trace();
+        let y = c.scale(x.retaped::<OwnedTape<E, D>>()) * xs[1].clone() + c.scale(x).square();
+        let value = y.as_vec();
+        let gradient = y.sum::<Rank0, _>().backward().get(&xs[0]).as_vec();
+        value.into_iter().chain(gradient).map(Real::to64).collect()
+    }
+
+    fn errors<D: Kernels<f64>>(&self, device: &D) -> Vec<f64> {
+        let xs = self.tensors::<f64, D>(device);
+        D::error_sums(&xs[0], &xs[1], &xs[2], 1e-3, 0.1)
+    }
+}
+
+/// The largest difference, of the largest entry.
+fn apart(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+    found.iter().zip(expected).fold(0.0f64, |most, (a, b)| most.max((a - b).abs())) / largest
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sums_of_scaled_rows_agree(rows in 1usize..9, dims in prop_oneof![1usize..40, 1usize..3100], terms in 1usize..8, seed: u64) {
+        let Some(device) = device() else { return Ok(()) };
+        let (host, rows) = (Cpu::default(), Rows::draw((rows, dims), terms, seed));
+        // Products are rounded before they are added, so that the bits are the host's.
+        prop_assert_eq!(rows.combined::<f64, Cuda>(&device), rows.combined::<f64, Cpu>(&host));
+        prop_assert_eq!(rows.combined::<f32, Cuda>(&device), rows.combined::<f32, Cpu>(&host));
+        let scaled = rows.scaled::<f64, Cpu>(&host);
+        prop_assert!(apart(&rows.scaled::<f32, Cuda>(&device), &scaled) <= 1e-6);
+        let errors = rows.errors(&host);
+        prop_assert!(apart(&rows.errors(&device), &errors) <= 1e-14);
+    }
+
+    #[test]
+    fn rows_that_are_not_finite_are_found(rows in 1usize..9, dims in 1usize..3100, seed: u64, at: prop::sample::Index, kind in 0usize..4) {
+        let Some(device) = device() else { return Ok(()) };
+        let mut drawn = Rows::draw((rows, dims), 1, seed);
+        let at = at.index(rows * dims);
+        drawn.batches[0][at] = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX][kind];
+        let x = &drawn.tensors::<f64, Cuda>(&device)[0];
+        let expected: Vec<bool> = (0..rows).map(|row| kind == 3 || row != at / dims).collect();
+        prop_assert_eq!(Cuda::finite_rows(x), expected);
+    }
+}
+
+/// A stage of the solver, its error norm and its test for finite numbers are a launch each, however many terms there are.
+#[test]
+fn a_stage_of_the_solver_is_one_launch() {
+    let name = "a_stage_of_the_solver_is_one_launch";
+    let Some(device) = device().filter(|_| on_host_memory()) else { return };
+    if !is_traced() {
+        let expected = [["combine_f64"], ["combine_f64"], ["error_rows"], ["not_finite_rows"]];
+        assert_eq!(launches(name), expected);
+        return;
+    }
+    let state = HostState::new(700, (0..2100).map(|i| f64::from(i % 13) - 6.0).collect()).unwrap();
+    let y = TensorState::<Cuda>::upload(&state, &device);
+    let c = [0.5, -0.25, 2.0];
+    marked(|| y.add_scaled(&[(&c, &y)]));
+    let k = marked(|| y.add_scaled(&[(&c[..], &y); 7]));
+    marked(|| TensorState::error_norm(&k, &y, &y, &Tolerances::default()));
+    assert_eq!(marked(|| k.finite()), [true; 3]);
+}
+
+/// Two runs give the same bits, and so do threads and blocks that run backwards.
+#[test]
+fn bits_do_not_depend_on_the_order_of_threads() {
+    const ORDER: &str = "IDODE_MEMORY_DRIVER_ORDER";
+    let name = "bits_do_not_depend_on_the_order_of_threads";
+    let Some(device) = device() else { return };
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut all: Vec<Own> = [700, 40_000, 1].map(|len| Own::draw(&device, len, &mut rng)).into();
+    step(&mut all);
+    let gradients: Vec<&Flat> = all.iter().map(|own| &own.gradient).collect();
+    let rows = Rows::draw((5, 2500), 3, 4);
+    let numbers = [
+        rows.combined::<f64, Cuda>(&device),
+        rows.scaled::<f32, Cuda>(&device),
+        rows.errors(&device),
+        Cuda::sums_of_squares(&gradients),
+    ];
+    let own = all.iter().flat_map(Own::bits).flatten().map(u64::from);
+    let bits = numbers.iter().flatten().map(|x| x.to_bits()).chain(own);
+    let found = bits.fold(0u64, |sum, bits| sum.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ bits);
+    println!("digest {found:016x}");
+    if std::env::var_os(ORDER).is_none() {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(ORDER, "reversed")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&child.stdout);
+        assert!(text.contains(&format!("digest {found:016x}")), "{found:016x}: {text}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Real, Updates, compose, dropout, portable,
-    resample, update,
+    resample, rows, update,
 };
 use dfdx::prelude::{Cache, Device, Dim, Shape, Tape, Tensor};
 
@@ -179,6 +179,56 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         resample::upsample(x)
     }
 
+    /// `x` with each row times its coefficient.
+    ///
+    /// # Shapes
+    /// Any shape whose first axis is the batch; one coefficient a row.
+    fn scale_rows<S: Shape, T: Tape<E, Self> + 'static>(
+        x: Tensor<S, E, Self, T>,
+        coefficients: &[f64],
+    ) -> Tensor<S, E, Self, T> {
+        rows::scale(x, coefficients)
+    }
+
+    /// `(c_0 x_0 + c_1 x_1 + ...) + base` of each row, for terms `(c_j, x_j)` of one coefficient a row.
+    ///
+    /// # Shapes
+    /// Any shape whose first axis is the batch, the same for all.
+    ///
+    /// # Panics
+    /// If there are no terms.
+    fn combine_rows<S: Shape>(
+        terms: &[(&[f64], &Tensor<S, E, Self>)],
+        base: Option<&Tensor<S, E, Self>>,
+    ) -> Tensor<S, E, Self> {
+        rows::combine(terms, base)
+    }
+
+    /// Of each row, the sum of `(error / (absolute + relative max(|before|, |after|)))^2` over its numbers.
+    ///
+    /// # Shapes
+    /// `(batch, dims)` each.
+    ///
+    /// # Reference
+    /// Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, equation II.4.11.
+    fn error_sums(
+        error: &Tensor<(usize, usize), E, Self>,
+        before: &Tensor<(usize, usize), E, Self>,
+        after: &Tensor<(usize, usize), E, Self>,
+        absolute: f64,
+        relative: f64,
+    ) -> Vec<f64> {
+        rows::error_sums(error, before, after, absolute, relative)
+    }
+
+    /// Of each row, whether all of its numbers are finite.
+    ///
+    /// # Shapes
+    /// `(batch, dims)`.
+    fn finite_rows(x: &Tensor<(usize, usize), E, Self>) -> Vec<bool> {
+        rows::finite(x)
+    }
+
     /// One step of AdamW and of the moving average, of a parameter with this weight decay: see [`AdamStep`](super::AdamStep). A device may
     /// [`gather`](Updates::gather) it instead, for [`compute_updates`](Kernels::compute_updates).
     fn adamw<S: Shape>(
@@ -210,12 +260,4 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
 impl Kernels<f64> for dfdx::prelude::Cpu {
     const ON_HOST: bool = true;
-}
-
-// Those of `f32` are in `cuda`.
-#[cfg(feature = "cuda")]
-impl Kernels<f64> for dfdx::prelude::Cuda {
-    fn ordinal(&self) -> usize {
-        super::cuda::ordinal(self)
-    }
 }

@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 use std::rc::Rc;
 
 /// An operation on one tensor, and its transpose, which adds to the gradient.
-fn linear<S: Shape, R: Shape, T: Tape<f32, Cuda> + 'static>(
+pub(super) fn linear<S: Shape, R: Shape, T: Tape<f32, Cuda> + 'static>(
     x: Tensor<S, f32, Cuda, T>,
     to: R,
     forward: impl FnOnce(View, View) -> Result<(), CudaError>,

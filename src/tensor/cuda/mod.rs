@@ -107,6 +107,7 @@ mod launch;
 pub(crate) mod nccl;
 mod operations;
 mod pointwise;
+mod rows;
 mod scratch;
 mod source;
 mod storage;

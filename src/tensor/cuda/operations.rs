@@ -2,10 +2,10 @@
 
 use super::launch::engine;
 use super::storage::Image;
-use super::{attention, convolution, elementwise, group_norm, pointwise, update};
+use super::{attention, convolution, elementwise, group_norm, pointwise, rows, update};
 use crate::tensor::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Preparation,
-    Updates, compose, dropout, portable, resample, reshape, update as portable_update,
+    Updates, compose, dropout, portable, resample, reshape, rows as portable_rows, update as portable_update,
 };
 use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 
@@ -190,6 +190,26 @@ impl Kernels<f32> for Cuda {
         let y = elementwise::upsample(engine, dynamic_image(x));
         let (rows, height, width, _) = *y.shape();
         reshape(y, (rows, height, width, channels))
+    }
+
+    fn scale_rows<S: Shape, T: Tape<f32, Self> + 'static>(
+        x: Tensor<S, f32, Self, T>,
+        coefficients: &[f64],
+    ) -> Tensor<S, f32, Self, T> {
+        match engine(x.device()) {
+            Some(engine) => rows::scale(engine, x, coefficients),
+            None => portable_rows::scale(x, coefficients),
+        }
+    }
+
+    fn combine_rows<S: Shape>(
+        terms: &[(&[f64], &Tensor<S, f32, Self>)],
+        base: Option<&Tensor<S, f32, Self>>,
+    ) -> Tensor<S, f32, Self> {
+        match engine(terms[0].1.device()) {
+            Some(engine) => rows::combine(&engine, "combine_f32", terms, base),
+            None => portable_rows::combine(terms, base),
+        }
     }
 
     fn adamw<S: Shape>(

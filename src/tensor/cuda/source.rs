@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("source/kernel.h"),
     include_str!("source/elementwise.cu"),
     include_str!("source/sums.cu"),
@@ -11,6 +11,7 @@ const FILES: [&str; 7] = [
     include_str!("source/winograd.cu"),
     include_str!("source/attention.cu"),
     include_str!("source/update.cu"),
+    include_str!("source/rows.cu"),
 ];
 
 /// The type of a parameter.

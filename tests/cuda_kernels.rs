@@ -155,6 +155,15 @@ fn updates_agree() {
     });
 }
 
+#[test]
+fn fourier_features_agree() {
+    agree("Fourier features", SUMS, 24, (sizes(), small(), any::<bool>(), any::<bool>()), |device, case| {
+        let (s, side, fading, jvp) = case;
+        difference!(features(device, s, side, fading, jvp))
+    });
+    agree("features of times", 1e-7, 12, sizes(), |device, s| difference!(sinusoids(device, s)));
+}
+
 /// A norm of a tensor whose numbers are not in order.
 fn permuted<E: Real, D: Kernels<E>>(device: &D) -> Vec<Vec<f64>> {
     let numbers =
@@ -214,6 +223,8 @@ fn digest(device: &Cuda) -> u64 {
         updates::<f32, Cuda>(device, 30_000, 3, [0.1, 0.1, 0.5]),
         resampled::<f32, Cuda>(device, s, [8, 6], true),
         resampled::<f32, Cuda>(device, s, [8, 6], false),
+        features::<f32, Cuda>(device, Sizes { out: 3, ..s }, [9, 10], true, true),
+        sinusoids::<f32, Cuda>(device, s),
     ];
     let bits = all.iter().flatten().flatten().map(|x| x.to_bits());
     bits.fold(0u64, |sum, bits| sum.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ bits)

@@ -35,8 +35,11 @@ const CROSSINGS: &[&str] = &[
 const PLACES: &[(&str, usize, &str)] = &[
     // In a step.
     ("tensor/dropout.rs", 1, "a mask, one bit an element: a draw"),
-    ("tensor/rows.rs", 3, "a coefficient for each row; back, an error and a finiteness of each row"),
-    ("nn/time_embedding.rs", 1, "each row's features of its time"),
+    (
+        "tensor/rows.rs",
+        4,
+        "a coefficient for each row, and features of its time; back, an error and a finiteness of each row",
+    ),
     ("objective/passes.rs", 3, "a probe and a unit vector: draws; back, losses of rows"),
     ("train/trainer.rs", 2, "the batch and its noise; back, losses of rows"),
     (

@@ -47,6 +47,19 @@ pub struct GroupNorm<'a, E: Real, D: Kernels<E>> {
     pub swish: bool,
 }
 
+/// The waves of Fourier features, borrowed from a layer: `factor sin(w x)` and `factor cos(w x)` for each number `x` and frequency `w`.
+///
+/// # Shapes
+/// Of images of `channels` channels, to images of `channels * waves`: channel by channel, each with all of its waves.
+#[derive(Debug)]
+pub struct Waves<'a, E: Real, D: Kernels<E>> {
+    /// `(channels, channels * waves)`: a channel's row has the frequencies, in radians a unit, at its own columns and zeros elsewhere. They
+    /// are the same for each channel, and get no gradient.
+    pub frequencies: &'a Tensor<(usize, usize), E, D>,
+    /// `(batch, waves)`: what each row's waves are multiplied by, which gets no gradient.
+    pub factors: Option<Tensor<(usize, usize), E, D>>,
+}
+
 /// What a convolution's inputs go through before it: group norm each (see [`GroupNorm`]), then dropout.
 #[derive(Debug)]
 pub struct Preparation<'a, E: Real, D: Kernels<E>> {
@@ -177,6 +190,38 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         x: Tensor<ImageBatch<H, W, C>, E, Self, T>,
     ) -> Tensor<ImageBatch<usize, usize, C>, E, Self, T> {
         resample::upsample(x)
+    }
+
+    /// Sines and cosines of all numbers: see [`Waves`].
+    #[allow(clippy::type_complexity)]
+    fn waves<H: Dim, W: Dim, T: Tape<E, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, usize>, E, Self, T>,
+        waves: &Waves<'_, E, Self>,
+    ) -> [Tensor<ImageBatch<H, W, usize>, E, Self, T>; 2] {
+        compose::waves::<Plain<T>, H, W, E, Self>(x, waves)
+    }
+
+    /// [`waves`](Kernels::waves) and their derivatives along a tangent.
+    #[allow(clippy::type_complexity)]
+    fn waves_jvp<H: Dim, W: Dim, T: Tape<E, Self> + 'static>(
+        x: Dual<Tensor<ImageBatch<H, W, usize>, E, Self, T>>,
+        waves: &Waves<'_, E, Self>,
+    ) -> [Dual<Tensor<ImageBatch<H, W, usize>, E, Self, T>>; 2] {
+        compose::waves::<Forward<Plain<T>>, H, W, E, Self>(x, waves)
+    }
+
+    /// A row of features for each number `t`: `sin(t f)` for all `frequencies`, `cos(t f)` for all, the row's share of `others`, and zeros.
+    ///
+    /// # Shapes
+    /// To `(times, columns)`; `others` are as many for each row.
+    fn sinusoids(
+        &self,
+        times: &[f64],
+        frequencies: &[f64],
+        others: &[f64],
+        columns: usize,
+    ) -> Tensor<(usize, usize), E, Self> {
+        rows::sinusoids(self, times, frequencies, others, columns)
     }
 
     /// `x` with each row times its coefficient.

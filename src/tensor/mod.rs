@@ -34,7 +34,7 @@ pub use composed::Composed;
 pub use dropout::DropoutKey;
 pub use dual::Dual;
 pub use forward::Forward;
-pub use kernels::{Convolution, GroupNorm, Kernels, Preparation};
+pub use kernels::{Convolution, GroupNorm, Kernels, Preparation, Waves};
 pub use mode::Mode;
 pub use plain::Plain;
 pub(crate) use reshape::reshape;

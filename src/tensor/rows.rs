@@ -101,3 +101,22 @@ pub(super) fn finite<E: Real, D: Kernels<E>>(x: &Tensor<(usize, usize), E, D>) -
     let zeros = (x.clone() * E::of(0.0)).sum::<(usize,), Axis<1>>();
     zeros.as_vec().into_iter().map(|zero| zero.to64() == 0.0).collect()
 }
+
+/// See [`Kernels::sinusoids`].
+pub(super) fn sinusoids<E: Real, D: Kernels<E>>(
+    device: &D,
+    times: &[f64],
+    frequencies: &[f64],
+    others: &[f64],
+    columns: usize,
+) -> Tensor<(usize, usize), E, D> {
+    let (rows, each) = (times.len(), others.len() / times.len().max(1));
+    let mut features = Vec::with_capacity(rows * columns);
+    for (row, time) in times.iter().enumerate() {
+        let angles = frequencies.iter().map(|frequency| time * frequency);
+        let waves = angles.clone().map(f64::sin).chain(angles.map(f64::cos));
+        features.extend(waves.chain(others[row * each..(row + 1) * each].iter().copied()).map(E::of));
+        features.resize((row + 1) * columns, E::of(0.0));
+    }
+    device.upload(&features, (rows, columns))
+}

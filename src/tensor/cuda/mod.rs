@@ -113,6 +113,7 @@ mod source;
 mod storage;
 mod sums;
 mod update;
+mod waves;
 
 use dfdx::prelude::{Cuda, Storage};
 use libloading::Library;

@@ -2,10 +2,11 @@
 
 use super::launch::engine;
 use super::storage::Image;
-use super::{attention, convolution, elementwise, group_norm, pointwise, rows, update};
+use super::{attention, convolution, elementwise, group_norm, pointwise, rows, update, waves};
 use crate::tensor::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Preparation,
-    Updates, compose, dropout, portable, resample, reshape, rows as portable_rows, update as portable_update,
+    Updates, Waves, compose, dropout, portable, resample, reshape, rows as portable_rows,
+    update as portable_update,
 };
 use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 
@@ -190,6 +191,46 @@ impl Kernels<f32> for Cuda {
         let y = elementwise::upsample(engine, dynamic_image(x));
         let (rows, height, width, _) = *y.shape();
         reshape(y, (rows, height, width, channels))
+    }
+
+    fn waves<H: Dim, W: Dim, T: Tape<f32, Self> + 'static>(
+        x: Images<H, W, usize, T>,
+        of: &Waves<'_, f32, Self>,
+    ) -> [Images<H, W, usize, T>; 2] {
+        let Some(engine) = engine(x.device()) else {
+            return compose::waves::<Plain<T>, H, W, f32, Self>(x, of);
+        };
+        let (rows, height, width, _) = *x.shape();
+        let shape = (rows, height, width, of.frequencies.shape().1);
+        let y = waves::waves(engine, [dynamic_image(x)], of.frequencies.clone(), of.factors.clone());
+        y.map(|[y]| reshape(y, shape))
+    }
+
+    fn waves_jvp<H: Dim, W: Dim, T: Tape<f32, Self> + 'static>(
+        x: Dual<Images<H, W, usize, T>>,
+        of: &Waves<'_, f32, Self>,
+    ) -> [Dual<Images<H, W, usize, T>>; 2] {
+        let Some(engine) = engine(x.value.device()) else {
+            return compose::waves::<Forward<Plain<T>>, H, W, f32, Self>(x, of);
+        };
+        let (rows, height, width, _) = *x.value.shape();
+        let shape = (rows, height, width, of.frequencies.shape().1);
+        let x = [dynamic_image(x.value), dynamic_image(x.tangent)];
+        let y = waves::waves(engine, x, of.frequencies.clone(), of.factors.clone());
+        y.map(|[value, tangent]| Dual::new(value, tangent).map(|y| reshape(y, shape)))
+    }
+
+    fn sinusoids(
+        &self,
+        times: &[f64],
+        frequencies: &[f64],
+        others: &[f64],
+        columns: usize,
+    ) -> Tensor<(usize, usize), f32, Self> {
+        match engine(self) {
+            Some(engine) => waves::sinusoids(&engine, self, [times, frequencies, others], columns),
+            None => portable_rows::sinusoids(self, times, frequencies, others, columns),
+        }
     }
 
     fn scale_rows<S: Shape, T: Tape<f32, Self> + 'static>(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     include_str!("source/kernel.h"),
     include_str!("source/elementwise.cu"),
     include_str!("source/sums.cu"),
@@ -12,6 +12,7 @@ const FILES: [&str; 8] = [
     include_str!("source/attention.cu"),
     include_str!("source/update.cu"),
     include_str!("source/rows.cu"),
+    include_str!("source/waves.cu"),
 ];
 
 /// The type of a parameter.

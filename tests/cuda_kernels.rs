@@ -164,6 +164,13 @@ fn fourier_features_agree() {
     agree("features of times", 1e-7, 12, sizes(), |device, s| difference!(sinusoids(device, s)));
 }
 
+#[test]
+fn chains_of_operations_agree() {
+    agree("swish and distances", SUMS, 16, (sizes(), small()), |device, (s, side)| {
+        difference!(chains(device, s, side))
+    });
+}
+
 /// A norm of a tensor whose numbers are not in order.
 fn permuted<E: Real, D: Kernels<E>>(device: &D) -> Vec<Vec<f64>> {
     let numbers =
@@ -225,6 +232,7 @@ fn digest(device: &Cuda) -> u64 {
         resampled::<f32, Cuda>(device, s, [8, 6], false),
         features::<f32, Cuda>(device, Sizes { out: 3, ..s }, [9, 10], true, true),
         sinusoids::<f32, Cuda>(device, s),
+        chains::<f32, Cuda>(device, s, [9, 10]),
     ];
     let bits = all.iter().flatten().flatten().map(|x| x.to_bits());
     bits.fold(0u64, |sum, bits| sum.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ bits)

@@ -149,6 +149,8 @@ fn launches(name: &str) -> Vec<Vec<String>> {
     let child = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture"])
         .env("IDODE_MEMORY_DRIVER_TRACE", "1")
+        // As many numbers in a chunk as on a GPU.
+        .env_remove("IDODE_CUDA_CHUNK")
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&child.stderr);
@@ -181,15 +183,16 @@ fn network<D: Kernels<f32>>(device: &D, blocks: usize) -> Net<D> {
     Net::new(&config, device, &mut ChaCha8Rng::seed_from_u64(5)).unwrap()
 }
 
-/// One step of the optimizer is one launch for the norm and one for the update, however many parameters there are.
+/// One step of the optimizer is one launch for the gradients, one for their norm and one for the update, however many parameters there are.
 #[test]
 fn an_optimizer_launches_as_much_for_many_parameters_as_for_few() {
     let name = "an_optimizer_launches_as_much_for_many_parameters_as_for_few";
     let Some(device) = device().filter(|_| on_host_memory()) else { return };
     if !is_traced() {
         let found = launches(name);
-        let once = |name: &str| vec![name.to_owned()];
-        assert_eq!(found, [once("squares"), once("adamw"), once("squares"), once("adamw")]);
+        // Each brings its table in one transfer.
+        let step = [vec!["upload", "copies"], vec!["upload", "squares", "download"], vec!["upload", "adamw"]];
+        assert_eq!(found, [&step[..], &step[..]].concat());
         return;
     }
     for blocks in [1, 3] {
@@ -197,7 +200,9 @@ fn an_optimizer_launches_as_much_for_many_parameters_as_for_few() {
         let mut optimizer = AdamW::new(&network);
         let mut parameters = 0;
         network.parameters("", &mut |_, _, _| parameters += 1);
-        let gradients = GradientSet::of(&network, Gradients::leaky());
+        let mut gradients = Gradients::leaky();
+        network.parameters("", &mut |_, _, parameter| drop(parameter.gradient(&mut gradients)));
+        let gradients = marked(|| GradientSet::of(&network, gradients));
         let norm = marked(|| gradients.norm().unwrap());
         marked(|| optimizer.update(&mut network, &gradients, norm, 1e-3, &AdamWConfig::default()));
         println!("{parameters} parameters");
@@ -315,8 +320,9 @@ fn a_stage_of_the_solver_is_one_launch() {
     let name = "a_stage_of_the_solver_is_one_launch";
     let Some(device) = device().filter(|_| on_host_memory()) else { return };
     if !is_traced() {
-        let expected = [["combine_f64"], ["combine_f64"], ["error_rows"], ["not_finite_rows"]];
-        assert_eq!(launches(name), expected);
+        let stage = vec!["upload", "combine_f64"];
+        let [errors, finite] = ["error_rows", "not_finite_rows"].map(|name| vec![name, "download"]);
+        assert_eq!(launches(name), [stage.clone(), stage, errors, finite]);
         return;
     }
     let state = HostState::new(700, (0..2100).map(|i| f64::from(i % 13) - 6.0).collect()).unwrap();

@@ -79,6 +79,7 @@ proptest! {
     fn features_agree(s in sizes(), side in side(), fading: bool, jvp: bool) {
         agree!(features(s, side, fading, jvp));
         agree!(sinusoids(s));
+        agree!(chains(s, side));
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!   shapes, strides, null pointers) as the CUDA source of the same name does, its bugs included, and runs at once, in order.
 //! - idode's own kernels are compiled by the system's C compiler, and run a block after the other: see `compiled`.
 //! - Products are those of the crate `gemm`, after cuBLAS's checks of dimensions and leading dimensions.
-//! - `IDODE_MEMORY_DRIVER_TRACE` writes a line to standard error for each launch: the kernel's name, or `memset`, and its blocks.
+//! - `IDODE_MEMORY_DRIVER_TRACE` writes a line to standard error for each launch: the kernel's name and its blocks, or `memset`, `copy`,
+//!   `upload` or `download` and the bytes.
 //! - `IDODE_MEMORY_DRIVER_BYTES` is how much memory the device has; without it there is no limit.
 //!
 //! What no kernel here shows: 32-bit counts, atomics and their order, streams and barriers, speed, and whether dfdx's CUDA sources

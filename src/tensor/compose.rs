@@ -4,7 +4,7 @@
 use super::{
     Convolution, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors, Waves, reshape,
 };
-use dfdx::prelude::{Axis, BroadcastTo, Dim, HasShape};
+use dfdx::prelude::{Axis, BroadcastTo, Dim, HasShape, Shape};
 
 /// Group norm (and swish) of any activation: see [`GroupNorm`].
 pub(super) fn group_norm<M: Mode<E, D>, H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>>(
@@ -51,6 +51,12 @@ pub(super) fn norm_convolution<M: Mode<E, D>, H: Dim, W: Dim, I: Dim, O: Dim, E:
     };
     let inputs = inputs.into_iter().zip(&preparation.norms).map(prepare).collect();
     M::convolution(inputs, operator, shift, residual)
+}
+
+/// Swish of any activation, `x sigmoid(x)`.
+pub(super) fn swish<M: Mode<E, D>, S: Shape, E: Real, D: Kernels<E>>(x: M::Of<S>) -> M::Of<S> {
+    let gate = M::sigmoid(M::share(&x));
+    M::mul(x, gate)
 }
 
 /// Sines and cosines of any activation: see [`Waves`].

@@ -192,6 +192,22 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         resample::upsample(x)
     }
 
+    /// `x sigmoid(x)`.
+    fn swish<S: Shape, T: Tape<E, Self> + 'static>(x: Tensor<S, E, Self, T>) -> Tensor<S, E, Self, T> {
+        compose::swish::<Plain<T>, S, E, Self>(x)
+    }
+
+    /// Of each row, the sum of `(a - b)^2` over its numbers; `b` gets no gradient.
+    ///
+    /// # Shapes
+    /// From any shape whose first axis is the batch to `(batch,)`.
+    fn distances<S: Shape, T: Tape<E, Self> + 'static>(
+        a: Tensor<S, E, Self, T>,
+        b: &Tensor<S, E, Self>,
+    ) -> Tensor<(usize,), E, Self, T> {
+        rows::distances(a, b)
+    }
+
     /// Sines and cosines of all numbers: see [`Waves`].
     #[allow(clippy::type_complexity)]
     fn waves<H: Dim, W: Dim, T: Tape<E, Self> + 'static>(
@@ -288,6 +304,12 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
     /// Computes what [`adamw`](Kernels::adamw) gathered.
     fn compute_updates(_updates: &mut Updates<E, Self>) {}
+
+    /// Does `work`, which only copies tensors: a device may make the copies at its end, all at once. What they are copied from is still held
+    /// then.
+    fn together<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
 
     /// The sum of the squares of all elements.
     fn sum_of_squares(x: &Tensor<(usize,), E, Self>) -> f64 {

@@ -121,8 +121,7 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized + 'static {
 
     /// Swish, `x sigmoid(x)`.
     fn swish<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
-        let gate = Self::sigmoid(Self::share(&x));
-        Self::mul(x, gate)
+        compose::swish::<Self, S, E, D>(x)
     }
 
     /// The mean over all positions and the channels of each group, in place of every element of the group.

@@ -109,6 +109,10 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
         x.cos()
     }
 
+    fn swish<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        D::swish(x)
+    }
+
     fn waves<H: Dim, W: Dim>(
         x: Self::Of<ImageBatch<H, W, usize>>,
         waves: &Waves<'_, E, D>,

@@ -81,6 +81,16 @@ pub(super) fn combine<S: Shape, E: Real, D: Kernels<E>>(
     }
 }
 
+/// See [`Kernels::distances`].
+pub(super) fn distances<S: Shape, E: Real, D: Kernels<E>, T: Tape<E, D> + 'static>(
+    a: Tensor<S, E, D, T>,
+    b: &Tensor<S, E, D>,
+) -> Tensor<(usize,), E, D, T> {
+    let rows = a.shape().concrete()[0];
+    let columns = a.shape().num_elements() / rows.max(1);
+    reshape((a - b.clone()).square(), (rows, columns)).sum::<(usize,), Axis<1>>()
+}
+
 /// See [`Kernels::error_sums`].
 pub(super) fn error_sums<E: Real, D: Kernels<E>>(
     error: &Tensor<(usize, usize), E, D>,

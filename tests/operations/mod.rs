@@ -288,3 +288,17 @@ pub(crate) fn sinusoids<E: Real, D: Kernels<E>>(device: &D, s: Sizes) -> Vec<Vec
     let y = device.sinusoids(&times, &frequencies, &others, 2 * s.channels + s.inputs + s.out % 3);
     vec![y.as_vec().into_iter().map(Real::to64).collect()]
 }
+
+/// Swish, and the squared distance of each row from another.
+pub(crate) fn chains<E: Real, D: Kernels<E>>(device: &D, s: Sizes, [height, width]: Side) -> Vec<Vec<f64>> {
+    let mut case = Case::<E, D>::new(device, s.seed);
+    let shape = (s.rows, height, width, s.out);
+    let x = case.draw(shape);
+    let numbers = (0..shape.num_elements()).map(|_| E::of(case.rng.gen_range(-1.0f32..1.0).into()));
+    let goal = device.tensor_from_vec(numbers.collect(), shape);
+    let y = D::swish(x.leaky_traced());
+    let value = y.as_vec().into_iter().map(Real::to64).collect();
+    let mut found = case.finish(vec![D::distances(y, &goal)]);
+    found.push(value);
+    found
+}

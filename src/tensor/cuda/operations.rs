@@ -193,6 +193,27 @@ impl Kernels<f32> for Cuda {
         reshape(y, (rows, height, width, channels))
     }
 
+    fn upload<S: Shape>(&self, numbers: &[f32], shape: S) -> Tensor<S, f32, Self> {
+        rows::uploaded(self, numbers, shape)
+    }
+
+    fn swish<S: Shape, T: Tape<f32, Self> + 'static>(x: Tensor<S, f32, Self, T>) -> Tensor<S, f32, Self, T> {
+        match engine(x.device()) {
+            Some(engine) => elementwise::swish(engine, x),
+            None => compose::swish::<Plain<T>, S, f32, Self>(x),
+        }
+    }
+
+    fn distances<S: Shape, T: Tape<f32, Self> + 'static>(
+        a: Tensor<S, f32, Self, T>,
+        b: &Tensor<S, f32, Self>,
+    ) -> Tensor<(usize,), f32, Self, T> {
+        match engine(a.device()) {
+            Some(engine) => rows::distances(engine, a, b),
+            None => portable_rows::distances(a, b),
+        }
+    }
+
     fn waves<H: Dim, W: Dim, T: Tape<f32, Self> + 'static>(
         x: Images<H, W, usize, T>,
         of: &Waves<'_, f32, Self>,
@@ -270,6 +291,13 @@ impl Kernels<f32> for Cuda {
         let engine = updates.gathered().first().and_then(|update| engine(update.gradient.device()));
         if let Some(engine) = engine {
             update::compute(&engine, updates);
+        }
+    }
+
+    fn together<R>(&self, work: impl FnOnce() -> R) -> R {
+        match engine(self) {
+            Some(engine) => update::together(&engine, work),
+            None => work(),
         }
     }
 

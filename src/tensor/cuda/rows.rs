@@ -4,10 +4,20 @@
 
 use super::elementwise::linear;
 use super::launch::{Argument, Engine, View, WORD, arguments, element_blocks, engine, flag, index, int};
-use super::storage::{done, output, view};
+use super::storage::{Ghost, done, output, take_tape, taken, view};
 use crate::tensor::{Kernels, Real, reshape, rows as portable};
 use dfdx::prelude::*;
 use std::rc::Rc;
+
+/// Numbers on the device, in a buffer of its cache.
+pub(super) fn uploaded<S: Shape, E: Dtype>(device: &Cuda, numbers: &[E], shape: S) -> Tensor<S, E, Cuda>
+where
+    Cuda: Device<E>,
+{
+    let mut tensor = output(device, shape);
+    tensor.copy_from(numbers);
+    tensor
+}
 
 /// `x` with each row times its coefficient; the operation with its backward pass.
 pub(super) fn scale<S: Shape, T: Tape<f32, Cuda> + 'static>(
@@ -17,8 +27,7 @@ pub(super) fn scale<S: Shape, T: Tape<f32, Cuda> + 'static>(
 ) -> Tensor<S, f32, Cuda, T> {
     let (shape, count) = (*x.shape(), x.shape().num_elements());
     let columns = count / coefficients.len().max(1);
-    let mut own: Tensor<(usize,), f64, Cuda> = output(x.device(), (coefficients.len(),));
-    own.copy_from(coefficients);
+    let own = uploaded(x.device(), coefficients, (coefficients.len(),));
     let run = move |engine: &Engine, y: View, x: View, add: bool| {
         let of = arguments![y, x, view(&own), index(count), index(columns), flag(add)];
         engine.launch("scale_rows", element_blocks(count), of)
@@ -61,6 +70,31 @@ where
     y
 }
 
+/// Of each row, the sum of `(a - b)^2`; the operation with its backward pass.
+pub(super) fn distances<S: Shape, T: Tape<f32, Cuda> + 'static>(
+    engine: Rc<Engine>,
+    a: Tensor<S, f32, Cuda, T>,
+    b: &Tensor<S, f32, Cuda>,
+) -> Tensor<(usize,), f32, Cuda, T> {
+    let mut tape = T::default();
+    let a = take_tape(a, &mut tape);
+    let (device, shape, b) = (a.device().clone(), *a.shape(), reshape(b.clone(), *a.shape()));
+    let (rows, count) = (shape.concrete()[0], shape.num_elements());
+    let columns = count / rows.max(1);
+    let y = output(&device, (rows,));
+    done(engine.launch("distances", rows, arguments![view(&y), view(&a), view(&b), index(columns)]));
+    if T::OWNS_TAPE {
+        let (input, result) = (Ghost::of(&a), Ghost::of(&y));
+        tape.add_backward_op(move |store| {
+            let g = result.take(store, &device)?;
+            let [a, b, ga] = [view(&a), view(&b), input.gradient(store)?];
+            let of = arguments![ga, taken(&g), a, b, index(count), index(columns)];
+            engine.launch("distances_back", element_blocks(count), of)
+        });
+    }
+    y.put_tape(tape)
+}
+
 type States = Tensor<(usize, usize), f64, Cuda>;
 
 /// A number for each row of states, by a kernel that adds it up in one block.
@@ -87,6 +121,10 @@ fn sums<const N: usize>(
 impl Kernels<f64> for Cuda {
     fn ordinal(&self) -> usize {
         super::ordinal(self)
+    }
+
+    fn upload<S: Shape>(&self, numbers: &[f64], shape: S) -> Tensor<S, f64, Self> {
+        uploaded(self, numbers, shape)
     }
 
     fn combine_rows<S: Shape>(

@@ -1,9 +1,10 @@
-//! The optimizer's step of all parameters, and sums of squares: `source/update.cu`.
+//! The optimizer's step of all parameters, sums of squares, and copies: `source/update.cu`.
 //!
 //! What is new lies in buffers of its own: the old ones may be shared, of which dfdx tells nothing, and go back to the cache when nobody
 //! holds them. So that a large network has not all of its numbers twice, parameters are gathered until they have [`GROUP`] numbers; those are
 //! computed, and the next ones take the buffers that they left.
 
+use super::functions::driver::copies;
 use super::launch::{Argument, Engine, WORD, arguments, element_blocks, int};
 use super::storage::{done, output, view};
 use crate::tensor::{Moments, Update, Updates, reshape};
@@ -91,6 +92,17 @@ fn rows(
         before += blocks(*count);
     }
     (table, before)
+}
+
+/// Does `work`, and then its copies of tensors in one launch.
+pub(super) fn together<R>(engine: &Engine, work: impl FnOnce() -> R) -> R {
+    let (answer, copies) = copies(work);
+    let counts: Vec<usize> = copies.iter().map(|(_, _, bytes)| bytes / size_of::<f32>()).collect();
+    let (table, blocks) = rows(&counts, element_blocks, |i| vec![copies[i].0, copies[i].1]);
+    if blocks > 0 {
+        done(engine.table(&table, |at| engine.launch("copies", blocks, arguments![at, int(counts.len())])));
+    }
+    answer
 }
 
 /// The sum of the squares of each tensor, in `f64` and in a fixed order: one launch, and one transfer back.

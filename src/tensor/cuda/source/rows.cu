@@ -55,6 +55,18 @@ KERNEL combine_f64(double *y, const double *base, const bits *addresses, const d
     if (thread == 0) to[BLOCK] = sums[0];                                                         \
   }
 
+// The sum over a row of (a - b)^2.
+KERNEL distances(float *to, const float *a, const float *b, index columns) {
+  SUM_OF_ROW((double)(a[i] - b[i]) * (double)(a[i] - b[i]))
+}
+
+// Its transpose at a: ga += 2 g[row] (a - b), of rows of `columns` numbers.
+KERNEL distances_back(float *ga, const float *g, const float *a, const float *b, index count, index columns) {
+  PHASE {
+    ELEMENTS(BLOCK, count) ga[i] += 2.0f * g[i / columns] * (a[i] - b[i]);
+  }
+}
+
 // The square of an error relative to what it may be.
 DEVICE double share_of(double error, double before, double after, double absolute, double relative) {
   double share = error / (fmax(fabs(before), fabs(after)) * relative + absolute);

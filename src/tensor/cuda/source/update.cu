@@ -1,4 +1,4 @@
-// The optimizer: AdamW and the moving average of many parameters, and the sums of squares of many tensors.
+// The optimizer: copies of many gradients, the sums of their squares, and AdamW and the moving average of many parameters.
 //
 // A table has a row for each tensor: its first block, how many numbers it has, and addresses. Blocks are numbered through.
 
@@ -62,5 +62,18 @@ KERNEL squares(double *part, const bits *table, int tensors) {
   ADD_UP(sums)
   PHASE {
     if (thread == 0) part[BLOCK] = sums[0];
+  }
+}
+
+// Copies of many tensors. Rows: where to, and where from.
+#define COPY 4
+KERNEL copies(const bits *table, int tensors) {
+  const bits *row = table + (index)row_of(table, tensors, COPY, BLOCK) * COPY;
+  int block = BLOCK - (int)row[0];
+  index count = (index)row[1];
+  float *to = (float *)row[2];
+  const float *from = (const float *)row[3];
+  PHASE {
+    ELEMENTS(block, count) to[i] = from[i];
   }
 }

@@ -120,7 +120,7 @@ proptest! {
 
     /// Whole and broken blocks, and stretches of sums, of many tensors: the bits of each alone, and those of the host's formula.
     #[test]
-    fn parameters_together_have_the_bits_of_each_alone(
+    fn parameters_in_one_launch_have_the_bits_of_each_alone(
         lens in proptest::collection::vec(
             prop_oneof![1usize..40, 1usize..5000, Just(1024), Just(2048), Just(16_384), 16_000usize..50_000], 1..30),
         seed: u64,

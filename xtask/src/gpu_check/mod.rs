@@ -13,8 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What runs there, by its file in the pack: `run.sh` has their order and limits.
-const TESTS: [&str; 6] =
-    ["device", "cuda_kernels", "device_operations", "device_training", "high_order", "reference"];
+const TESTS: [&str; 7] = [
+    "device",
+    "cuda_kernels",
+    "cuda_launches",
+    "device_operations",
+    "device_training",
+    "high_order",
+    "reference",
+];
 
 /// What may be carried there, in bytes.
 const LIMIT: u64 = 60 << 20;

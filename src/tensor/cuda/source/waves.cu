@@ -29,8 +29,8 @@ KERNEL wave(float *s, float *ds, float *c, float *dc, const float *x, const floa
   PHASE {
     ELEMENTS(BLOCK, count) {
       index p = i / waves;
-      int k = (int)(i % waves);
-      float w = frequencies[k], factor = FACTOR(p, k);
+      int own = (int)(i % waves);
+      float w = frequencies[own], factor = FACTOR(p, own);
       float sine = factor * sinf(w * x[p]), cosine = factor * cosf(w * x[p]);
       s[i] = sine;
       c[i] = cosine;
@@ -48,9 +48,9 @@ KERNEL wave_back(float *gx, float *gdx, const float *gs, const float *gds, const
   PHASE {
     ELEMENTS(BLOCK, count) {
       float sum = 0.0f, tangent = 0.0f;
-      for (int k = 0; k < waves; ++k) {
-        index at = i * waves + k;
-        float w = frequencies[k], factor = FACTOR(i, k) * w;
+      for (int own = 0; own < waves; ++own) {
+        index at = i * waves + own;
+        float w = frequencies[own], factor = FACTOR(i, own) * w;
         float sine = sinf(w * x[i]), cosine = cosf(w * x[i]);
         sum += factor * (gs[at] * cosine - gc[at] * sine);
         if (dx) {

@@ -12,7 +12,9 @@ use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
 use idode::solver::{ExplicitRk, HostState, Stepping, integrate, tables};
-use idode::tensor::{AdamStep, Convolution, DropoutKey, Dual, GroupNorm, Kernels, Moments, Preparation};
+use idode::tensor::{
+    AdamStep, Convolution, DropoutKey, Dual, GroupNorm, Kernels, Moments, Preparation, Updates,
+};
 use idode::time::{Importance, Stratified};
 use idode::train::{AdamWConfig, Rate, RateDecay, Trainer, TrainerConfig};
 use rand::SeedableRng;
@@ -106,14 +108,15 @@ fn optimizer(c: &mut Criterion) {
         beta1: 0.9,
         beta2: 0.99,
         epsilon: 1e-8,
-        decay: 0.01,
         correction1: 0.1,
         correction2: 0.01,
         ema_decay: 0.999,
         gradient_scale: 1.0,
     };
     c.bench_function("AdamW and moving average, 1.33 M parameters", |b| {
-        b.iter(|| Cpu::adamw(&mut parameter, &gradient, &mut moments, &step))
+        b.iter(|| {
+            Updates::all(step, |updates| Cpu::adamw(&mut parameter, &gradient, &mut moments, 0.01, updates));
+        })
     });
 }
 

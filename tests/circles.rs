@@ -12,7 +12,7 @@ use syn::visit::{self, Visit};
 type Module = Vec<String>;
 
 /// One definition in several files: a device's `Kernels` have portable bodies, which are written in `Mode`s, which compute with `Kernels`.
-const ONE_DEFINITION: [&str; 12] = [
+const ONE_DEFINITION: [&str; 13] = [
     "tensor::checkpoint",
     "tensor::compose",
     "tensor::composed",
@@ -24,6 +24,7 @@ const ONE_DEFINITION: [&str; 12] = [
     "tensor::portable",
     "tensor::resample",
     "tensor::reshape",
+    "tensor::rows",
     "tensor::update",
 ];
 

@@ -155,6 +155,22 @@ fn updates_agree() {
     });
 }
 
+#[test]
+fn fourier_features_agree() {
+    agree("Fourier features", SUMS, 24, (sizes(), small(), any::<bool>(), any::<bool>()), |device, case| {
+        let (s, side, fading, jvp) = case;
+        difference!(features(device, s, side, fading, jvp))
+    });
+    agree("features of times", 1e-7, 12, sizes(), |device, s| difference!(sinusoids(device, s)));
+}
+
+#[test]
+fn chains_of_operations_agree() {
+    agree("swish and distances", SUMS, 16, (sizes(), small()), |device, (s, side)| {
+        difference!(chains(device, s, side))
+    });
+}
+
 /// A norm of a tensor whose numbers are not in order.
 fn permuted<E: Real, D: Kernels<E>>(device: &D) -> Vec<Vec<f64>> {
     let numbers =
@@ -188,13 +204,14 @@ fn a_parameter_that_is_held_elsewhere_stays_as_it_is() {
         beta1: 0.9,
         beta2: 0.99,
         epsilon: 1e-8,
-        decay: 0.0,
         correction1: 0.1,
         correction2: 0.01,
         ema_decay: 0.5,
         gradient_scale: 1.0,
     };
-    Cuda::adamw(&mut parameter, &held, &mut moments, &step);
+    idode::tensor::Updates::all(step, |updates| {
+        Cuda::adamw(&mut parameter, &held, &mut moments, 0.0, updates);
+    });
     assert_eq!((held.as_vec(), zeros.as_vec()), (vec![1.0, 2.0], vec![0.0, 0.0]));
     assert_eq!(parameter.as_vec(), [0.5, 1.5]);
     let kept = Cuda::dropout(held, DropoutKey { key: 1, rate: 0.0 });
@@ -213,6 +230,9 @@ fn digest(device: &Cuda) -> u64 {
         updates::<f32, Cuda>(device, 30_000, 3, [0.1, 0.1, 0.5]),
         resampled::<f32, Cuda>(device, s, [8, 6], true),
         resampled::<f32, Cuda>(device, s, [8, 6], false),
+        features::<f32, Cuda>(device, Sizes { out: 3, ..s }, [9, 10], true, true),
+        sinusoids::<f32, Cuda>(device, s),
+        chains::<f32, Cuda>(device, s, [9, 10]),
     ];
     let bits = all.iter().flatten().flatten().map(|x| x.to_bits());
     bits.fold(0u64, |sum, bits| sum.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ bits)

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms whose code runs in a step; `tensor/cpu` is the host itself, and `tensor/cuda` brings back sums of squares alone.
+/// The rooms whose code runs in a step; `tensor/cpu` is the host itself, and `tensor/cuda` brings tables there, and back sums of squares and what
+/// the solver asks of rows.
 const ROOMS: &[&str] =
     &["tensor", "nn", "objective", "train", "divergence", "likelihood", "solver", "sample.rs"];
 
@@ -34,8 +35,11 @@ const CROSSINGS: &[&str] = &[
 const PLACES: &[(&str, usize, &str)] = &[
     // In a step.
     ("tensor/dropout.rs", 1, "a mask, one bit an element: a draw"),
-    ("tensor/rows.rs", 1, "a coefficient for each row"),
-    ("nn/time_embedding.rs", 1, "each row's features of its time"),
+    (
+        "tensor/rows.rs",
+        4,
+        "a coefficient for each row, and features of its time; back, an error and a finiteness of each row",
+    ),
     ("objective/passes.rs", 3, "a probe and a unit vector: draws; back, losses of rows"),
     ("train/trainer.rs", 2, "the batch and its noise; back, losses of rows"),
     (
@@ -50,11 +54,7 @@ const PLACES: &[(&str, usize, &str)] = &[
         3,
         "probes; back, products or forms of them, where a divergence asks for those",
     ),
-    (
-        "likelihood/state.rs",
-        6,
-        "the first states and the last; which rows go on; back, a norm and a finiteness of each row",
-    ),
+    ("likelihood/state.rs", 4, "the first states and the last; which rows go on"),
     ("likelihood/batched_network.rs", 7, "states of a solve that lives on the host"),
     ("likelihood/flow.rs", 2, "the states of rows as they begin; back, as they end"),
     // Once.

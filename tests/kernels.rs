@@ -76,6 +76,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn features_agree(s in sizes(), side in side(), fading: bool, jvp: bool) {
+        agree!(features(s, side, fading, jvp));
+        agree!(sinusoids(s));
+        agree!(chains(s, side));
+    }
+
+    #[test]
     fn updates_agree(len in 1usize..40_000, seed: u64, rate in 1e-5..0.5, decay in 0.0..0.5, scale in 0.01..1.0) {
         agree!(updates(len, seed, [rate, decay, scale]));
     }

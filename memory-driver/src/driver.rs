@@ -8,6 +8,7 @@ use crate::module::Module;
 use cudarc::driver::sys::*;
 use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 /// A kernel by the name that it was asked for.
 struct Function {
@@ -53,7 +54,16 @@ fn copy(to: *mut u8, from: *const u8, bytes: usize) {
     unsafe { std::ptr::copy(from, to, bytes) }
 }
 
+/// Writes what is launched, or crosses the bus, to standard error, where `IDODE_MEMORY_DRIVER_TRACE` is set.
+fn trace(name: &str, size: usize) {
+    static TRACED: OnceLock<bool> = OnceLock::new();
+    if *TRACED.get_or_init(|| std::env::var_os("IDODE_MEMORY_DRIVER_TRACE").is_some()) {
+        eprintln!("memory-driver: launch {name} {size}");
+    }
+}
+
 fn set(to: u64, value: c_uchar, count: usize) -> Answer {
+    trace("memset", count);
     let to = memory::bytes(to, count)?;
     // SAFETY: it is a piece of this length.
     unsafe { to.write_bytes(value, count) };
@@ -72,6 +82,7 @@ fn launch(
         eprintln!("memory-driver: {}: a launch of {grid} blocks of {block} threads", function.name);
         return Err(CUresult::CUDA_ERROR_INVALID_VALUE);
     }
+    trace(&function.name, grid);
     let left = |answer| {
         eprintln!("memory-driver: {} left a buffer", function.name);
         answer
@@ -200,22 +211,27 @@ crate::define! {
     }
 
     fn cuMemcpyHtoD_v2(to: CUdeviceptr, from: *const c_void, bytes: usize) -> CUresult {
+        trace("upload", bytes);
         code(memory::bytes(to, bytes).map(|to| copy(to, from.cast(), bytes)))
     }
 
     fn cuMemcpyHtoDAsync_v2(to: CUdeviceptr, from: *const c_void, bytes: usize, _stream: CUstream) -> CUresult {
+        trace("upload", bytes);
         code(memory::bytes(to, bytes).map(|to| copy(to, from.cast(), bytes)))
     }
 
     fn cuMemcpyDtoH_v2(to: *mut c_void, from: CUdeviceptr, bytes: usize) -> CUresult {
+        trace("download", bytes);
         code(memory::bytes(from, bytes).map(|from| copy(to.cast(), from, bytes)))
     }
 
     fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: CUdeviceptr, bytes: usize, _stream: CUstream) -> CUresult {
+        trace("download", bytes);
         code(memory::bytes(from, bytes).map(|from| copy(to.cast(), from, bytes)))
     }
 
     fn cuMemcpyDtoDAsync_v2(to: CUdeviceptr, from: CUdeviceptr, bytes: usize, _stream: CUstream) -> CUresult {
+        trace("copy", bytes);
         let both = memory::bytes(to, bytes).and_then(|to| Ok((to, memory::bytes(from, bytes)?)));
         code(both.map(|(to, from)| copy(to, from, bytes)))
     }

@@ -10,6 +10,8 @@
 //! - idode's own kernels are compiled by the system's C compiler, and run a block after the other: see `compiled`.
 //! - Products are those of the crate `gemm`, after cuBLAS's checks of dimensions and leading dimensions; in TF32 both factors are rounded to 10
 //!   bits of mantissa before, to the nearest, half-way to even, and sums are in `f32`.
+//! - `IDODE_MEMORY_DRIVER_TRACE` writes a line to standard error for each launch: the kernel's name and its blocks, or `memset`, `copy`,
+//!   `upload` or `download` and the bytes.
 //! - `IDODE_MEMORY_DRIVER_BYTES` is how much memory the device has; without it there is no limit.
 //! - `IDODE_MEMORY_DRIVER_CAPABILITY` is its compute capability: 80.
 //!

@@ -88,6 +88,11 @@ pub(crate) fn is_intact(address: u64) -> bool {
     memory.buffers.range(..=address).next_back().is_some_and(|(_, buffer)| buffer.is_intact())
 }
 
+/// Whether nothing was written around any buffer.
+pub(crate) fn are_intact() -> bool {
+    memory().buffers.values().all(Buffer::is_intact)
+}
+
 /// Gives a buffer back.
 pub(crate) fn free(address: u64) -> Answer {
     let mut memory = memory();

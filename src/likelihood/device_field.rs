@@ -182,7 +182,7 @@ fn rates<D: Kernels<f64>>(
     density: impl Fn(usize) -> f64,
 ) -> TensorState<D> {
     let of = |c: fn(&Coefficients) -> f64| RowCoefficients::new(levels.iter().map(c).collect());
-    let values = of(|level| level.c_f).scale(f) + of(|level| level.c_z).scale(y.values().clone());
+    let values = of(|level| level.c_f).combine(&f, (&of(|level| level.c_z), y.values()));
     TensorState::new(values, y.log_density().map(|all| (0..all.len()).map(density).collect()))
 }
 

@@ -1,7 +1,7 @@
 //! The flow's states on the device of the network.
 
 use crate::solver::{HostState, OdeState, Tolerances};
-use crate::tensor::{Kernels, RowCoefficients};
+use crate::tensor::Kernels;
 use dfdx::prelude::*;
 
 /// A batch of states on a device, with one log-density a row on the host where they carry one.
@@ -75,10 +75,10 @@ impl<D: Kernels<f64>> OdeState for TensorState<D> {
 
     fn add_scaled(&self, terms: &[(&[f64], &Self)]) -> Self {
         // The terms are summed before the state is added: they are small beside it.
-        let scaled = terms.iter().map(|(c, k)| RowCoefficients::new(c.to_vec()).scale(k.values.clone()));
-        let values = match scaled.reduce(|sum, term| sum + term) {
-            Some(sum) => sum + self.values.clone(),
-            None => self.values.clone(),
+        let own: Vec<_> = terms.iter().map(|(c, k)| (*c, &k.values)).collect();
+        let values = match own.is_empty() {
+            true => self.values.clone(),
+            false => D::combine_rows(&own, Some(&self.values)),
         };
         let log_density = self.log_density.as_ref().map(|own| {
             let rate = |row: usize| {
@@ -113,9 +113,8 @@ impl<D: Kernels<f64>> OdeState for TensorState<D> {
     }
 
     fn error_norm(error: &Self, before: &Self, after: &Self, tolerances: &Tolerances) -> Vec<f64> {
-        let size = before.values.clone().abs().maximum(after.values.clone().abs());
-        let scale = size * tolerances.relative + tolerances.absolute;
-        let squares = (error.values.clone() / scale).square().sum::<(usize,), Axis<1>>().as_vec();
+        let Tolerances { absolute, relative, .. } = *tolerances;
+        let squares = D::error_sums(&error.values, &before.values, &after.values, absolute, relative);
         let norms = squares.into_iter().enumerate().map(|(row, sum)| {
             let density = error.log_density.as_ref().map(|errors| errors[row]);
             tolerances.norm_of_sum(sum, error.dims(), density)
@@ -124,9 +123,8 @@ impl<D: Kernels<f64>> OdeState for TensorState<D> {
     }
 
     fn finite(&self) -> Vec<bool> {
-        // 0 x is 0 where x is finite, and NaN elsewhere.
-        let zeros = (self.values.clone() * 0.0).sum::<(usize,), Axis<1>>().as_vec();
         let density = |row: usize| self.log_density.as_ref().is_none_or(|all| all[row].is_finite());
-        zeros.iter().enumerate().map(|(row, zero)| *zero == 0.0 && density(row)).collect()
+        let finite = D::finite_rows(&self.values).into_iter().enumerate();
+        finite.map(|(row, finite)| finite && density(row)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Base-2 Fourier features of the input.
 
-use crate::tensor::{Convolution, ImageBatch, Kernels, Mode, Real, reshape};
-use dfdx::prelude::{Axis, BroadcastTo, Dim, Tensor};
+use crate::tensor::{ImageBatch, Kernels, Mode, Real, Waves};
+use dfdx::prelude::{Dim, Tensor};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -53,21 +53,14 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
         if self.channels() == channels.size() {
             return vec![z];
         }
-        let operator = Convolution { size: 1, weight: &self.frequencies, bias: None };
-        let angles: M::Of<ImageBatch<H, W, usize>> =
-            M::convolution::<H, W, usize, usize>(vec![M::share(&z)], &operator, None, None);
-        let (sin, cos) = (M::sin(M::share(&angles)), M::cos(angles));
-        let Some(fading) = &self.fading else {
-            return vec![z, sin, cos];
-        };
-        // A number for each row and exponent goes to the device. Features come channel by channel, each with every exponent.
-        let own: Vec<E> = times.iter().flat_map(|&time| fading.factors(time).map(E::of)).collect();
-        let repeats = height.size() * width.size() * channels.size();
-        let exponents = fading.exponents.len();
-        let own = self.frequencies.device().upload(&own, (rows, exponents));
-        let all = own.broadcast_like::<_, Axis<1>>(&(rows, repeats, exponents));
-        let factors = reshape(all, M::shape(&sin));
-        vec![z, M::mask(sin, &factors), M::mask(cos, &factors)]
+        // A number for each row and exponent goes to the device.
+        let factors = self.fading.as_ref().map(|fading| {
+            let own: Vec<E> = times.iter().flat_map(|&time| fading.factors(time).map(E::of)).collect();
+            self.frequencies.device().upload(&own, (rows, fading.exponents.len()))
+        });
+        let waves = Waves { frequencies: &self.frequencies, factors };
+        let [sin, cos] = M::waves::<H, W>(M::share(&z), &waves);
+        vec![z, sin, cos]
     }
 }
 

@@ -1,6 +1,6 @@
 //! Named parameters: one walk serves the optimizer, checkpoints and imports.
 
-use crate::tensor::{AdamStep, Kernels, Moments, Real, Slot, reshape};
+use crate::tensor::{Kernels, Moments, Real, Slot, Updates, reshape};
 use dfdx::prelude::{Gradients, HasShape, Shape, Tensor};
 
 /// What a parameter is to its layer; decides whether weight decay applies.
@@ -49,8 +49,14 @@ pub trait Parameter<E: Real, D: Kernels<E>> {
     /// Its gradient as one axis; zeros if the loss does not depend on it.
     fn gradient(&self, gradients: &mut Gradients<E, D>) -> Tensor<(usize,), E, D>;
 
-    /// One step of AdamW and of the moving average: see [`AdamStep`].
-    fn update(&mut self, gradient: &Tensor<(usize,), E, D>, moments: &mut Moments<E, D>, step: &AdamStep);
+    /// One step of AdamW and of the moving average with this weight decay, at once or gathered: see [`Kernels::adamw`].
+    fn update(
+        &mut self,
+        gradient: &Tensor<(usize,), E, D>,
+        moments: &mut Moments<E, D>,
+        decay: f64,
+        updates: &mut Updates<E, D>,
+    );
 }
 
 impl<S: Shape, E: Real, D: Kernels<E>> Parameter<E, D> for Tensor<S, E, D> {
@@ -82,8 +88,14 @@ impl<S: Shape, E: Real, D: Kernels<E>> Parameter<E, D> for Tensor<S, E, D> {
         }
     }
 
-    fn update(&mut self, gradient: &Tensor<(usize,), E, D>, moments: &mut Moments<E, D>, step: &AdamStep) {
-        D::adamw(self, gradient, moments, step);
+    fn update(
+        &mut self,
+        gradient: &Tensor<(usize,), E, D>,
+        moments: &mut Moments<E, D>,
+        decay: f64,
+        updates: &mut Updates<E, D>,
+    ) {
+        D::adamw(self, gradient, moments, decay, updates);
     }
 }
 

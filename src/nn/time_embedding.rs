@@ -6,16 +6,18 @@ use crate::tensor::{Kernels, Mode, Plain, Real};
 use dfdx::prelude::{Tape, Tensor};
 use rand::RngCore;
 
-/// `(sin(1000 t f_i), cos(1000 t f_i))` with frequencies `f_i` falling geometrically from 1 to 1e-4.
+/// What time is multiplied by.
+const SCALE: f64 = 1000.0;
+
+/// The frequencies `f_i` of `(sin(1000 t f_i), cos(1000 t f_i))`, falling geometrically from 1 to 1e-4.
 ///
 /// # Reference
 /// Vaswani et al., "Attention Is All You Need" (arXiv 1706.03762), section 3.5, with time scaled by
 /// 1000 as in VDM (arXiv 2107.00630).
-pub(super) fn sinusoidal(time: f64, width: usize) -> Vec<f64> {
+fn frequencies(width: usize) -> Vec<f64> {
     let half = width / 2;
     let rate = 10_000f64.ln() / (half.max(2) - 1) as f64;
-    let angles = (0..half).map(|i| 1000.0 * time * (-rate * i as f64).exp());
-    angles.clone().map(f64::sin).chain(angles.map(f64::cos)).collect()
+    (0..half).map(|i| (-rate * i as f64).exp()).collect()
 }
 
 /// Two dense layers over the sinusoidal features of time and the conditioning numbers.
@@ -50,16 +52,14 @@ impl<E: Real, D: Kernels<E>> TimeEmbedding<E, D> {
 
     /// The embedding of each row's time and conditioning numbers, with a tape of its own.
     pub fn apply<T: Tape<E, D> + 'static>(&self, pass: &Pass<'_>) -> Tensor<(usize, usize), E, D, T> {
-        let rows = pass.times.len();
-        let inputs = self.width + self.conditions;
-        let mut features = Vec::with_capacity(rows * inputs);
-        for (row, &time) in pass.times.iter().enumerate() {
-            features.extend(sinusoidal(time, self.width).into_iter().map(E::of));
-            let numbers = pass.conditions_of(row).iter().take(self.conditions);
-            features.extend(numbers.map(|&number| E::of(number)));
-            features.resize((row + 1) * inputs, E::of(0.0));
+        let times: Vec<f64> = pass.times.iter().map(|time| SCALE * time).collect();
+        let mut numbers = Vec::with_capacity(times.len() * self.conditions);
+        for row in 0..times.len() {
+            numbers.extend(pass.conditions_of(row).iter().take(self.conditions));
+            numbers.resize((row + 1) * self.conditions, 0.0);
         }
-        let x = self.device.upload(&features, (rows, inputs)).retaped::<T>();
+        let columns = self.width + self.conditions;
+        let x = self.device.sinusoids(&times, &frequencies(self.width), &numbers, columns).retaped::<T>();
         let x = <Plain<T> as Mode<E, D>>::swish(self.first.apply::<Plain<T>>(x));
         <Plain<T> as Mode<E, D>>::swish(self.second.apply::<Plain<T>>(x))
     }

@@ -1,6 +1,5 @@
 //! First-order matching: the diffusion term of the VLB.
 
-use super::matching::sum_rows;
 use super::{Objective, Passes, RowLosses};
 use crate::error::Result;
 use crate::nn::Network;
@@ -21,7 +20,7 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>> Objective<E, D, N> for FirstOrder
     type Order = typenum::U1;
 
     fn terms(&self, passes: &mut Passes<'_, '_, E, D, N>) -> Result<RowLosses<E, D>> {
-        let error = sum_rows((passes.output() - passes.problem().target.clone()).square());
+        let error = D::distances(passes.output(), &passes.problem().target);
         Ok(passes.problem().weights().scale(error))
     }
 }

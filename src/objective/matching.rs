@@ -52,7 +52,7 @@ impl<S: Shape, E: Real, D: Kernels<E>> Matching<S, E, D> {
         let rows: Vec<Coefficients> = gammas.iter().map(|&gamma| diffusion.coefficients(gamma)).collect();
         let combine = |of_x: fn(&Coefficients) -> f64, of_eps: fn(&Coefficients) -> f64| {
             let of = |f: fn(&Coefficients) -> f64| RowCoefficients::new(rows.iter().map(f).collect());
-            of(of_x).scale(x.clone()) + of(of_eps).scale(eps.clone())
+            of(of_x).combine(&x, (&of(of_eps), &eps))
         };
         Ok(Self {
             z: combine(|c| c.alpha, |c| c.sigma),

@@ -1,8 +1,10 @@
 //! Nonlinear layers written in elementary operations, for any mode: the oracle of the fused
 //! kernels, and their derivatives of every order.
 
-use super::{Convolution, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors};
-use dfdx::prelude::Dim;
+use super::{
+    Convolution, GroupNorm, ImageBatch, Kernels, Mode, Preparation, Real, RowVectors, Waves, reshape,
+};
+use dfdx::prelude::{Axis, BroadcastTo, Dim, HasShape, Shape};
 
 /// Group norm (and swish) of any activation: see [`GroupNorm`].
 pub(super) fn group_norm<M: Mode<E, D>, H: Dim, W: Dim, C: Dim, E: Real, D: Kernels<E>>(
@@ -49,4 +51,29 @@ pub(super) fn norm_convolution<M: Mode<E, D>, H: Dim, W: Dim, I: Dim, O: Dim, E:
     };
     let inputs = inputs.into_iter().zip(&preparation.norms).map(prepare).collect();
     M::convolution(inputs, operator, shift, residual)
+}
+
+/// Swish of any activation, `x sigmoid(x)`.
+pub(super) fn swish<M: Mode<E, D>, S: Shape, E: Real, D: Kernels<E>>(x: M::Of<S>) -> M::Of<S> {
+    let gate = M::sigmoid(M::share(&x));
+    M::mul(x, gate)
+}
+
+/// Sines and cosines of any activation: see [`Waves`].
+pub(super) fn waves<M: Mode<E, D>, H: Dim, W: Dim, E: Real, D: Kernels<E>>(
+    x: M::Of<ImageBatch<H, W, usize>>,
+    waves: &Waves<'_, E, D>,
+) -> [M::Of<ImageBatch<H, W, usize>>; 2] {
+    let operator = Convolution { size: 1, weight: waves.frequencies, bias: None };
+    let angles = M::convolution::<H, W, usize, usize>(vec![x], &operator, None, None);
+    let both = [M::sin(M::share(&angles)), M::cos(angles)];
+    let Some(factors) = &waves.factors else {
+        return both;
+    };
+    let shape = M::shape(&both[0]);
+    let (rows, each) = *factors.shape();
+    let repeats = shape.1.size() * shape.2.size() * shape.3 / each.max(1);
+    let all = factors.clone().broadcast_like::<_, Axis<1>>(&(rows, repeats, each));
+    let all = reshape(all, shape);
+    both.map(|y| M::mask(y, &all))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Convolution, DropoutKey, Dual, GroupNorm, Groups, ImageBatch, Kernels, Mode, Preparation, Real,
-    RowVectors, Slot, compose,
+    RowVectors, Slot, Waves, compose,
 };
 use dfdx::prelude::{Dim, Merge, Shape, Tensor};
 use std::marker::PhantomData;
@@ -130,6 +130,13 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         let square = M::square(M::share(&r));
         let slope = M::scale(M::mul(square, M::share(&r)), -0.5);
         Dual::new(r, M::mul(slope, x.tangent))
+    }
+
+    fn waves<H: Dim, W: Dim>(
+        x: Self::Of<ImageBatch<H, W, usize>>,
+        waves: &Waves<'_, E, D>,
+    ) -> [Self::Of<ImageBatch<H, W, usize>>; 2] {
+        M::waves_jvp(x, waves)
     }
 
     fn group_mean(x: Self::Of<Groups>) -> Self::Of<Groups> {

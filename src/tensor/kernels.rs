@@ -1,8 +1,8 @@
 //! The operations that dfdx 0.13 lacks on stable Rust, with a portable way for every device.
 
 use super::{
-    AdamStep, DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Precision, Real, Refused, compose,
-    dropout, portable, resample, update,
+    DropoutKey, Dual, Forward, ImageBatch, Moments, Plain, Precision, Real, Refused, Updates, compose,
+    dropout, portable, resample, rows, update,
 };
 use dfdx::prelude::{Cache, Device, Dim, Shape, Tape, Tensor};
 
@@ -45,6 +45,19 @@ pub struct GroupNorm<'a, E: Real, D: Kernels<E>> {
     pub epsilon: f64,
     /// Whether swish follows.
     pub swish: bool,
+}
+
+/// The waves of Fourier features, borrowed from a layer: `factor sin(w x)` and `factor cos(w x)` for each number `x` and frequency `w`.
+///
+/// # Shapes
+/// Of images of `channels` channels, to images of `channels * waves`: channel by channel, each with all of its waves.
+#[derive(Debug)]
+pub struct Waves<'a, E: Real, D: Kernels<E>> {
+    /// `(channels, channels * waves)`: a channel's row has the frequencies, in radians a unit, at its own columns and zeros elsewhere. They
+    /// are the same for each channel, and get no gradient.
+    pub frequencies: &'a Tensor<(usize, usize), E, D>,
+    /// `(batch, waves)`: what each row's waves are multiplied by, which gets no gradient.
+    pub factors: Option<Tensor<(usize, usize), E, D>>,
 }
 
 /// What a convolution's inputs go through before it: group norm each (see [`GroupNorm`]), then dropout.
@@ -200,14 +213,123 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         resample::upsample(x)
     }
 
-    /// One step of AdamW and of the moving average: see [`AdamStep`].
+    /// `x sigmoid(x)`.
+    fn swish<S: Shape, T: Tape<E, Self> + 'static>(x: Tensor<S, E, Self, T>) -> Tensor<S, E, Self, T> {
+        compose::swish::<Plain<T>, S, E, Self>(x)
+    }
+
+    /// Of each row, the sum of `(a - b)^2` over its numbers; `b` gets no gradient.
+    ///
+    /// # Shapes
+    /// From any shape whose first axis is the batch to `(batch,)`.
+    fn distances<S: Shape, T: Tape<E, Self> + 'static>(
+        a: Tensor<S, E, Self, T>,
+        b: &Tensor<S, E, Self>,
+    ) -> Tensor<(usize,), E, Self, T> {
+        rows::distances(a, b)
+    }
+
+    /// Sines and cosines of all numbers: see [`Waves`].
+    #[allow(clippy::type_complexity)]
+    fn waves<H: Dim, W: Dim, T: Tape<E, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, usize>, E, Self, T>,
+        waves: &Waves<'_, E, Self>,
+    ) -> [Tensor<ImageBatch<H, W, usize>, E, Self, T>; 2] {
+        compose::waves::<Plain<T>, H, W, E, Self>(x, waves)
+    }
+
+    /// [`waves`](Kernels::waves) and their derivatives along a tangent.
+    #[allow(clippy::type_complexity)]
+    fn waves_jvp<H: Dim, W: Dim, T: Tape<E, Self> + 'static>(
+        x: Dual<Tensor<ImageBatch<H, W, usize>, E, Self, T>>,
+        waves: &Waves<'_, E, Self>,
+    ) -> [Dual<Tensor<ImageBatch<H, W, usize>, E, Self, T>>; 2] {
+        compose::waves::<Forward<Plain<T>>, H, W, E, Self>(x, waves)
+    }
+
+    /// A row of features for each number `t`: `sin(t f)` for all `frequencies`, `cos(t f)` for all, the row's share of `others`, and zeros.
+    ///
+    /// # Shapes
+    /// To `(times, columns)`; `others` are as many for each row.
+    fn sinusoids(
+        &self,
+        times: &[f64],
+        frequencies: &[f64],
+        others: &[f64],
+        columns: usize,
+    ) -> Tensor<(usize, usize), E, Self> {
+        rows::sinusoids(self, times, frequencies, others, columns)
+    }
+
+    /// `x` with each row times its coefficient.
+    ///
+    /// # Shapes
+    /// Any shape whose first axis is the batch; one coefficient a row.
+    fn scale_rows<S: Shape, T: Tape<E, Self> + 'static>(
+        x: Tensor<S, E, Self, T>,
+        coefficients: &[f64],
+    ) -> Tensor<S, E, Self, T> {
+        rows::scale(x, coefficients)
+    }
+
+    /// `(c_0 x_0 + c_1 x_1 + ...) + base` of each row, for terms `(c_j, x_j)` of one coefficient a row.
+    ///
+    /// # Shapes
+    /// Any shape whose first axis is the batch, the same for all.
+    ///
+    /// # Panics
+    /// If there are no terms.
+    fn combine_rows<S: Shape>(
+        terms: &[(&[f64], &Tensor<S, E, Self>)],
+        base: Option<&Tensor<S, E, Self>>,
+    ) -> Tensor<S, E, Self> {
+        rows::combine(terms, base)
+    }
+
+    /// Of each row, the sum of `(error / (absolute + relative max(|before|, |after|)))^2` over its numbers.
+    ///
+    /// # Shapes
+    /// `(batch, dims)` each.
+    ///
+    /// # Reference
+    /// Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, equation II.4.11.
+    fn error_sums(
+        error: &Tensor<(usize, usize), E, Self>,
+        before: &Tensor<(usize, usize), E, Self>,
+        after: &Tensor<(usize, usize), E, Self>,
+        absolute: f64,
+        relative: f64,
+    ) -> Vec<f64> {
+        rows::error_sums(error, before, after, absolute, relative)
+    }
+
+    /// Of each row, whether all of its numbers are finite.
+    ///
+    /// # Shapes
+    /// `(batch, dims)`.
+    fn finite_rows(x: &Tensor<(usize, usize), E, Self>) -> Vec<bool> {
+        rows::finite(x)
+    }
+
+    /// One step of AdamW and of the moving average, of a parameter with this weight decay: see [`AdamStep`](super::AdamStep). A device may
+    /// [`gather`](Updates::gather) it instead, for [`compute_updates`](Kernels::compute_updates).
     fn adamw<S: Shape>(
         parameter: &mut Tensor<S, E, Self>,
         gradient: &Tensor<(usize,), E, Self>,
         moments: &mut Moments<E, Self>,
-        step: &AdamStep,
+        decay: f64,
+        updates: &mut Updates<E, Self>,
     ) {
-        update::adamw(parameter, gradient, moments, step);
+        update::adamw(parameter, gradient, moments, decay, updates.step());
+    }
+
+    /// Computes what [`adamw`](Kernels::adamw) gathered.
+    fn compute_updates(_updates: &mut Updates<E, Self>) {}
+
+    /// Does `work`, which only copies tensors: a device may make the copies at its end, all at once. What they are copied from is still held
+    /// then.
+    fn together<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
     }
 
     /// The sum of the squares of all elements.
@@ -226,12 +348,4 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
 
 impl Kernels<f64> for dfdx::prelude::Cpu {
     const ON_HOST: bool = true;
-}
-
-// Those of `f32` are in `cuda`.
-#[cfg(feature = "cuda")]
-impl Kernels<f64> for dfdx::prelude::Cuda {
-    fn ordinal(&self) -> usize {
-        super::cuda::ordinal(self)
-    }
 }

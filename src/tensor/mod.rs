@@ -35,13 +35,13 @@ pub use composed::Composed;
 pub use dropout::DropoutKey;
 pub use dual::Dual;
 pub use forward::Forward;
-pub use kernels::{Convolution, GroupNorm, Kernels, Preparation};
+pub use kernels::{Convolution, GroupNorm, Kernels, Preparation, Waves};
 pub use mode::Mode;
 pub use plain::Plain;
 pub use precision::{Precision, Refused};
 pub(crate) use reshape::reshape;
 pub use rows::RowCoefficients;
-pub use update::{AdamStep, Moments};
+pub use update::{AdamStep, Moments, Update, Updates};
 
 use dfdx::prelude::Dtype;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, Groups, ImageBatch, Kernels, Preparation, Real,
-    RowVectors, Slot, compose,
+    RowVectors, Slot, Waves, compose,
 };
 use dfdx::prelude::{Dim, OwnedTape, Shape, Tape, Tensor};
 
@@ -102,10 +102,26 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized + 'static {
     /// `1 / sqrt(x)`.
     fn rsqrt<S: Shape>(x: Self::Of<S>) -> Self::Of<S>;
 
+    /// Sines and cosines of all numbers: see [`Waves`].
+    fn waves<H: Dim, W: Dim>(
+        x: Self::Of<ImageBatch<H, W, usize>>,
+        waves: &Waves<'_, E, D>,
+    ) -> [Self::Of<ImageBatch<H, W, usize>>; 2] {
+        compose::waves::<Self, H, W, E, D>(x, waves)
+    }
+
+    /// [`waves`](Mode::waves) of a value and its tangent.
+    #[allow(clippy::type_complexity)]
+    fn waves_jvp<H: Dim, W: Dim>(
+        x: Dual<Self::Of<ImageBatch<H, W, usize>>>,
+        waves: &Waves<'_, E, D>,
+    ) -> [Dual<Self::Of<ImageBatch<H, W, usize>>>; 2] {
+        compose::waves::<Forward<Self>, H, W, E, D>(x, waves)
+    }
+
     /// Swish, `x sigmoid(x)`.
     fn swish<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
-        let gate = Self::sigmoid(Self::share(&x));
-        Self::mul(x, gate)
+        compose::swish::<Self, S, E, D>(x)
     }
 
     /// The mean over all positions and the channels of each group, in place of every element of the group.

@@ -2,7 +2,7 @@
 
 use super::{
     Composed, Convolution, DropoutKey, Dual, GroupNorm, Groups, ImageBatch, Kernels, Mode, Preparation, Real,
-    RowVectors, Slot, portable, portable::Table, reshape,
+    RowVectors, Slot, Waves, portable, portable::Table, reshape,
 };
 use dfdx::prelude::*;
 use std::marker::PhantomData;
@@ -107,6 +107,24 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
 
     fn cos<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
         x.cos()
+    }
+
+    fn swish<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        D::swish(x)
+    }
+
+    fn waves<H: Dim, W: Dim>(
+        x: Self::Of<ImageBatch<H, W, usize>>,
+        waves: &Waves<'_, E, D>,
+    ) -> [Self::Of<ImageBatch<H, W, usize>>; 2] {
+        D::waves(x, waves)
+    }
+
+    fn waves_jvp<H: Dim, W: Dim>(
+        x: Dual<Self::Of<ImageBatch<H, W, usize>>>,
+        waves: &Waves<'_, E, D>,
+    ) -> [Dual<Self::Of<ImageBatch<H, W, usize>>>; 2] {
+        D::waves_jvp(x, waves)
     }
 
     fn rsqrt<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {

@@ -1,4 +1,4 @@
-//! One optimizer step of one parameter: AdamW and the moving average in a single pass.
+//! One optimizer step of all parameters: AdamW and the moving average in a single pass.
 
 use super::{Kernels, Real, reshape};
 use dfdx::prelude::*;
@@ -17,9 +17,9 @@ pub struct Moments<E: Real, D: Kernels<E>> {
     pub ema: Tensor<(usize,), E, D>,
 }
 
-/// The scalars of one step of AdamW for one parameter.
+/// The scalars of one step of AdamW, which all parameters have in common.
 ///
-/// With gradient `g`, scaled by `gradient_scale`: `m = beta1 m + (1 - beta1) g`,
+/// With gradient `g`, scaled by `gradient_scale`, and the parameter's own `decay`: `m = beta1 m + (1 - beta1) g`,
 /// `v = beta2 v + (1 - beta2) g^2`,
 /// `p = p - rate (m / correction1 / (sqrt(v / correction2) + epsilon) + decay p)`, `ema = ema_decay ema + (1 - ema_decay) p`.
 ///
@@ -35,8 +35,6 @@ pub struct AdamStep {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
-    /// The decoupled weight decay; 0 for parameters that are not decayed.
-    pub decay: f64,
     /// `1 - beta1^step`.
     pub correction1: f64,
     /// `1 - beta2^step`.
@@ -47,11 +45,66 @@ pub struct AdamStep {
     pub gradient_scale: f64,
 }
 
-/// The step from dfdx's public operations, for any device.
+/// One step of many parameters, on its way: a device may compute them one by one, or gather them and compute many at once.
+///
+/// What was gathered has its new tensors, without their numbers, until it is computed; [`all`](Updates::all) sees to that.
+#[derive(Debug)]
+pub struct Updates<E: Real, D: Kernels<E>> {
+    step: AdamStep,
+    gathered: Vec<Update<E, D>>,
+}
+
+/// One parameter's part of a step that is to be computed.
+///
+/// # Shapes
+/// Each tensor `(n,)` for a parameter of `n` numbers.
+#[derive(Clone, Debug)]
+pub struct Update<E: Real, D: Kernels<E>> {
+    /// The parameter, and where its new numbers go.
+    pub parameter: [Tensor<(usize,), E, D>; 2],
+    /// Its moments, and where the new ones go.
+    pub moments: [Moments<E, D>; 2],
+    /// Its gradient.
+    pub gradient: Tensor<(usize,), E, D>,
+    /// The decoupled weight decay; 0 for parameters that are not decayed.
+    pub decay: f64,
+}
+
+impl<E: Real, D: Kernels<E>> Updates<E, D> {
+    /// Takes a step of all parameters that `walk` gives to [`Kernels::adamw`]: when this returns, all is on its way to be computed.
+    pub fn all(step: AdamStep, walk: impl FnOnce(&mut Self)) {
+        let mut updates = Self { step, gathered: Vec::new() };
+        walk(&mut updates);
+        D::compute_updates(&mut updates);
+    }
+
+    /// The scalars of the step.
+    pub fn step(&self) -> &AdamStep {
+        &self.step
+    }
+
+    /// Keeps a parameter's part for later.
+    pub fn gather(&mut self, update: Update<E, D>) {
+        self.gathered.push(update);
+    }
+
+    /// What was gathered and not taken yet.
+    pub fn gathered(&self) -> &[Update<E, D>] {
+        &self.gathered
+    }
+
+    /// Takes what was gathered, to compute it.
+    pub fn take(&mut self) -> Vec<Update<E, D>> {
+        std::mem::take(&mut self.gathered)
+    }
+}
+
+/// The step of one parameter from dfdx's public operations, for any device.
 pub(super) fn adamw<S: Shape, E: Real, D: Kernels<E>>(
     parameter: &mut Tensor<S, E, D>,
     gradient: &Tensor<(usize,), E, D>,
     moments: &mut Moments<E, D>,
+    decay: f64,
     step: &AdamStep,
 ) {
     let shape = *parameter.shape();
@@ -64,7 +117,7 @@ pub(super) fn adamw<S: Shape, E: Real, D: Kernels<E>>(
     moments.first = average(&moments.first, g.clone(), step.beta1);
     moments.second = average(&moments.second, g.square(), step.beta2);
     let root = (moments.second.clone() / of(step.correction2)).sqrt() + of(step.epsilon);
-    let direction = moments.first.clone() / of(step.correction1) / root + p.clone() * of(step.decay);
+    let direction = moments.first.clone() / of(step.correction1) / root + p.clone() * of(decay);
     let p = p - direction * of(step.rate);
     moments.ema = average(&moments.ema, p.clone(), step.ema_decay);
     *parameter = reshape(p, shape);

@@ -27,10 +27,17 @@ pub struct GradientSet<E: Real, D: Kernels<E>> {
 impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
     /// The gradients of `network`'s parameters; zeros for those that the loss does not depend on.
     pub fn of<N: Parameters<E, D>>(network: &N, mut gradients: Gradients<E, D>) -> Self {
-        let mut entries = Vec::new();
-        network.clone().parameters("", &mut |name, _, parameter| {
-            entries.push((name.to_owned(), parameter.gradient(&mut gradients)));
-        });
+        let (mut network, mut entries, mut device) = (network.clone(), Vec::new(), None);
+        network.parameters("", &mut |_, _, parameter| device = Some(parameter.device().clone()));
+        let mut walk = || {
+            network.parameters("", &mut |name, _, parameter| {
+                entries.push((name.to_owned(), parameter.gradient(&mut gradients)));
+            });
+        };
+        match device {
+            Some(device) => device.together(walk),
+            None => walk(),
+        }
         Self { entries }
     }
 

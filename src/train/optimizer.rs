@@ -2,7 +2,7 @@
 
 use super::GradientSet;
 use crate::nn::Parameters;
-use crate::tensor::{AdamStep, Kernels, Moments, Real};
+use crate::tensor::{AdamStep, Kernels, Moments, Real, Updates};
 
 /// The settings of AdamW and of the moving average.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,18 +93,19 @@ impl<E: Real, D: Kernels<E>> AdamW<E, D> {
             beta1: settings.beta1,
             beta2: settings.beta2,
             epsilon: settings.epsilon,
-            decay: 0.0,
             correction1: 1.0 - settings.beta1.powf(t),
             correction2: 1.0 - settings.beta2.powf(t),
             ema_decay: settings.ema.min((1.0 + averaged) / (10.0 + averaged)),
             gradient_scale: settings.clip.map_or(1.0, |clip| if norm > clip { clip / norm } else { 1.0 }),
         };
         let mut own = self.moments.iter_mut().zip(gradients.iter());
-        network.parameters("", &mut |_, role, parameter| {
-            let decay = if role.is_decayed() { settings.weight_decay } else { 0.0 };
-            if let Some(((_, moments), (_, gradient))) = own.next() {
-                parameter.update(gradient, moments, &AdamStep { decay, ..step });
-            }
+        Updates::all(step, |updates| {
+            network.parameters("", &mut |_, role, parameter| {
+                let decay = if role.is_decayed() { settings.weight_decay } else { 0.0 };
+                if let Some(((_, moments), (_, gradient))) = own.next() {
+                    parameter.update(gradient, moments, decay, updates);
+                }
+            });
         });
     }
 

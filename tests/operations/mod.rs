@@ -211,13 +211,12 @@ pub(crate) fn updates<E: Real, D: Kernels<E>>(
             beta1: 0.9,
             beta2: 0.99,
             epsilon: 1e-8,
-            decay,
             correction1: 1.0 - 0.9f64.powi(t),
             correction2: 1.0 - 0.99f64.powi(t),
             ema_decay: 0.7,
             gradient_scale: scale,
         };
-        D::adamw(&mut parameter, &gradient, &mut moments, &step);
+        Updates::all(step, |updates| D::adamw(&mut parameter, &gradient, &mut moments, decay, updates));
         squares.push(D::sum_of_squares(&gradient));
     }
     let numbers = [parameter, moments.first, moments.second, moments.ema];
@@ -248,4 +247,58 @@ pub(crate) fn resampled<E: Real, D: Kernels<E>>(
     let mut case = Case::<E, D>::new(device, s.seed);
     let x = case.draw((s.rows, height, width, s.channels)).leaky_traced();
     case.finish(vec![if down { D::average_pool(x) } else { D::upsample(x) }])
+}
+
+/// Fourier features of images with 1 to 3 waves a channel, their derivatives along a tangent, and all gradients.
+pub(crate) fn features<E: Real, D: Kernels<E>>(
+    device: &D,
+    s: Sizes,
+    [height, width]: Side,
+    fading: bool,
+    jvp: bool,
+) -> Vec<Vec<f64>> {
+    let mut case = Case::<E, D>::new(device, s.seed);
+    let (channels, waves) = (s.out, 1 + s.channels / 8 % 3);
+    let columns = channels * waves;
+    let mut matrix = vec![E::of(0.0); channels * columns];
+    for (channel, wave) in (0..channels).flat_map(|channel| (0..waves).map(move |wave| (channel, wave))) {
+        // A number that f32 has.
+        matrix[channel * columns + channel * waves + wave] =
+            E::of(f64::from(2f32.powi(wave as i32) * std::f32::consts::TAU));
+    }
+    let frequencies = case.device.tensor_from_vec(matrix, (channels, columns));
+    let numbers = (0..s.rows * waves).map(|_| E::of(case.rng.gen_range(0.0f32..1.0).into())).collect();
+    let factors = fading.then(|| device.tensor_from_vec(numbers, (s.rows, waves)));
+    let x = case.draw((s.rows, height, width, channels));
+    let of = Waves { frequencies: &frequencies, factors };
+    if jvp {
+        let dx = case.draw(*x.shape());
+        let [sines, cosines] = D::waves_jvp(Dual::new(x.leaky_traced(), dx.retaped()), &of);
+        return case.finish(vec![sines.value, sines.tangent, cosines.value, cosines.tangent]);
+    }
+    case.finish(D::waves(x.leaky_traced(), &of).into())
+}
+
+/// Features of times with other numbers beside them.
+pub(crate) fn sinusoids<E: Real, D: Kernels<E>>(device: &D, s: Sizes) -> Vec<Vec<f64>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(s.seed);
+    let mut draw = |count: usize| (0..count).map(|_| rng.gen_range(0.0..1.0)).collect::<Vec<f64>>();
+    let times: Vec<f64> = draw(s.rows).iter().map(|t| 1000.0 * t).collect();
+    let (frequencies, others) = (draw(s.channels), draw(s.rows * (s.inputs - 1)));
+    let y = device.sinusoids(&times, &frequencies, &others, 2 * s.channels + s.inputs + s.out % 3);
+    vec![y.as_vec().into_iter().map(Real::to64).collect()]
+}
+
+/// Swish, and the squared distance of each row from another.
+pub(crate) fn chains<E: Real, D: Kernels<E>>(device: &D, s: Sizes, [height, width]: Side) -> Vec<Vec<f64>> {
+    let mut case = Case::<E, D>::new(device, s.seed);
+    let shape = (s.rows, height, width, s.out);
+    let x = case.draw(shape);
+    let numbers = (0..shape.num_elements()).map(|_| E::of(case.rng.gen_range(-1.0f32..1.0).into()));
+    let goal = device.tensor_from_vec(numbers.collect(), shape);
+    let y = D::swish(x.leaky_traced());
+    let value = y.as_vec().into_iter().map(Real::to64).collect();
+    let mut found = case.finish(vec![D::distances(y, &goal)]);
+    found.push(value);
+    found
 }

@@ -31,8 +31,8 @@ mod update;
 mod winograd;
 
 use super::{
-    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
-    Preparation, compose,
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Preparation,
+    Updates, compose,
 };
 use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
 
@@ -214,9 +214,10 @@ impl Kernels<f32> for Cpu {
         parameter: &mut Tensor<S, f32, Self>,
         gradient: &Tensor<(usize,), f32, Self>,
         moments: &mut Moments<f32, Self>,
-        step: &AdamStep,
+        decay: f64,
+        updates: &mut Updates<f32, Self>,
     ) {
-        update::adamw(storage::numbers_mut(parameter), gradient, moments, step);
+        update::adamw(storage::numbers_mut(parameter), gradient, moments, decay, updates.step());
     }
 
     fn sum_of_squares(x: &Tensor<(usize,), f32, Self>) -> f64 {

@@ -14,10 +14,11 @@ pub(super) fn adamw(
     parameter: &mut [f32],
     gradient: &Tensor<(usize,), f32, Cpu>,
     moments: &mut Moments<f32, Cpu>,
+    decay: f64,
     step: &AdamStep,
 ) {
     let [beta1, beta2, epsilon, decay, rate, ema_decay, gradient_scale] =
-        [step.beta1, step.beta2, step.epsilon, step.decay, step.rate, step.ema_decay, step.gradient_scale]
+        [step.beta1, step.beta2, step.epsilon, decay, step.rate, step.ema_decay, step.gradient_scale]
             .map(|x| x as f32);
     let correction1 = (1.0 / step.correction1) as f32;
     let correction2 = (1.0 / step.correction2) as f32;

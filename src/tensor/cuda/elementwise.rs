@@ -1,4 +1,4 @@
-//! Dropout, and images at half and at double resolution: `source/elementwise.cu`.
+//! Swish, dropout, and images at half and at double resolution: `source/elementwise.cu`.
 
 use super::group_norm::Mask;
 use super::launch::{Argument, Engine, View, arguments, element_blocks, flag, index, int};
@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 use std::rc::Rc;
 
 /// An operation on one tensor, and its transpose, which adds to the gradient.
-fn linear<S: Shape, R: Shape, T: Tape<f32, Cuda> + 'static>(
+pub(super) fn linear<S: Shape, R: Shape, T: Tape<f32, Cuda> + 'static>(
     x: Tensor<S, f32, Cuda, T>,
     to: R,
     forward: impl FnOnce(View, View) -> Result<(), CudaError>,
@@ -24,6 +24,27 @@ fn linear<S: Shape, R: Shape, T: Tape<f32, Cuda> + 'static>(
         tape.add_backward_op(move |store| {
             let gy = result.take(store, &device)?;
             backward(input.gradient(store)?, taken(&gy))
+        });
+    }
+    y.put_tape(tape)
+}
+
+/// `x sigmoid(x)`; the operation with its backward pass.
+pub(super) fn swish<S: Shape, T: Tape<f32, Cuda> + 'static>(
+    engine: Rc<Engine>,
+    x: Tensor<S, f32, Cuda, T>,
+) -> Tensor<S, f32, Cuda, T> {
+    let mut tape = T::default();
+    let x = take_tape(x, &mut tape);
+    let (device, count) = (x.device().clone(), x.shape().num_elements());
+    let y = output(&device, *x.shape());
+    done(engine.launch("swish", element_blocks(count), arguments![view(&y), view(&x), index(count)]));
+    if T::OWNS_TAPE {
+        let (input, result) = (Ghost::of(&x), Ghost::of(&y));
+        tape.add_backward_op(move |store| {
+            let gy = result.take(store, &device)?;
+            let of = arguments![input.gradient(store)?, taken(&gy), view(&x), index(count)];
+            engine.launch("swish_back", element_blocks(count), of)
         });
     }
     y.put_tape(tape)

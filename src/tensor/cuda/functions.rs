@@ -27,9 +27,10 @@ macro_rules! forward {
     };
 }
 
-mod driver {
+pub(super) mod driver {
     use super::super::DRIVER;
     use cudarc::driver::sys::{self, *};
+    use std::cell::{Cell, RefCell};
     use std::ffi::*;
     use std::sync::OnceLock;
 
@@ -58,9 +59,7 @@ mod driver {
         cuMemcpyDtoD_v2(CUdeviceptr, CUdeviceptr, usize);
         cuMemcpyHtoDAsync_v2(CUdeviceptr, *const c_void, usize, CUstream);
         cuMemcpyDtoHAsync_v2(*mut c_void, CUdeviceptr, usize, CUstream);
-        cuMemcpyDtoDAsync_v2(CUdeviceptr, CUdeviceptr, usize, CUstream);
         cuMemsetD8_v2(CUdeviceptr, c_uchar, usize);
-        cuMemsetD8Async(CUdeviceptr, c_uchar, usize, CUstream);
         cuMemFreeAsync(CUdeviceptr, CUstream);
         cuStreamCreate(*mut CUstream, c_uint);
         cuStreamWaitEvent(CUstream, CUevent, c_uint);
@@ -93,6 +92,102 @@ mod driver {
         cuOccupancyMaxActiveClusters(*mut c_int, CUfunction, *const CUlaunchConfig);
         cuProfilerStart();
         cuProfilerStop();
+    }
+
+    thread_local! {
+        /// Whether new memory of this thread stays as it is.
+        static UNWRITTEN: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Sets it back, whatever ends the work.
+    struct Written;
+
+    impl Drop for Written {
+        fn drop(&mut self) {
+            UNWRITTEN.set(false);
+        }
+    }
+
+    /// Makes tensors of arbitrary numbers: dfdx's `zeros_like` without its launch for the zeros.
+    pub(in crate::tensor::cuda) fn unwritten<R>(make: impl FnOnce() -> R) -> R {
+        UNWRITTEN.set(true);
+        let _written = Written;
+        make()
+    }
+
+    /// Sets bytes, but not within [`unwritten`].
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn cuMemsetD8Async(
+        to: CUdeviceptr,
+        value: c_uchar,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult {
+        type Function = unsafe extern "C" fn(CUdeviceptr, c_uchar, usize, CUstream) -> CUresult;
+        static FOUND: OnceLock<Option<Function>> = OnceLock::new();
+        // SAFETY: the library's function has the type of its binding, which is this one.
+        const _: Function = sys::cuMemsetD8Async;
+        match FOUND.get_or_init(|| unsafe { DRIVER.function("cuMemsetD8Async") }) {
+            Some(_) if UNWRITTEN.get() => CUresult::CUDA_SUCCESS,
+            // SAFETY: what holds for a call of the binding holds for this one.
+            Some(function) => unsafe { function(to, value, bytes, stream) },
+            None => CUresult::CUDA_ERROR_STUB_LIBRARY,
+        }
+    }
+
+    /// A copy within a device that is put off: where to, where from, and how many bytes.
+    pub(in crate::tensor::cuda) type Copy = (CUdeviceptr, CUdeviceptr, usize);
+
+    thread_local! {
+        /// The copies of this thread that are put off, if they are.
+        static COPIES: RefCell<Option<Vec<Copy>>> = const { RefCell::new(None) };
+    }
+
+    /// Ends the putting off, whatever ends the work.
+    struct AtOnce;
+
+    impl Drop for AtOnce {
+        fn drop(&mut self) {
+            COPIES.take();
+        }
+    }
+
+    /// Puts off the copies within a device that `work` makes: who calls makes them, before what they read and write is used.
+    pub(in crate::tensor::cuda) fn copies<R>(work: impl FnOnce() -> R) -> (R, Vec<Copy>) {
+        if COPIES.with_borrow(Option::is_some) {
+            // They belong to the work around it.
+            return (work(), Vec::new());
+        }
+        COPIES.set(Some(Vec::new()));
+        let _at_once = AtOnce;
+        let answer = work();
+        (answer, COPIES.take().unwrap_or_default())
+    }
+
+    /// Copies within a device, but not within [`copies`].
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn cuMemcpyDtoDAsync_v2(
+        to: CUdeviceptr,
+        from: CUdeviceptr,
+        bytes: usize,
+        stream: CUstream,
+    ) -> CUresult {
+        type Function = unsafe extern "C" fn(CUdeviceptr, CUdeviceptr, usize, CUstream) -> CUresult;
+        static FOUND: OnceLock<Option<Function>> = OnceLock::new();
+        // SAFETY: the library's function has the type of its binding, which is this one.
+        const _: Function = sys::cuMemcpyDtoDAsync_v2;
+        let put_off = |copies: &mut Option<Vec<Copy>>| {
+            copies
+                .as_mut()
+                .filter(|_| bytes.is_multiple_of(size_of::<f32>()))
+                .map(|copies| copies.push((to, from, bytes)))
+        };
+        match FOUND.get_or_init(|| unsafe { DRIVER.function("cuMemcpyDtoDAsync_v2") }) {
+            Some(_) if COPIES.with_borrow_mut(put_off).is_some() => CUresult::CUDA_SUCCESS,
+            // SAFETY: what holds for a call of the binding holds for this one.
+            Some(function) => unsafe { function(to, from, bytes, stream) },
+            None => CUresult::CUDA_ERROR_STUB_LIBRARY,
+        }
     }
 
     /// The one way to memory of the devices that are used: what it cannot give is noted, since dfdx panics on the answer.

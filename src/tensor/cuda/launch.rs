@@ -4,6 +4,7 @@
 //! A [`View`] carries how many numbers lie at its address, and every part of one is checked. It does not hold its buffer: who calls
 //! keeps the tensor, or the store of gradients, until the call returns.
 
+use super::functions::driver::unwritten;
 use super::precision::{self, Scope};
 use super::source::{self, Kind};
 use crate::tensor::{Precision, Refused};
@@ -23,6 +24,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) const THREADS: usize = 256;
 /// The numbers that a thread of an element-wise kernel visits, as there.
 const EACH: usize = 4;
+
+/// A 64-bit number of a [`View`], which counts in `f32`.
+pub(super) const WORD: usize = size_of::<u64>() / size_of::<f32>();
 
 /// The blocks of a kernel with one thread an item.
 pub(super) fn blocks(items: usize) -> usize {
@@ -74,6 +78,7 @@ pub(super) enum Argument {
     Index(i64),
     Bits(u64),
     Float(f32),
+    Double(f64),
 }
 
 impl Argument {
@@ -84,6 +89,7 @@ impl Argument {
             Self::Index(_) => Kind::Index,
             Self::Bits(_) => Kind::Bits,
             Self::Float(_) => Kind::Float,
+            Self::Double(_) => Kind::Double,
         }
     }
 
@@ -93,6 +99,7 @@ impl Argument {
             Self::Int(x) => std::ptr::from_mut(x).cast(),
             Self::Index(x) => std::ptr::from_mut(x).cast(),
             Self::Float(x) => std::ptr::from_mut(x).cast(),
+            Self::Double(x) => std::ptr::from_mut(x).cast(),
         }
     }
 }
@@ -215,7 +222,7 @@ thread_local! {
 /// The engine of a device; `None` where its kernels cannot be had, and the portable operations compute.
 pub(super) fn engine(device: &Cuda) -> Option<Rc<Engine>> {
     // Only a buffer tells where it is.
-    let handle = <Cuda as Storage<f32>>::try_alloc_len(device, 0).ok()?.device();
+    let handle = unwritten(|| <Cuda as Storage<f32>>::try_alloc_len(device, 0)).ok()?.device();
     ENGINES.with_borrow_mut(|engines| {
         let own = engines.entry(handle.ordinal());
         own.or_insert_with(|| match Engine::open(handle) {
@@ -404,6 +411,16 @@ impl Engine {
             },
         };
         done.map_err(CudaError::Blas)
+    }
+
+    /// Brings 64-bit numbers to the device in one transfer, for the launches of `work`.
+    pub(super) fn table<R>(
+        &self,
+        numbers: &[u64],
+        work: impl FnOnce(View) -> Result<R, CudaError>,
+    ) -> Result<R, CudaError> {
+        let held = self.handle.htod_sync_copy(numbers).map_err(CudaError::Driver)?;
+        work(View { at: *held.device_ptr(), len: numbers.len() * WORD })
     }
 
     /// Lends `len` arbitrary numbers; a buffer as large as the largest that was asked for stays.

@@ -2,11 +2,11 @@
 
 use super::launch::engine;
 use super::storage::Image;
-use super::{attention, convolution, elementwise, group_norm, pointwise, update};
+use super::{attention, convolution, elementwise, group_norm, pointwise, rows, update, waves};
 use crate::tensor::{
-    AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
-    Precision, Preparation, Refused, compose, dropout, portable, resample, reshape,
-    update as portable_update,
+    Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Precision,
+    Preparation, Refused, Updates, Waves, compose, dropout, portable, resample, reshape,
+    rows as portable_rows, update as portable_update,
 };
 use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 
@@ -211,15 +211,111 @@ impl Kernels<f32> for Cuda {
         reshape(y, (rows, height, width, channels))
     }
 
+    fn upload<S: Shape>(&self, numbers: &[f32], shape: S) -> Tensor<S, f32, Self> {
+        rows::uploaded(self, numbers, shape)
+    }
+
+    fn swish<S: Shape, T: Tape<f32, Self> + 'static>(x: Tensor<S, f32, Self, T>) -> Tensor<S, f32, Self, T> {
+        match engine(x.device()) {
+            Some(engine) => elementwise::swish(engine, x),
+            None => compose::swish::<Plain<T>, S, f32, Self>(x),
+        }
+    }
+
+    fn distances<S: Shape, T: Tape<f32, Self> + 'static>(
+        a: Tensor<S, f32, Self, T>,
+        b: &Tensor<S, f32, Self>,
+    ) -> Tensor<(usize,), f32, Self, T> {
+        match engine(a.device()) {
+            Some(engine) => rows::distances(engine, a, b),
+            None => portable_rows::distances(a, b),
+        }
+    }
+
+    fn waves<H: Dim, W: Dim, T: Tape<f32, Self> + 'static>(
+        x: Images<H, W, usize, T>,
+        of: &Waves<'_, f32, Self>,
+    ) -> [Images<H, W, usize, T>; 2] {
+        let Some(engine) = engine(x.device()) else {
+            return compose::waves::<Plain<T>, H, W, f32, Self>(x, of);
+        };
+        let (rows, height, width, _) = *x.shape();
+        let shape = (rows, height, width, of.frequencies.shape().1);
+        let y = waves::waves(engine, [dynamic_image(x)], of.frequencies.clone(), of.factors.clone());
+        y.map(|[y]| reshape(y, shape))
+    }
+
+    fn waves_jvp<H: Dim, W: Dim, T: Tape<f32, Self> + 'static>(
+        x: Dual<Images<H, W, usize, T>>,
+        of: &Waves<'_, f32, Self>,
+    ) -> [Dual<Images<H, W, usize, T>>; 2] {
+        let Some(engine) = engine(x.value.device()) else {
+            return compose::waves::<Forward<Plain<T>>, H, W, f32, Self>(x, of);
+        };
+        let (rows, height, width, _) = *x.value.shape();
+        let shape = (rows, height, width, of.frequencies.shape().1);
+        let x = [dynamic_image(x.value), dynamic_image(x.tangent)];
+        let y = waves::waves(engine, x, of.frequencies.clone(), of.factors.clone());
+        y.map(|[value, tangent]| Dual::new(value, tangent).map(|y| reshape(y, shape)))
+    }
+
+    fn sinusoids(
+        &self,
+        times: &[f64],
+        frequencies: &[f64],
+        others: &[f64],
+        columns: usize,
+    ) -> Tensor<(usize, usize), f32, Self> {
+        match engine(self) {
+            Some(engine) => waves::sinusoids(&engine, self, [times, frequencies, others], columns),
+            None => portable_rows::sinusoids(self, times, frequencies, others, columns),
+        }
+    }
+
+    fn scale_rows<S: Shape, T: Tape<f32, Self> + 'static>(
+        x: Tensor<S, f32, Self, T>,
+        coefficients: &[f64],
+    ) -> Tensor<S, f32, Self, T> {
+        match engine(x.device()) {
+            Some(engine) => rows::scale(engine, x, coefficients),
+            None => portable_rows::scale(x, coefficients),
+        }
+    }
+
+    fn combine_rows<S: Shape>(
+        terms: &[(&[f64], &Tensor<S, f32, Self>)],
+        base: Option<&Tensor<S, f32, Self>>,
+    ) -> Tensor<S, f32, Self> {
+        match engine(terms[0].1.device()) {
+            Some(engine) => rows::combine(&engine, "combine_f32", terms, base),
+            None => portable_rows::combine(terms, base),
+        }
+    }
+
     fn adamw<S: Shape>(
         parameter: &mut Tensor<S, f32, Self>,
         gradient: &Tensor<(usize,), f32, Self>,
         moments: &mut Moments<f32, Self>,
-        step: &AdamStep,
+        decay: f64,
+        updates: &mut Updates<f32, Self>,
     ) {
         match engine(gradient.device()) {
-            Some(engine) => update::adamw(&engine, parameter, gradient, moments, step),
-            None => portable_update::adamw(parameter, gradient, moments, step),
+            Some(engine) => update::gather(&engine, parameter, gradient, moments, decay, updates),
+            None => portable_update::adamw(parameter, gradient, moments, decay, updates.step()),
+        }
+    }
+
+    fn compute_updates(updates: &mut Updates<f32, Self>) {
+        let engine = updates.gathered().first().and_then(|update| engine(update.gradient.device()));
+        if let Some(engine) = engine {
+            update::compute(&engine, updates);
+        }
+    }
+
+    fn together<R>(&self, work: impl FnOnce() -> R) -> R {
+        match engine(self) {
+            Some(engine) => update::together(&engine, work),
+            None => work(),
         }
     }
 

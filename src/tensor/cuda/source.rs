@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     include_str!("source/kernel.h"),
     include_str!("source/elementwise.cu"),
     include_str!("source/sums.cu"),
@@ -11,6 +11,8 @@ const FILES: [&str; 7] = [
     include_str!("source/winograd.cu"),
     include_str!("source/attention.cu"),
     include_str!("source/update.cu"),
+    include_str!("source/rows.cu"),
+    include_str!("source/waves.cu"),
 ];
 
 /// The type of a parameter.
@@ -21,6 +23,7 @@ pub(super) enum Kind {
     Index,
     Bits,
     Float,
+    Double,
 }
 
 /// All kernels as one source.
@@ -44,6 +47,7 @@ fn declaration(text: &'static str) -> Option<(&'static str, Vec<Kind>)> {
             Some("index") => Some(Kind::Index),
             Some("bits") => Some(Kind::Bits),
             Some("float") => Some(Kind::Float),
+            Some("double") => Some(Kind::Double),
             _ => None,
         });
     Some((name.trim(), kinds.collect::<Option<_>>()?))

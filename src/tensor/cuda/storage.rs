@@ -4,6 +4,7 @@
 //! `Tensor { id: .., data: CachableCudaSlice { data: CudaSlice { cu_device_ptr: 5, len: 6, ..`, and writing stops there. A gradient's
 //! buffer is public.
 
+use super::functions;
 use super::launch::View;
 use crate::tensor::{ImageBatch, reshape};
 use cudarc::driver::{DevicePtr, DeviceSlice};
@@ -84,9 +85,13 @@ impl Ghost {
     /// Takes an output's gradient out of the store: whoever made the output is the last to read it, and when it is dropped its memory
     /// is free for the next.
     pub(super) fn take(&self, store: &mut Store, device: &Cuda) -> Result<Taken, CudaError> {
-        let empty = <Cuda as Storage<f32>>::try_alloc_len(device, 0)?;
-        Ok(std::mem::replace((self.0)(store)?, empty))
+        Ok(std::mem::replace((self.0)(store)?, nothing(device)?))
     }
+}
+
+/// A buffer of no numbers.
+pub(super) fn nothing(device: &Cuda) -> Result<Taken, CudaError> {
+    functions::driver::unwritten(|| device.try_alloc_len(0))
 }
 
 /// A gradient that has left the store.
@@ -109,9 +114,12 @@ pub(super) fn take_tape<S: Shape, T: Tape<f32, Cuda> + 'static>(
     x
 }
 
-/// An output, to be written: zeros of its own memory.
-pub(super) fn output<S: Shape>(device: &Cuda, shape: S) -> Tensor<S, f32, Cuda> {
-    device.zeros_like(&shape)
+/// An output of arbitrary numbers: a kernel writes each before it is read. dfdx's zeros would be a launch, and each number written twice.
+pub(super) fn output<S: Shape, E: Dtype>(device: &Cuda, shape: S) -> Tensor<S, E, Cuda>
+where
+    Cuda: ZerosTensor<E>,
+{
+    functions::driver::unwritten(|| device.zeros_like(&shape))
 }
 
 /// What dfdx's own operations do with an error: these have no way to answer one.

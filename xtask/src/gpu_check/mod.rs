@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What runs there, by its file in the pack: `run.sh` has their order and limits.
-const TESTS: [&str; 7] = [
+const TESTS: [&str; 8] = [
     "device",
     "cuda_kernels",
+    "cuda_launches",
     "device_operations",
     "device_training",
     "high_order",

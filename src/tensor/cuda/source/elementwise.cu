@@ -84,3 +84,20 @@ KERNEL spread_back(float *gx, const float *gy, index count, int width, int chann
     }
   }
 }
+
+// y = x sigmoid(x).
+KERNEL swish(float *y, const float *x, index count) {
+  PHASE {
+    ELEMENTS(BLOCK, count) y[i] = x[i] * sigmoid_of(x[i]);
+  }
+}
+
+// Its transpose at x: gx += gy (s + x s (1 - s)), s = sigmoid(x).
+KERNEL swish_back(float *gx, const float *gy, const float *x, index count) {
+  PHASE {
+    ELEMENTS(BLOCK, count) {
+      float s = sigmoid_of(x[i]);
+      gx[i] += gy[i] * (s + x[i] * s * (1.0f - s));
+    }
+  }
+}

@@ -27,6 +27,8 @@ pub mod portable;
 mod resample;
 mod reshape;
 mod rows;
+#[cfg(any(feature = "cli", feature = "cuda"))]
+pub(crate) mod trial;
 mod update;
 
 pub use checkpoint::{Segment, Slot, checkpoint};

@@ -99,6 +99,7 @@
 #![allow(unsafe_code)]
 
 mod attention;
+pub(crate) mod candidates;
 mod convolution;
 mod elementwise;
 mod functions;
@@ -113,8 +114,10 @@ mod storage;
 mod sums;
 mod update;
 
+use cudarc::driver::{result::mem_get_info, sys::cuDeviceGetName};
 use dfdx::prelude::{Cuda, Storage};
 use libloading::Library;
+use std::ffi::CStr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Which of the devices of its type this is.
@@ -123,6 +126,19 @@ pub(crate) fn ordinal(device: &Cuda) -> usize {
     let empty = <Cuda as Storage<f32>>::try_alloc_len(device, 0);
     // No device has this one: what is kept for others is not taken for its own.
     empty.map_or(usize::MAX, |empty| empty.device().ordinal())
+}
+
+/// A device's name, and its free bytes and all of them, if the driver tells.
+pub(crate) fn describe(device: &Cuda) -> Option<(String, (usize, usize))> {
+    let handle = <Cuda as Storage<f32>>::try_alloc_len(device, 0).ok()?.device();
+    handle.bind_to_thread().ok()?;
+    let mut name = [0u8; 256];
+    // SAFETY: the name has so much room, and ends with a zero.
+    let told =
+        unsafe { cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, handle.ordinal() as i32) };
+    told.result().ok()?;
+    let name = CStr::from_bytes_until_nul(&name).ok()?.to_string_lossy().into_owned();
+    Some((name, mem_get_info().ok()?))
 }
 
 /// A shared library under the file names that it has had, the newest first.

@@ -174,6 +174,9 @@ pub(super) enum Command {
         /// The number of threads [default: as many as the machine has].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         threads: Option<u16>,
+        /// Time the case's operations one by one, by each way that the device has, with errors and shares of its rate or bandwidth.
+        #[arg(long, conflicts_with = "ranks")]
+        kernels: bool,
         /// Under mpirun: time a training step that the processes share, and what of it their sums take.
         #[arg(long)]
         ranks: bool,

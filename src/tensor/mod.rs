@@ -22,6 +22,8 @@ mod dual;
 mod forward;
 mod kernels;
 mod mode;
+#[cfg(any(feature = "cli", feature = "cuda"))]
+pub(crate) mod operation;
 mod plain;
 pub mod portable;
 mod resample;

@@ -12,7 +12,8 @@
 
 use super::launch::{Engine, engine};
 use super::{Shortage, describe, shortage};
-use crate::tensor::trial::{Candidate, Operation, Trial, error};
+use crate::tensor::operation::{Candidate, Operation};
+use crate::tensor::trial::{Trial, error};
 use dfdx::prelude::Cuda;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

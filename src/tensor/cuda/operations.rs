@@ -3,7 +3,7 @@
 use super::candidates::own;
 use super::storage::Image;
 use super::{attention, convolution, elementwise, group_norm, pointwise, update};
-use crate::tensor::trial::{Norm, Operation};
+use crate::tensor::operation::{Norm, Operation};
 use crate::tensor::{
     AdamStep, Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain,
     Preparation, compose, dropout, portable, resample, reshape, update as portable_update,

@@ -105,14 +105,17 @@ mod elementwise;
 mod functions;
 mod group_norm;
 mod launch;
+mod layer;
 pub(crate) mod nccl;
 mod operations;
+mod patches;
 mod pointwise;
 mod scratch;
 mod source;
 mod storage;
 mod sums;
 mod update;
+mod winograd;
 
 use cudarc::driver::{result::mem_get_info, sys::cuDeviceGetName};
 use dfdx::prelude::{Cuda, Storage};

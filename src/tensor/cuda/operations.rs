@@ -1,6 +1,7 @@
 //! [`Kernels`] of `f32` on CUDA: own kernels where a device has them, and the portable operations where not.
 
 use super::candidates::own;
+use super::layer::Layer;
 use super::storage::Image;
 use super::{attention, convolution, elementwise, group_norm, pointwise, update};
 use crate::tensor::operation::{Norm, Operation};
@@ -89,14 +90,14 @@ fn layer<O: Dim>(
     side: (usize, usize),
     operator: &Convolution<'_, O, f32, Cuda>,
     preparation: Option<(&Preparation<'_, f32, Cuda>, &[usize])>,
-) -> convolution::Layer {
+) -> Layer {
     let (weight, bias) = dynamic(operator);
     let dropout = preparation.and_then(|(preparation, _)| preparation.dropout);
     let norms = preparation.map(|(preparation, channels)| {
         let each = preparation.norms.iter().zip(channels);
         each.map(|(norm, &channels)| group_norm::Norm::new(norm, channels)).collect()
     });
-    convolution::Layer { side, weight, bias, norms, dropout }
+    Layer { side, weight, bias, norms, dropout }
 }
 
 impl Kernels<f32> for Cuda {
@@ -112,7 +113,7 @@ impl Kernels<f32> for Cuda {
     ) -> Images<H, W, O, T> {
         let (rows, height, width, _) = *inputs[0].shape();
         let operation = convolution_of(inputs.len(), inputs[0].shape(), operator);
-        let Some((engine, _)) = own(operator.weight.device(), operation) else {
+        let Some((engine, way)) = own(operator.weight.device(), operation) else {
             return portable::convolution(inputs, operator, shift, residual);
         };
         let out = operator.weight.shape().1;
@@ -124,7 +125,7 @@ impl Kernels<f32> for Cuda {
         } else {
             let layer = layer((height.size(), width.size()), operator, None);
             let inputs = inputs.map(|x| [x]).collect();
-            let [y] = convolution::convolution(engine, inputs, layer, shift, residual.map(|r| [r]));
+            let [y] = convolution::convolution((engine, way), inputs, layer, shift, residual.map(|r| [r]));
             y
         };
         reshape(y, (rows, height, width, out))
@@ -139,7 +140,7 @@ impl Kernels<f32> for Cuda {
     ) -> Images<H, W, O, T> {
         let operation = norm_convolution_of(inputs.len(), inputs[0].shape(), preparation, operator, false);
         let found = Some(operation).filter(|_| operator.size == 3);
-        let Some((engine, _)) = found.and_then(|operation| own(operator.weight.device(), operation)) else {
+        let Some((engine, way)) = found.and_then(|operation| own(operator.weight.device(), operation)) else {
             let forward = compose::norm_convolution::<Plain<T>, H, W, I, O, f32, Self>;
             return forward(inputs, preparation, operator, shift, residual);
         };
@@ -150,7 +151,7 @@ impl Kernels<f32> for Cuda {
         let channels: Vec<usize> = inputs.iter().map(|[x]| x.shape().3).collect();
         let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
         let residual = residual.map(|r| [dynamic_image(r)]);
-        let [y] = convolution::convolution(engine, inputs, layer, shift, residual);
+        let [y] = convolution::convolution((engine, way), inputs, layer, shift, residual);
         reshape(y, (rows, height, width, out))
     }
 
@@ -164,7 +165,7 @@ impl Kernels<f32> for Cuda {
         let operation =
             norm_convolution_of(inputs.len(), inputs[0].value.shape(), preparation, operator, true);
         let found = Some(operation).filter(|_| operator.size == 3);
-        let Some((engine, _)) = found.and_then(|operation| own(operator.weight.device(), operation)) else {
+        let Some((engine, way)) = found.and_then(|operation| own(operator.weight.device(), operation)) else {
             let forward = compose::norm_convolution::<Forward<Plain<T>>, H, W, I, O, f32, Self>;
             return forward(inputs, preparation, operator, shift, residual);
         };
@@ -176,7 +177,7 @@ impl Kernels<f32> for Cuda {
         let channels: Vec<usize> = inputs.iter().map(|x| x[0].shape().3).collect();
         let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
         let residual = residual.map(|r| [dynamic_image(r.value), dynamic_image(r.tangent)]);
-        let [value, tangent] = convolution::convolution(engine, inputs, layer, shift, residual);
+        let [value, tangent] = convolution::convolution((engine, way), inputs, layer, shift, residual);
         Dual::new(value, tangent).map(|y| reshape(y, (rows, height, width, out)))
     }
 

@@ -83,6 +83,7 @@ impl Machine for dfdx::prelude::Cuda {
     }
 
     fn errors(&self, operation: Operation, candidates: &[Candidate]) -> Vec<Option<f64>> {
-        crate::tensor::cuda::candidates::error_of(self, operation, candidates)
+        let errors = crate::tensor::cuda::candidates::errors_of(self, operation, candidates);
+        errors.unwrap_or_else(|| vec![None; candidates.len()])
     }
 }

@@ -1,14 +1,16 @@
 //! The best of several ways to compute an operation, found where it runs.
 //!
-//! At the first use of a shape in a thread each candidate is run on a few rows of drawn numbers, forward and backward, against the portable
+//! At the first use of a shape by a thread each candidate is run on two rows of drawn numbers, forward and backward, against the portable
 //! operations in `f64` on the same device. One that fails, or whose error is above [`Operation::bound`], is left out with a line on standard
-//! error. The bounds are about right or wrong: of the largest entry 1e-5, which is rounding of `f32` in sums, and 1e-4 where Winograd's transforms,
-//! whose factors reach 8, come in. A wrong index or a lost term is off by a part of an entry. Where the portable operations in `f32` are
-//! themselves further from the truth (a norm of a few numbers), twice their error is the bound.
+//! error. The bounds tell right from wrong, not good from better: of the largest entry 1e-5, the rounding of `f32` in sums, and 1e-4 where
+//! Winograd's transforms, whose factors reach 8, come in (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308).
+//! A wrong index or a lost term is off by a part of an entry. Where the portable operations in `f32` are themselves further from the truth, as a
+//! norm of two numbers is, twice their error is the bound. What is wrong for many rows alone is not seen here.
 //!
-//! What is right is timed, and the first in the order own, patches, portable is taken, unless another is [`MARGIN`] times as fast: times are noise,
-//! and two processes on one kind of card are to take the same and give the same bits. Within the noise of that margin they may still differ,
-//! so a choice by time is printed, and `IDODE_CUDA_CANDIDATE` fixes it for another process, without a check. A device of host memory has no times.
+//! What is right is timed, a forward and a backward pass of up to 16 rows, and the first in the order own, patches, portable is taken unless another
+//! is [`MARGIN`] times as fast. Times are noise, and two processes on one kind of card are to take the same, and give the same bits: within the
+//! noise of that margin alone may they differ. So a choice by time is printed, and `IDODE_CUDA_CANDIDATE=own|patches|portable` fixes it for
+//! all operations that have it (others take the first), without check or time. On a device of host memory times mean nothing: there the order decides.
 
 use super::launch::{Engine, engine};
 use super::{Shortage, describe, shortage};
@@ -75,17 +77,19 @@ pub(crate) fn with<R>(candidate: Candidate, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// A candidate's error on a device against the portable operations in `f64`, `None` if it fails.
-pub(crate) fn error_of(device: &Cuda, operation: Operation, candidates: &[Candidate]) -> Vec<Option<f64>> {
-    let truth = attempt(|| Trial::<f64, Cuda>::new(device, operation, ROWS).answers(true));
+/// The error of each candidate against the portable operations in `f64` on the same device, `None` if it fails; nothing if those fail.
+pub(crate) fn errors_of(
+    device: &Cuda,
+    operation: Operation,
+    candidates: &[Candidate],
+) -> Option<Vec<Option<f64>>> {
+    let truth = attempt(|| Trial::<f64, Cuda>::new(device, operation, ROWS).answers(true))?;
+    let trial = attempt(|| Trial::<f32, Cuda>::new(device, operation, ROWS))?;
     let of = |&candidate| {
-        let found = attempt(|| {
-            let trial = Trial::<f32, Cuda>::new(device, operation, ROWS);
-            with(candidate, || trial.answers(candidate == Candidate::Portable))
-        });
-        Some(error(&found?, truth.as_ref()?))
+        let answers = || with(candidate, || trial.answers(candidate == Candidate::Portable));
+        attempt(answers).map(|found| error(&found, &truth))
     };
-    candidates.iter().map(of).collect()
+    Some(candidates.iter().map(of).collect())
 }
 
 /// What `work` gives, unless it panics, as dfdx does of any error. A lack of memory is nothing that a candidate has done.
@@ -138,7 +142,10 @@ fn asked() -> Option<Candidate> {
 
 /// The best of what is right.
 fn judged(engine: &Engine, device: &Cuda, operation: Operation, all: &[Candidate]) -> Option<Candidate> {
-    let errors = error_of(device, operation, all);
+    let Some(errors) = errors_of(device, operation, all) else {
+        eprintln!("warning: {operation}: not checked, for the portable operations do not run on this device");
+        return all.first().copied();
+    };
     let portable = errors.last().copied().flatten();
     let most = bound(operation, portable);
     let mut right = Vec::with_capacity(all.len());

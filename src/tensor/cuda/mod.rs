@@ -21,7 +21,7 @@
 //! # Own kernels
 //!
 //! `source/*.cu` holds the kernels of [`Kernels<f32>`](crate::tensor::Kernels), with the equations of `tensor/cpu`: group norm, swish and
-//! dropout; 3x3 convolution by Winograd's F(4x4, 3x3); softmax and its derivatives; pooling; sums; the optimizer. `launch` compiles
+//! dropout; 3x3 convolution by Winograd's F(4x4, 3x3), or by patches and a product; softmax and its derivatives; pooling; sums; the optimizer. `launch` compiles
 //! them by NVRTC at the first use of a device and launches them with arguments that are checked against the declarations; products are
 //! cuBLAS's, in `f32`. Where they cannot be compiled the portable operations compute, after one line on standard error. `f64` is portable.
 //!
@@ -32,6 +32,12 @@
 //! - Batches are worked on in chunks whose scratch memory a GPU's cache mostly holds (`IDODE_CUDA_CHUNK`, in numbers, to measure others);
 //!   normalized images, transformed tiles and scores never outlive an operation, and the backward pass makes them again.
 //! - An address is read off a tensor's `Debug` text (`storage`), which is why dfdx is pinned.
+//!
+//! - Every operation has candidates: own kernels, for 3x3 convolution patches as well, and the portable operations. At the first use of a shape
+//!   they are checked and timed (`candidates`): a kernel that is wrong on a user's card is left out with a line on standard error and makes no number
+//!   wrong. `IDODE_CUDA_CANDIDATE=own|patches|portable` names one for all, unchecked. A check costs two rows in `f64` and a timing some rows in `f32`:
+//!   by estimate tens of milliseconds a shape, and dfdx's compilation of two kernels once. `idode bench --kernels` prints the table.
+//!   `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool` makes kernels wrong on a device of host memory, to see that it is noticed.
 //!
 //! None of it has run on a GPU yet. **Estimates** for an H100, from bytes at 3 TB/s, products at 75% of the 47.5 TFLOP/s that cuBLAS was
 //! measured at, and 3 us a launch; 32 images of 32x32x128, in ms, beside what the portable operations were measured to take:

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use std::process::Command;
 
 /// Wrong kernels of every operation that the network computes.
-const WRONG: &str = "winograd_output,patches,terms,norm_apply,softmax,masked,adamw,adamw_all";
+const WRONG: &str = "winograd_output,patches,terms,norm_apply,softmax:fails,masked,adamw,adamw_all";
 
 /// Whether this is a device of host memory whose kernels can be had.
 fn on_host_memory() -> bool {
@@ -85,7 +85,7 @@ fn wrong_kernels_are_left_out_and_training_goes_on_with_right_numbers() {
         "norm and 3x3 convolution of 5x6, 32 to 32: own is",
         "norm and 3x3 convolution of 5x6, 2 x 32 to 32: own is",
         "1x1 convolution of 5x6, 32 to 32: own is",
-        "attention of 30 tokens, 32: own is",
+        "attention of 30 tokens, 32: own is left out: found no answer",
         "AdamW and average of 3000: own is",
     ] {
         let line = left_out.iter().find(|line| line.contains(what));
@@ -99,8 +99,8 @@ fn wrong_kernels_are_left_out_and_training_goes_on_with_right_numbers() {
     }
     println!("{} left out; losses and gradient norms apart by {most:.1e}", left_out.len());
     assert!(most <= 1e-3, "{most}");
-    // Without the check the same kernels make the numbers wrong: the fault is one.
-    let forced = [("IDODE_MEMORY_DRIVER_WRONG", WRONG), ("IDODE_CUDA_CANDIDATE", "own")];
+    // Without the check a wrong kernel makes the numbers wrong.
+    let forced = [("IDODE_MEMORY_DRIVER_WRONG", "winograd_output"), ("IDODE_CUDA_CANDIDATE", "own")];
     let (wrong, errors) = in_child(&forced);
     let apart = (f64::from_bits(wrong[9][0]) - truth[9][0]).abs() / truth[9][0];
     assert!(apart.is_nan() || apart > 1e-2, "{apart} {errors}");

@@ -78,18 +78,29 @@ fn launch(
             catch_unwind(AssertUnwindSafe(|| kernel(&mut arguments)))
                 .map_err(|_| left(CUresult::CUDA_ERROR_ILLEGAL_ADDRESS))
         }
+        Body::Compiled(_) if fault(&function.name) == Some(Fault::Fails) => {
+            Err(CUresult::CUDA_ERROR_INVALID_VALUE)
+        }
         // SAFETY: as above.
         Body::Compiled(kernel) => unsafe { kernel.run(grid, block, arguments) }
             .map_err(left)
-            .and_then(|()| if is_wrong(&function.name) { disturb(arguments) } else { Ok(()) }),
+            .and_then(|()| if fault(&function.name).is_some() { disturb(arguments) } else { Ok(()) }),
     }
 }
 
-/// Whether `IDODE_MEMORY_DRIVER_WRONG` names the kernel, with commas between several.
-fn is_wrong(name: &str) -> bool {
+/// What a kernel does wrong on purpose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Computes,
+    Fails,
+}
+
+/// What `IDODE_MEMORY_DRIVER_WRONG` says of a kernel.
+fn fault(name: &str) -> Option<Fault> {
     static WRONG: OnceLock<Option<String>> = OnceLock::new();
     let wrong = WRONG.get_or_init(|| std::env::var("IDODE_MEMORY_DRIVER_WRONG").ok());
-    wrong.as_ref().is_some_and(|names| names.split(',').any(|own| own == name))
+    let own = wrong.as_ref()?.split(',').find(|own| own.strip_suffix(":fails").unwrap_or(own) == name)?;
+    Some(if own == name { Fault::Computes } else { Fault::Fails })
 }
 
 /// Adds 1 to the first number of the first argument, which is what each of idode's kernels writes to; of one of 64 bits this changes the

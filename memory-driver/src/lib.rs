@@ -10,7 +10,7 @@
 //! - idode's own kernels are compiled by the system's C compiler, and run a block after the other: see `compiled`.
 //! - Products are those of the crate `gemm`, after cuBLAS's checks of dimensions and leading dimensions.
 //! - `IDODE_MEMORY_DRIVER_BYTES` is how much memory the device has; without it there is no limit.
-//! - `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool` makes these of idode's kernels compute a wrong number: a fault to be noticed.
+//! - `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool:fails` makes these of idode's kernels compute a wrong number, or fail: a fault to be noticed.
 //!
 //! What no kernel here shows: 32-bit counts, atomics and their order, streams and barriers, speed, and whether dfdx's CUDA sources
 //! compile. An unknown kernel is not found, an unknown function not there: a test that needs one fails with its name.

@@ -129,11 +129,13 @@ mod tests {
 
     #[test]
     fn the_text_of_a_tensor_tells_its_buffer() {
+        // Of literals the compiler would make one piece of text.
+        let [id, address, length, ordinal] = [1, 139_000, 6, 4];
         let mut beginning = Beginning::default();
         let written = write!(
             beginning,
             "Tensor {{ id: UniqueId({}), data: CachableCudaSlice {{ data: CudaSlice {{ cu_device_ptr: {}, len: {}, device: {} }} }} }}",
-            1, 139_000, 6, 4
+            id, address, length, ordinal
         );
         assert!(written.is_err());
         assert_eq!(beginning.found(), Some((139_000, 6)));
@@ -155,6 +157,7 @@ mod tests {
         // SAFETY: the buffer holds three numbers.
         unsafe { cudarc::driver::result::memcpy_dtoh_sync(&mut numbers, address) }.unwrap();
         assert_eq!(numbers, [1.0, 2.0, 3.0]);
-        assert_eq!(buffer(&x.leaky_trace()), (address, 3));
+        let traced: Tensor<(usize,), f32, Cuda, OwnedTape<f32, Cuda>> = x.leaky_trace();
+        assert_eq!(buffer(&traced), (address, 3));
     }
 }

@@ -147,6 +147,7 @@ impl Operation {
     }
 
     /// Whether a row has no inputs, or no outputs.
+    #[cfg(feature = "cuda")]
     pub(crate) fn is_empty(self) -> bool {
         let [height, width, channels, out] = self.sizes();
         let least = if matches!(self, Self::AveragePool { .. }) { 2 } else { 1 };
@@ -154,6 +155,7 @@ impl Operation {
     }
 
     /// The numbers of a row's widest image.
+    #[cfg(feature = "cuda")]
     pub(crate) fn numbers(self) -> usize {
         let [height, width, channels, out] = self.sizes();
         height * width * channels.max(out)

@@ -193,3 +193,25 @@ impl fmt::Display for KernelsReport {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dfdx::prelude::Cpu;
+
+    #[test]
+    fn every_operation_has_a_line_for_each_way_of_the_processor() {
+        let case = Case { name: "tiny", side: 4, width: 32, blocks: 1, batch: 1, repeats: 1 };
+        let report = measure(case, &Cpu::default()).unwrap();
+        assert_eq!(report.kernels.len(), 2 * operations(case).len());
+        for kernel in &report.kernels {
+            assert!(kernel.error.unwrap() <= kernel.bound, "{kernel:?}");
+            assert_eq!(kernel.taken, kernel.candidate == "own");
+            assert!(kernel.forward_s > 0.0 && kernel.share > 0.0, "{kernel:?}");
+            assert_eq!(kernel.forward_backward_s.is_none(), kernel.operation == "AdamW and average");
+        }
+        let text = report.to_string();
+        assert_eq!(text.matches(", taken\n").count(), operations(case).len(), "{text}");
+        assert!(serde_json::to_string(&report).unwrap().contains("\"share_of\":\"bandwidth\""));
+    }
+}

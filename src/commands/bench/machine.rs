@@ -41,7 +41,7 @@ impl Machine for Cpu {
     }
 
     fn candidates(&self, _: Operation) -> Vec<Candidate> {
-        vec![Candidate::Own, Candidate::Portable]
+        Candidate::ALL.into_iter().filter(|candidate| *candidate != Candidate::Patches).collect()
     }
 
     fn taken(&self, _: Operation) -> Candidate {

@@ -102,6 +102,23 @@ fn normed_convolutions_agree() {
     });
 }
 
+/// The other way to compute a 3x3 convolution, on the shapes of the tests above.
+#[test]
+fn convolutions_by_patches_agree() {
+    const VARIABLE: &str = "IDODE_CUDA_CANDIDATE";
+    if device().is_none() || std::env::var_os(VARIABLE).is_some() {
+        return;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["convolutions_agree", "images_agree", "--nocapture"])
+        .env(VARIABLE, "patches")
+        .output()
+        .unwrap();
+    let [text, errors] = [&child.stdout, &child.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    text.lines().filter(|line| line.contains("at most")).for_each(|line| println!("patches, {line}"));
+    assert!(child.status.success() && text.contains("4 passed"), "{text} {errors}");
+}
+
 #[test]
 fn group_norms_agree() {
     let case = (sizes(), small(), any::<bool>(), any::<bool>());

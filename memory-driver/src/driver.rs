@@ -94,9 +94,39 @@ fn launch(
             catch_unwind(AssertUnwindSafe(|| kernel(&mut arguments)))
                 .map_err(|_| left(CUresult::CUDA_ERROR_ILLEGAL_ADDRESS))
         }
+        Body::Compiled(_) if fault(&function.name) == Some(Fault::Fails) => {
+            Err(CUresult::CUDA_ERROR_INVALID_VALUE)
+        }
         // SAFETY: as above.
-        Body::Compiled(kernel) => unsafe { kernel.run(grid, block, arguments) }.map_err(left),
+        Body::Compiled(kernel) => unsafe { kernel.run(grid, block, arguments) }
+            .map_err(left)
+            .and_then(|()| if fault(&function.name).is_some() { disturb(arguments) } else { Ok(()) }),
     }
+}
+
+/// What a kernel does wrong on purpose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Computes,
+    Fails,
+}
+
+/// What `IDODE_MEMORY_DRIVER_WRONG` says of a kernel.
+fn fault(name: &str) -> Option<Fault> {
+    static WRONG: OnceLock<Option<String>> = OnceLock::new();
+    let wrong = WRONG.get_or_init(|| std::env::var("IDODE_MEMORY_DRIVER_WRONG").ok());
+    let own = wrong.as_ref()?.split(',').find(|own| own.strip_suffix(":fails").unwrap_or(own) == name)?;
+    Some(if own == name { Fault::Computes } else { Fault::Fails })
+}
+
+/// Adds 1 to the first number of the first argument, which is what each of idode's kernels writes to; of one of 64 bits this changes the
+/// lower half.
+fn disturb(arguments: *const *const c_void) -> Answer {
+    // SAFETY: the kernel's first argument is an address, which was checked before it ran.
+    let number = unsafe { memory::bytes((*arguments).cast::<u64>().read_unaligned(), 4) }?.cast::<f32>();
+    // SAFETY: the buffer has so many bytes, and is this thread's.
+    unsafe { number.write_unaligned(number.read_unaligned() + 1.0) };
+    Ok(())
 }
 
 fn words(error: CUresult) -> &'static CStr {
@@ -132,6 +162,17 @@ crate::define! {
         let device = if ordinal == 0 { Ok(0) } else { Err(CUresult::CUDA_ERROR_INVALID_DEVICE) };
         // SAFETY: the caller gives a place for the device.
         unsafe { give(to, device) }
+    }
+
+    fn cuDeviceGetName(to: *mut c_char, length: c_int, _device: CUdevice) -> CUresult {
+        const NAME: &CStr = c"host memory";
+        let name = NAME.to_bytes_with_nul();
+        if usize::try_from(length).unwrap_or(0) < name.len() {
+            return CUresult::CUDA_ERROR_INVALID_VALUE;
+        }
+        // SAFETY: the caller gives so much room.
+        unsafe { to.cast::<u8>().copy_from_nonoverlapping(name.as_ptr(), name.len()) };
+        CUresult::CUDA_SUCCESS
     }
 
     fn cuDeviceGetAttribute(to: *mut c_int, attribute: CUdevice_attribute, _device: CUdevice) -> CUresult {

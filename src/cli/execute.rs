@@ -70,11 +70,14 @@ pub(super) fn execute(command: Command, registry: &Registry) -> Result<Exit> {
         }
         Command::Import { checkpoint, recipe, out, raw } => import(&checkpoint, &recipe, &out, raw, registry),
         Command::Export { run, checkpoint } => export(&run, &checkpoint, registry),
-        Command::Bench { case, batch, json, precision, ranks, rank_limit, device, .. } => {
+        Command::Bench { case, batch, json, kernels, precision, ranks, rank_limit, device, .. } => {
             let case = Case::named(&case)?;
             let case = batch.map_or(case, |rows| case.with_batch(rows));
+            if kernels {
+                return figures(&commands::bench_kernels(case, device)?, json);
+            }
             if !ranks {
-                return bench(case, json, device, precision);
+                return figures(&commands::bench(case, device, precision)?, json);
             }
             let together = Together::begin(rank_limit)?;
             let done = bench_ranks(&together.ranks, case, json, device, precision);
@@ -292,9 +295,8 @@ fn set_threads(threads: Option<u16>) -> Result<()> {
     }
 }
 
-fn bench(case: Case, json: bool, device: Device, precision: Precision) -> Result<Exit> {
-    let figures = commands::bench(case, device, precision)?;
-    print(&if json { json_line(&figures)? } else { figures.to_string() })?;
+fn figures(figures: &(impl serde::Serialize + std::fmt::Display), json: bool) -> Result<Exit> {
+    print(&if json { json_line(figures)? } else { figures.to_string() })?;
     Ok(Exit::Done)
 }
 

@@ -9,7 +9,7 @@ mod import_export;
 
 pub use crate::experiment::{Destination, EvaluateOptions, SampleOptions, Trained, resolved};
 #[cfg(feature = "cli")]
-pub(crate) use bench::{Case, bench, bench_ranks};
+pub(crate) use bench::{Case, bench, bench_kernels, bench_ranks};
 pub use compare::{compare, scatter};
 pub use dry_run::{DryRun, StageCost, dry_run};
 pub use import_export::{Imported, Weights, export, import};

@@ -22,12 +22,16 @@ mod dual;
 mod forward;
 mod kernels;
 mod mode;
+#[cfg(any(feature = "cli", feature = "cuda"))]
+pub(crate) mod operation;
 mod plain;
 pub mod portable;
 mod precision;
 mod resample;
 mod reshape;
 mod rows;
+#[cfg(any(feature = "cli", feature = "cuda"))]
+pub(crate) mod trial;
 mod update;
 
 pub use checkpoint::{Segment, Slot, checkpoint};

@@ -48,6 +48,8 @@ const CHECKS: &[Check] = &[
             "cuda-memory",
             "test",
             "--test",
+            "cuda_candidates",
+            "--test",
             "cuda_kernels",
             "--test",
             "cuda_launches",
@@ -71,6 +73,9 @@ const CHECKS: &[Check] = &[
             // What they have of a device; the rest is the processor's, and long curves and solves are for a real one.
             "agree",
             "bits_do_not_depend",
+            "left_out",
+            "table_shows",
+            "without_faults",
             "device",
             "held_elsewhere",
             "launch",

@@ -1,5 +1,6 @@
 //! The timing of one case.
 
+use super::machine::Machine;
 use super::{BenchReport, Case};
 use crate::config;
 use crate::diffusion::{Diffusion, DynDiffusion};
@@ -27,16 +28,20 @@ use std::time::Instant;
 /// The side of the matrices whose product gives the machine's rate.
 const SIDE: usize = 2048;
 
-/// Measures a network on a case's batch, training first, so that the peak of memory is training's.
-pub(super) fn measure<D: ComputeDevice>(
+/// Measures a network on a case's batch, training first, so that the peak of memory is training's; `free` is what was free on the device before
+/// the network was.
+pub(super) fn measure<D: Machine>(
     case: Case,
     network: DynNetwork<f32, D>,
     precision: Precision,
+    free: Option<usize>,
 ) -> Result<BenchReport> {
     let device = network.device().clone();
     let (params, batch, forward) = (count(&network), case.batch, network.operations().total());
     let (network, train_step_s) = train_step(case, network, config::Objective::FirstOrder, precision)?;
     let peak_rss_mib = peak_memory();
+    let used = free.zip(device.free()).map(|(before, now)| before.saturating_sub(now));
+    let peak_device_mib = used.map(|bytes| bytes as f64 / 1048576.0);
     let (network, train_step_second_order_s) = {
         let estimator = TraceEstimator::SquaredProbe;
         let objective = config::SecondOrder { estimator, ..config::SecondOrder::default() };
@@ -61,6 +66,8 @@ pub(super) fn measure<D: ComputeDevice>(
         drift_divergence_s,
         matmul_gflops,
         peak_rss_mib,
+        device: device.name(),
+        peak_device_mib,
     })
 }
 
@@ -179,7 +186,7 @@ fn middle(range: GammaRange, row: usize, rows: usize) -> f64 {
 }
 
 /// 1e9 operations a second of a large product: on all threads of the host, or on the device.
-fn matrix_rate<D: ComputeDevice>(case: Case, device: &D) -> Result<f64> {
+pub(super) fn matrix_rate<D: ComputeDevice>(case: Case, device: &D) -> Result<f64> {
     let seconds = if <D as Kernels<f32>>::ON_HOST {
         let (a, b) = (vec![1.0; SIDE * SIDE], vec![1.0; SIDE * SIDE]);
         let mut c = vec![0.0; SIDE * SIDE];

@@ -1,11 +1,14 @@
 //! What a step costs on this machine: the command `bench`.
 
 mod case;
+mod kernels;
+mod machine;
 mod measure;
 mod ranks;
 mod report;
 
 pub(crate) use case::Case;
+pub(crate) use kernels::KernelsReport;
 pub(crate) use ranks::RanksReport;
 pub(crate) use report::BenchReport;
 
@@ -16,6 +19,7 @@ use crate::nn::{DynNetwork, DynamicUNet};
 use crate::registry::ComputeDevice;
 use crate::registry::device::{on_device, open};
 use crate::tensor::Precision;
+use machine::Machine;
 use measure::measure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -41,8 +45,17 @@ pub(crate) fn bench_ranks(
     on_device!(open(device)?, device => ranks::measure(ranks, case, network(case, &device)?, precision))
 }
 
-fn bench_on<D: ComputeDevice>(case: Case, device: &D, precision: Precision) -> Result<BenchReport> {
-    measure(case, network(case, device)?, precision)
+/// Times the operations of a case one by one, by each way that the device has.
+///
+/// # Errors
+/// If the device cannot be used.
+pub(crate) fn bench_kernels(case: Case, device: Device) -> Result<KernelsReport> {
+    on_device!(open(device)?, device => kernels::measure(case, &device))
+}
+
+fn bench_on<D: Machine>(case: Case, device: &D, precision: Precision) -> Result<BenchReport> {
+    let free = device.free();
+    measure(case, network(case, device)?, precision, free)
 }
 
 fn network<D: ComputeDevice>(case: Case, device: &D) -> Result<DynNetwork<f32, D>> {

@@ -35,6 +35,11 @@ pub(crate) struct BenchReport {
     pub drift_divergence_share: f64,
     /// The largest memory that the process held until the training steps were done, where the system tells.
     pub peak_rss_mib: Option<f64>,
+    /// The device's name, or the processor's, where the system tells.
+    pub device: Option<String>,
+    /// What fewer bytes were free on the device after these steps than before the network was there: dfdx keeps every buffer that was once
+    /// needed, so it is the peak, if nobody else is on the card. Nothing on the host.
+    pub peak_device_mib: Option<f64>,
 }
 
 impl fmt::Display for BenchReport {
@@ -44,6 +49,9 @@ impl fmt::Display for BenchReport {
             "case {}: {} parameters, {} rows, {}",
             self.case, self.params, self.batch, self.precision
         )?;
+        if let Some(device) = &self.device {
+            writeln!(f, "device                   {device}")?;
+        }
         writeln!(
             f,
             "train_step               {:.3} s  ({:.2} of the machine's rate)",
@@ -60,6 +68,10 @@ impl fmt::Display for BenchReport {
         match self.peak_rss_mib {
             Some(mib) => writeln!(f, "peak memory, training    {mib:.0} MiB"),
             None => writeln!(f, "peak memory, training    not told by this system"),
+        }?;
+        match self.peak_device_mib {
+            Some(mib) => writeln!(f, "on the device            {mib:.0} MiB"),
+            None => Ok(()),
         }
     }
 }

@@ -41,6 +41,7 @@ pub(super) mod driver {
         cuInit(c_uint);
         cuDeviceGet(*mut CUdevice, c_int);
         cuDeviceGetCount(*mut c_int);
+        cuDeviceGetName(*mut c_char, c_int, CUdevice);
         cuDeviceTotalMem_v2(*mut usize, CUdevice);
         cuDeviceGetAttribute(*mut c_int, CUdevice_attribute, CUdevice);
         cuDevicePrimaryCtxRetain(*mut CUcontext, CUdevice);

@@ -196,7 +196,7 @@ pub(super) struct Engine {
     pub(super) precision: Scope,
     // Dropped after what it holds.
     _module: Module,
-    handle: Arc<CudaDevice>,
+    pub(super) handle: Arc<CudaDevice>,
 }
 
 /// The numbers that the images of a chunk take in scratch memory, unless `IDODE_CUDA_CHUNK` says how many: 64 MiB, of which a GPU's cache

@@ -21,10 +21,10 @@
 //! # Own kernels
 //!
 //! `source/*.cu` holds the kernels of [`Kernels<f32>`](crate::tensor::Kernels), with the equations of `tensor/cpu`: group norm, swish and
-//! dropout; 3x3 convolution by Winograd's F(4x4, 3x3); softmax and its derivatives; pooling; sums; Fourier features, of images and of times;
-//! numbers a row; the optimizer. `launch` compiles them by NVRTC at the first use of a device and launches them with arguments that are
-//! checked against the declarations; products are cuBLAS's, in `f32` or TF32. Where they cannot be compiled the portable operations compute,
-//! after one line on standard error. `f64` has kernels for what the solver does with states (`rows`), and is portable elsewhere.
+//! dropout; 3x3 convolution by Winograd's F(4x4, 3x3), or by patches and a product; softmax and its derivatives; pooling; sums; Fourier features,
+//! of images and of times; numbers a row; the optimizer. `launch` compiles them by NVRTC at the first use of a device and launches them with
+//! arguments that are checked against the declarations; products are cuBLAS's, in `f32` or TF32. Where they cannot be compiled the portable
+//! operations compute, after one line on standard error. `f64` has kernels for what the solver does with states (`rows`), and is portable elsewhere.
 //!
 //! - One text, two compilers: a kernel is written in phases between barriers, so that a C compiler makes loops of its threads
 //!   (`source/kernel.h`). On a device of host memory it is compiled so, and its buffers have guards around them.
@@ -45,6 +45,12 @@
 //!   gradients stay, since kernels add to them. dfdx's copies of gradients are put off there too, and made in one launch.
 //! - The solver's products are rounded before they are added, so that a stage has the bits of the host's.
 //! - An address is read off a tensor's `Debug` text (`storage`), which is why dfdx is pinned.
+//!
+//! - Every operation has candidates: own kernels, for 3x3 convolution patches as well, and the portable operations. At the first use of a shape
+//!   they are checked and timed (`candidates`): a kernel that is wrong on a user's card is left out with a line on standard error and makes no number
+//!   wrong. `IDODE_CUDA_CANDIDATE=own|patches|portable` names one for all, unchecked. A check costs two rows in `f64` and a timing some rows in `f32`:
+//!   by estimate tens of milliseconds a shape, and dfdx's compilation of two kernels once. `idode bench --kernels` prints the table.
+//!   `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool` makes kernels wrong on a device of host memory, to see that it is noticed.
 //!
 //! None of it has run on a GPU yet. **Estimates** for an H100, from bytes at 3 TB/s, products at 75% of the 47.5 TFLOP/s that cuBLAS was
 //! measured at, and 3 us a launch; 32 images of 32x32x128, in ms, beside what the portable operations were measured to take:
@@ -121,13 +127,16 @@
 #![allow(unsafe_code)]
 
 mod attention;
+pub(crate) mod candidates;
 mod convolution;
 mod elementwise;
 mod functions;
 mod group_norm;
 mod launch;
+mod layer;
 pub(crate) mod nccl;
 mod operations;
+mod patches;
 mod pointwise;
 mod precision;
 mod rows;
@@ -137,11 +146,14 @@ mod storage;
 mod sums;
 mod update;
 mod waves;
+mod winograd;
 
 pub(crate) use precision::overridden;
 
+use cudarc::driver::{result::mem_get_info, sys::cuDeviceGetName};
 use dfdx::prelude::{Cuda, Storage};
 use libloading::Library;
+use std::ffi::CStr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Which of the devices of its type this is.
@@ -150,6 +162,19 @@ pub(crate) fn ordinal(device: &Cuda) -> usize {
     let empty = <Cuda as Storage<f32>>::try_alloc_len(device, 0);
     // No device has this one: what is kept for others is not taken for its own.
     empty.map_or(usize::MAX, |empty| empty.device().ordinal())
+}
+
+/// A device's name, and its free bytes and all of them, if the driver tells.
+pub(crate) fn describe(device: &Cuda) -> Option<(String, (usize, usize))> {
+    let handle = <Cuda as Storage<f32>>::try_alloc_len(device, 0).ok()?.device();
+    handle.bind_to_thread().ok()?;
+    let mut name = [0u8; 256];
+    // SAFETY: the name has so much room, and ends with a zero.
+    let told =
+        unsafe { cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, handle.ordinal() as i32) };
+    told.result().ok()?;
+    let name = CStr::from_bytes_until_nul(&name).ok()?.to_string_lossy().into_owned();
+    Some((name, mem_get_info().ok()?))
 }
 
 /// A shared library under the file names that it has had, the newest first.

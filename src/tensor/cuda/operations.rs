@@ -1,8 +1,11 @@
 //! [`Kernels`] of `f32` on CUDA: own kernels where a device has them, and the portable operations where not.
 
+use super::candidates::own;
 use super::launch::engine;
+use super::layer::Layer;
 use super::storage::Image;
 use super::{attention, convolution, elementwise, group_norm, pointwise, rows, update, waves};
+use crate::tensor::operation::{Norm, Operation};
 use crate::tensor::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Precision,
     Preparation, Refused, Updates, Waves, compose, dropout, portable, resample, reshape,
@@ -12,6 +15,61 @@ use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 
 type Images<H, W, C, T> = Tensor<ImageBatch<H, W, C>, f32, Cuda, T>;
 type Tokens<T> = Tensor<(usize, usize, usize), f32, Cuda, T>;
+
+/// The shape of a dropout or an update: nothing depends on their numbers.
+const NUMBERS: usize = 3000;
+
+/// A convolution, by its inputs' shape.
+fn convolution_of<H: Dim, W: Dim, I: Dim, O: Dim>(
+    inputs: usize,
+    &(_, height, width, channels): &ImageBatch<H, W, I>,
+    operator: &Convolution<'_, O, f32, Cuda>,
+) -> Operation {
+    let (size, out) = (operator.size, operator.weight.shape().1.size());
+    Operation::Convolution {
+        size,
+        side: [height.size(), width.size()],
+        inputs,
+        channels: channels.size(),
+        out,
+    }
+}
+
+/// A convolution after norms, by its inputs' shape.
+fn norm_convolution_of<H: Dim, W: Dim, I: Dim, O: Dim>(
+    inputs: usize,
+    &(_, height, width, channels): &ImageBatch<H, W, I>,
+    preparation: &Preparation<'_, f32, Cuda>,
+    operator: &Convolution<'_, O, f32, Cuda>,
+    jvp: bool,
+) -> Operation {
+    Operation::NormConvolution {
+        side: [height.size(), width.size()],
+        inputs,
+        channels: channels.size(),
+        out: operator.weight.shape().1.size(),
+        norm: preparation.norms.first().map_or(Norm { groups: 1, swish: true }, norm_of),
+        dropout: preparation.dropout.is_some(),
+        jvp,
+    }
+}
+
+fn norm_of(norm: &GroupNorm<'_, f32, Cuda>) -> Norm {
+    Norm { groups: norm.groups, swish: norm.swish }
+}
+
+fn group_norm_of<H: Dim, W: Dim, C: Dim>(
+    &(_, height, width, channels): &ImageBatch<H, W, C>,
+    norm: &GroupNorm<'_, f32, Cuda>,
+    jvp: bool,
+) -> Operation {
+    let side = [height.size(), width.size()];
+    Operation::GroupNorm { side, channels: channels.size(), norm: norm_of(norm), jvp }
+}
+
+fn attention_of(&(_, tokens, channels): &(usize, usize, usize), jvp: bool) -> Operation {
+    Operation::Attention { tokens, channels, jvp }
+}
 
 /// The same images with a shape that is known at run time only: the operations are compiled once.
 fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cuda> + 'static>(x: Images<H, W, C, T>) -> Image<T> {
@@ -34,14 +92,14 @@ fn layer<O: Dim>(
     side: (usize, usize),
     operator: &Convolution<'_, O, f32, Cuda>,
     preparation: Option<(&Preparation<'_, f32, Cuda>, &[usize])>,
-) -> convolution::Layer {
+) -> Layer {
     let (weight, bias) = dynamic(operator);
     let dropout = preparation.and_then(|(preparation, _)| preparation.dropout);
     let norms = preparation.map(|(preparation, channels)| {
         let each = preparation.norms.iter().zip(channels);
         each.map(|(norm, &channels)| group_norm::Norm::new(norm, channels)).collect()
     });
-    convolution::Layer { side, weight, bias, norms, dropout }
+    Layer { side, weight, bias, norms, dropout }
 }
 
 impl Kernels<f32> for Cuda {
@@ -73,10 +131,11 @@ impl Kernels<f32> for Cuda {
         shift: Option<Tensor<(usize, O), f32, Self, T>>,
         residual: Option<Images<H, W, O, T>>,
     ) -> Images<H, W, O, T> {
-        let Some(engine) = engine(operator.weight.device()) else {
+        let (rows, height, width, _) = *inputs[0].shape();
+        let operation = convolution_of(inputs.len(), inputs[0].shape(), operator);
+        let Some((engine, way)) = own(operator.weight.device(), operation) else {
             return portable::convolution(inputs, operator, shift, residual);
         };
-        let (rows, height, width, _) = *inputs[0].shape();
         let out = operator.weight.shape().1;
         let inputs = inputs.into_iter().map(dynamic_image);
         let shift = shift.map(|shift| reshape(shift, (rows, out.size())));
@@ -86,7 +145,7 @@ impl Kernels<f32> for Cuda {
         } else {
             let layer = layer((height.size(), width.size()), operator, None);
             let inputs = inputs.map(|x| [x]).collect();
-            let [y] = convolution::convolution(engine, inputs, layer, shift, residual.map(|r| [r]));
+            let [y] = convolution::convolution((engine, way), inputs, layer, shift, residual.map(|r| [r]));
             y
         };
         reshape(y, (rows, height, width, out))
@@ -99,8 +158,9 @@ impl Kernels<f32> for Cuda {
         shift: Option<Tensor<(usize, O), f32, Self, T>>,
         residual: Option<Images<H, W, O, T>>,
     ) -> Images<H, W, O, T> {
-        let engine = engine(operator.weight.device()).filter(|_| operator.size == 3);
-        let Some(engine) = engine else {
+        let operation = norm_convolution_of(inputs.len(), inputs[0].shape(), preparation, operator, false);
+        let found = Some(operation).filter(|_| operator.size == 3);
+        let Some((engine, way)) = found.and_then(|operation| own(operator.weight.device(), operation)) else {
             let forward = compose::norm_convolution::<Plain<T>, H, W, I, O, f32, Self>;
             return forward(inputs, preparation, operator, shift, residual);
         };
@@ -111,7 +171,7 @@ impl Kernels<f32> for Cuda {
         let channels: Vec<usize> = inputs.iter().map(|[x]| x.shape().3).collect();
         let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
         let residual = residual.map(|r| [dynamic_image(r)]);
-        let [y] = convolution::convolution(engine, inputs, layer, shift, residual);
+        let [y] = convolution::convolution((engine, way), inputs, layer, shift, residual);
         reshape(y, (rows, height, width, out))
     }
 
@@ -122,8 +182,10 @@ impl Kernels<f32> for Cuda {
         shift: Option<Tensor<(usize, O), f32, Self, T>>,
         residual: Option<Dual<Images<H, W, O, T>>>,
     ) -> Dual<Images<H, W, O, T>> {
-        let engine = engine(operator.weight.device()).filter(|_| operator.size == 3);
-        let Some(engine) = engine else {
+        let operation =
+            norm_convolution_of(inputs.len(), inputs[0].value.shape(), preparation, operator, true);
+        let found = Some(operation).filter(|_| operator.size == 3);
+        let Some((engine, way)) = found.and_then(|operation| own(operator.weight.device(), operation)) else {
             let forward = compose::norm_convolution::<Forward<Plain<T>>, H, W, I, O, f32, Self>;
             return forward(inputs, preparation, operator, shift, residual);
         };
@@ -135,7 +197,7 @@ impl Kernels<f32> for Cuda {
         let channels: Vec<usize> = inputs.iter().map(|x| x[0].shape().3).collect();
         let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
         let residual = residual.map(|r| [dynamic_image(r.value), dynamic_image(r.tangent)]);
-        let [value, tangent] = convolution::convolution(engine, inputs, layer, shift, residual);
+        let [value, tangent] = convolution::convolution((engine, way), inputs, layer, shift, residual);
         Dual::new(value, tangent).map(|y| reshape(y, (rows, height, width, out)))
     }
 
@@ -143,8 +205,8 @@ impl Kernels<f32> for Cuda {
         x: Tensor<S, f32, Self, T>,
         key: DropoutKey,
     ) -> Tensor<S, f32, Self, T> {
-        match engine(x.device()) {
-            Some(engine) => elementwise::dropout(engine, x, key),
+        match own(x.device(), Operation::Dropout { numbers: NUMBERS }) {
+            Some((engine, _)) => elementwise::dropout(engine, x, key),
             None => dropout::portable(x, key),
         }
     }
@@ -153,7 +215,7 @@ impl Kernels<f32> for Cuda {
         x: Images<H, W, C, T>,
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Images<H, W, C, T> {
-        let Some(engine) = engine(x.device()) else {
+        let Some((engine, _)) = own(x.device(), group_norm_of(x.shape(), norm, false)) else {
             return compose::group_norm::<Plain<T>, H, W, C, f32, Self>(x, norm);
         };
         let shape = *x.shape();
@@ -164,7 +226,7 @@ impl Kernels<f32> for Cuda {
         x: Dual<Images<H, W, C, T>>,
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Dual<Images<H, W, C, T>> {
-        let Some(engine) = engine(x.value.device()) else {
+        let Some((engine, _)) = own(x.value.device(), group_norm_of(x.value.shape(), norm, true)) else {
             return compose::group_norm::<Forward<Plain<T>>, H, W, C, f32, Self>(x, norm);
         };
         let shape = *x.value.shape();
@@ -172,7 +234,7 @@ impl Kernels<f32> for Cuda {
     }
 
     fn attention<T: Tape<f32, Self> + 'static>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
-        let Some(engine) = engine(q.device()) else {
+        let Some((engine, _)) = own(q.device(), attention_of(q.shape(), false)) else {
             return compose::attention::<Plain<T>, f32, Self>(q, k, v);
         };
         let [y] = attention::attention(engine, [[q], [k], [v]]);
@@ -184,7 +246,7 @@ impl Kernels<f32> for Cuda {
         k: Dual<Tokens<T>>,
         v: Dual<Tokens<T>>,
     ) -> Dual<Tokens<T>> {
-        let Some(engine) = engine(q.value.device()) else {
+        let Some((engine, _)) = own(q.value.device(), attention_of(q.value.shape(), true)) else {
             return compose::attention::<Forward<Plain<T>>, f32, Self>(q, k, v);
         };
         let [value, tangent] = attention::attention(engine, [q, k, v].map(|x| [x.value, x.tangent]));
@@ -194,8 +256,10 @@ impl Kernels<f32> for Cuda {
     fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
         x: Images<H, W, C, T>,
     ) -> Images<usize, usize, C, T> {
-        let Some(engine) = engine(x.device()) else { return resample::average_pool(x) };
-        let channels = x.shape().3;
+        let (_, height, width, channels) = *x.shape();
+        let side = [height.size(), width.size()];
+        let operation = Operation::AveragePool { side, channels: channels.size() };
+        let Some((engine, _)) = own(x.device(), operation) else { return resample::average_pool(x) };
         let y = elementwise::average_pool(engine, dynamic_image(x));
         let (rows, height, width, _) = *y.shape();
         reshape(y, (rows, height, width, channels))
@@ -204,8 +268,10 @@ impl Kernels<f32> for Cuda {
     fn upsample<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
         x: Images<H, W, C, T>,
     ) -> Images<usize, usize, C, T> {
-        let Some(engine) = engine(x.device()) else { return resample::upsample(x) };
-        let channels = x.shape().3;
+        let (_, height, width, channels) = *x.shape();
+        let side = [height.size(), width.size()];
+        let operation = Operation::Upsample { side, channels: channels.size() };
+        let Some((engine, _)) = own(x.device(), operation) else { return resample::upsample(x) };
         let y = elementwise::upsample(engine, dynamic_image(x));
         let (rows, height, width, _) = *y.shape();
         reshape(y, (rows, height, width, channels))
@@ -299,8 +365,8 @@ impl Kernels<f32> for Cuda {
         decay: f64,
         updates: &mut Updates<f32, Self>,
     ) {
-        match engine(gradient.device()) {
-            Some(engine) => update::gather(&engine, parameter, gradient, moments, decay, updates),
+        match own(gradient.device(), Operation::Update { numbers: NUMBERS }) {
+            Some((engine, _)) => update::gather(&engine, parameter, gradient, moments, decay, updates),
             None => portable_update::adamw(parameter, gradient, moments, decay, updates.step()),
         }
     }
@@ -320,9 +386,9 @@ impl Kernels<f32> for Cuda {
     }
 
     fn sums_of_squares(tensors: &[&Tensor<(usize,), f32, Self>]) -> Vec<f64> {
-        let engine = tensors.first().and_then(|x| engine(x.device()));
-        match engine {
-            Some(engine) => update::sums_of_squares(&engine, tensors),
+        let update = Operation::Update { numbers: NUMBERS };
+        match tensors.first().and_then(|x| own(x.device(), update)) {
+            Some((engine, _)) => update::sums_of_squares(&engine, tensors),
             None => portable_update::sums_of_squares(tensors.iter().copied()),
         }
     }

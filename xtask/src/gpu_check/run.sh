@@ -27,11 +27,16 @@ part() {
     timeout "$limit" "$@" >"$out/$name.txt" 2>&1 </dev/null
     code=$?
     took=$(($(date +%s) - begun))
-    last=$(grep -E '^test result|^\{|"train_step"|^idode:|^error' "$out/$name.txt" | tail -n 1 | cut -c 1-400)
+    last=$(grep -E '^test result|^\{|"train_step"|^idode:|^error|^matrix product' "$out/$name.txt" | tail -n 1 | cut -c 1-400)
+    wrong=$(grep -c 'is left out: found' "$out/$name.txt")
+    [ "$wrong" -eq 0 ] || last="$wrong candidates left out; $last"
     summary="$summary$name: exit $code, $took s: $last\n"
 }
 test_of() {
     part "$1" "$2" "$here/$1" --nocapture --test-threads 1
+}
+kernels() {
+    part "kernels_$1_$2" "$3" "$here/idode" bench --kernels --case "$1" --batch "$2" --device cuda:0
 }
 timed() {
     part "bench_$1_$2" "$3" "$here/idode" bench --case "$1" --batch "$2" --device cuda:0 --json
@@ -48,11 +53,17 @@ test_of device_operations 30
 test_of precision 20
 test_of device_training 60
 test_of reference 60
+kernels m 16 20
+kernels full 16 30
 timed m 16 25
 part bench_m_16_tf32 25 "$here/idode" bench --case m --batch 16 --device cuda:0 --precision tf32 --json
-timed s 64 20
 timed full 16 30
 timed full 128 45
+part bench_full_128_tf32 30 "$here/idode" bench --case full --batch 128 --device cuda:0 --precision tf32 --json
+timed s 64 15
+timed m 128 25
+timed s 16 15
+timed s 128 15
 test_of high_order 40
 # Two runs of 200 steps: the same bytes?
 sed 's/^steps = .*/steps = 200/; s/^dequantizers = .*/dequantizers = ["uniform"]/' "$here/digits.toml" >"$out/short.toml"

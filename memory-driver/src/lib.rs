@@ -10,6 +10,7 @@
 //! - idode's own kernels are compiled by the system's C compiler, and run a block after the other: see `compiled`.
 //! - Products are those of the crate `gemm`, after cuBLAS's checks of dimensions and leading dimensions.
 //! - `IDODE_MEMORY_DRIVER_BYTES` is how much memory the device has; without it there is no limit.
+//! - `IDODE_MEMORY_DRIVER_NAME` is its name: `host memory`, of which idode takes no times.
 //! - `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool:fails` makes these of idode's kernels compute a wrong number, or fail: a fault to be noticed.
 //!
 //! What no kernel here shows: 32-bit counts, atomics and their order, streams and barriers, speed, and whether dfdx's CUDA sources

@@ -123,6 +123,29 @@ fn without_faults_the_own_kernels_compute_the_same_bits() {
     assert_eq!(said.lines().filter(|line| line.contains(expected)).count(), 1, "{said}");
 }
 
+/// Under another name the device is timed: whatever is taken, the numbers are right, and what is not the first is said.
+#[test]
+fn a_choice_by_time_is_right_too() {
+    if !on_host_memory() {
+        return;
+    }
+    let truth = curve(&Cpu::default());
+    let (found, said) = in_child(&[("IDODE_MEMORY_DRIVER_NAME", "a card")]);
+    assert!(!said.contains("left out") && !said.contains("panicked"), "{said}");
+    for line in said.lines().filter(|line| line.contains("is taken")) {
+        let is_first = line.contains("by time own");
+        assert!(
+            line.starts_with("note: ") && line.contains(" own ") && line.contains(" ms") && !is_first,
+            "{line}"
+        );
+    }
+    assert_eq!(found.len(), truth.len());
+    for (found, truth) in found.iter().zip(&truth) {
+        let apart = (f64::from_bits(found[0]) - truth[0]).abs() / truth[0];
+        assert!(apart <= 1e-3, "{apart}");
+    }
+}
+
 /// The table has every candidate, with a wrong one's error, and the device has a name.
 #[test]
 fn the_table_shows_what_is_wrong() {

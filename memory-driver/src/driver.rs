@@ -165,8 +165,7 @@ crate::define! {
     }
 
     fn cuDeviceGetName(to: *mut c_char, length: c_int, _device: CUdevice) -> CUresult {
-        const NAME: &CStr = c"host memory";
-        let name = NAME.to_bytes_with_nul();
+        let name = std::env::var("IDODE_MEMORY_DRIVER_NAME").unwrap_or_else(|_| "host memory".to_owned()) + "\0";
         if usize::try_from(length).unwrap_or(0) < name.len() {
             return CUresult::CUDA_ERROR_INVALID_VALUE;
         }

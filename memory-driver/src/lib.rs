@@ -14,6 +14,7 @@
 //!   `upload` or `download` and the bytes.
 //! - `IDODE_MEMORY_DRIVER_BYTES` is how much memory the device has; without it there is no limit.
 //! - `IDODE_MEMORY_DRIVER_CAPABILITY` is its compute capability: 80.
+//! - `IDODE_MEMORY_DRIVER_NAME` is its name: `host memory`, of which idode takes no times.
 //! - `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool:fails` makes these of idode's kernels compute a wrong number, or fail: a fault to be noticed.
 //!
 //! What no kernel here shows: 32-bit counts, atomics and their order, streams and barriers, speed, and whether dfdx's CUDA sources

@@ -74,6 +74,7 @@ const CHECKS: &[Check] = &[
             "agree",
             "bits_do_not_depend",
             "left_out",
+            "by_time",
             "table_shows",
             "without_faults",
             "device",

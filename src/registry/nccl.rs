@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::config::Device;
     use crate::registry::device::{Opened, open};
-    use dfdx::prelude::{AsArray, TensorFromVec};
+    use dfdx::prelude::TensorFromVec;
 
     /// Where a device and the library are.
     #[test]

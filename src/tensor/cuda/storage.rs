@@ -163,6 +163,7 @@ mod tests {
         // SAFETY: the buffer holds three numbers.
         unsafe { cudarc::driver::result::memcpy_dtoh_sync(&mut numbers, address) }.unwrap();
         assert_eq!(numbers, [1.0, 2.0, 3.0]);
-        assert_eq!(buffer(&x.leaky_trace()), (address, 3));
+        let traced: Tensor<(usize,), f32, Cuda, OwnedTape<f32, Cuda>> = x.leaky_trace();
+        assert_eq!(buffer(&traced), (address, 3));
     }
 }

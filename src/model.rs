@@ -419,7 +419,7 @@ impl Model {
     }
 
     /// The same whose samples are those of the seed from `first` on.
-    pub(crate) fn from_sample(self, first: usize) -> Self {
+    pub(crate) fn with_first_sample(self, first: usize) -> Self {
         Self { first_sample: first, ..self }
     }
 

@@ -176,7 +176,7 @@ impl<D: ComputeDevice> Experiment<D> {
         }
         let count = count as usize;
         let own = together::share(ranks, count);
-        let model = self.shared_model(run)?.from_sample(own.start);
+        let model = self.shared_model(run)?.with_first_sample(own.start);
         let request = samples::Request {
             count,
             own,

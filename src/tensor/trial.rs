@@ -130,7 +130,9 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
     }
 
     fn draw<S: Shape>(&self, first: u64, shape: S) -> Tensor<S, E, D> {
-        let numbers: Vec<E> = drawn(first, shape.num_elements()).map(E::of).collect();
+        // So that one of `f64` is noticed that goes through `f32`.
+        let divisor = if self.operation.is_double() { 3.0 } else { 1.0 };
+        let numbers: Vec<E> = drawn(first, shape.num_elements()).map(|x| E::of(x / divisor)).collect();
         self.device.upload(&numbers, shape)
     }
 
@@ -224,7 +226,7 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
             Operation::Sinusoids { numbers } => {
                 let (times, half) = (self.coefficients(0), numbers / 3);
                 let frequencies: Vec<f64> = drawn(1, half).map(|x| 8.0 * x).collect();
-                let others: Vec<f64> = drawn(2, self.rows * (numbers - 2 * half) / 2).collect();
+                let others: Vec<f64> = drawn(2, self.rows * ((numbers - 2 * half) / 2)).collect();
                 let y = match portable {
                     true => rows::sinusoids(&self.device, &times, &frequencies, &others, numbers),
                     false => self.device.sinusoids(&times, &frequencies, &others, numbers),
@@ -244,9 +246,9 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
         }
     }
 
-    /// A number for each row.
+    /// A number for each row, which `f32` does not hold.
     fn coefficients(&self, term: u64) -> Vec<f64> {
-        drawn(200 + term, self.rows).collect()
+        drawn(200 + term, self.rows).map(|x| x / 3.0).collect()
     }
 
     /// What is asked of rows, by an operation that gives no tensor.

@@ -4,6 +4,7 @@
 //! operations in `f64` on the same device. One that fails, or whose error is above [`Operation::bound`], is left out with a line on standard
 //! error. The bounds tell right from wrong, not good from better: of the largest entry 1e-5, the rounding of `f32` in sums, and 1e-4 where
 //! Winograd's transforms, whose factors reach 8, come in (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308).
+//! Rows in `f64` have 1e-12: sums of 3000 terms round by 3e-13 at most, and a number that went through `f32` is off by some 1e-8.
 //! A wrong index or a lost term is off by a part of an entry. Where the portable operations in `f32` are themselves further from the truth, as a
 //! norm of two numbers is, twice their error is the bound. What is wrong for many rows alone is not seen here.
 //!

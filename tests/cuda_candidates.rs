@@ -118,6 +118,19 @@ fn wrong_kernels_of_a_solver_are_left_out() {
     assert!(!errors.contains("left out"), "{errors}");
 }
 
+#[test]
+fn wrong_backward_passes_are_left_out() {
+    if !on_host_memory() {
+        return;
+    }
+    let (found, errors) = in_child(&[("IDODE_MEMORY_DRIVER_WRONG", "wave_back,swish_back,distances_back")]);
+    for what in ["waves", "swish", "distances of rows"] {
+        let line = format!("warning: {what} of 3000: own is left out: found an error of ");
+        assert_eq!(errors.lines().filter(|own| own.starts_with(&line)).count(), 1, "{what}: {errors}");
+    }
+    assert_eq!(found.len(), 10, "{errors}");
+}
+
 /// The copies of gradients belong to the update.
 #[test]
 fn copies_that_fail_are_left_out() {

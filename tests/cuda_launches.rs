@@ -149,6 +149,8 @@ fn launches(name: &str) -> Vec<Vec<String>> {
     let child = Command::new(std::env::current_exe().unwrap())
         .args([name, "--exact", "--nocapture"])
         .env("IDODE_MEMORY_DRIVER_TRACE", "1")
+        // What the own kernels launch, without the checks at their first use.
+        .env("IDODE_CUDA_CANDIDATE", "own")
         // As many numbers in a chunk as on a GPU.
         .env_remove("IDODE_CUDA_CHUNK")
         .output()

@@ -69,11 +69,49 @@ pub(crate) enum Operation {
     Dropout {
         numbers: usize,
     },
-    /// A step of AdamW with its moving average, and the sum of a gradient's squares.
+    /// A step of AdamW with its moving average, the sum of a gradient's squares, and the copy of a gradient.
     Update {
         numbers: usize,
     },
+    Swish {
+        numbers: usize,
+    },
+    /// Of so many numbers a row, [`WAVES`] each.
+    Waves {
+        numbers: usize,
+        factors: bool,
+        jvp: bool,
+    },
+    /// Features of times: so many numbers a row.
+    Sinusoids {
+        numbers: usize,
+    },
+    /// Rows times a coefficient each.
+    ScaleRows {
+        numbers: usize,
+    },
+    /// Squared distances of rows.
+    Distances {
+        numbers: usize,
+    },
+    /// Sums of rows times a coefficient each.
+    CombineRows {
+        numbers: usize,
+        double: bool,
+    },
+    /// See [`Kernels::error_sums`](super::Kernels::error_sums).
+    ErrorSums {
+        numbers: usize,
+    },
+    /// See [`Kernels::finite_rows`](super::Kernels::finite_rows).
+    FiniteRows {
+        numbers: usize,
+    },
 }
+
+/// The waves of each number, and the terms of a sum of rows.
+pub(crate) const WAVES: usize = 4;
+pub(crate) const TERMS: usize = 3;
 
 /// The settings of a group norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +128,27 @@ impl fmt::Display for Operation {
 }
 
 impl Operation {
+    /// Those of so many numbers a row that are neither dropout nor an update.
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn of_numbers(numbers: usize) -> Vec<Self> {
+        let waves = |factors, jvp| Self::Waves { numbers, factors, jvp };
+        let combine = |double| Self::CombineRows { numbers, double };
+        vec![
+            Self::Swish { numbers },
+            waves(false, false),
+            waves(false, true),
+            waves(true, false),
+            waves(true, true),
+            Self::Sinusoids { numbers },
+            Self::ScaleRows { numbers },
+            Self::Distances { numbers },
+            combine(false),
+            combine(true),
+            Self::ErrorSums { numbers },
+            Self::FiniteRows { numbers },
+        ]
+    }
+
     pub(crate) fn name(self) -> String {
         let jvp = |name: &str, jvp| format!("{name}{}", if jvp { ", jvp" } else { "" });
         match self {
@@ -103,6 +162,17 @@ impl Operation {
             Self::Upsample { .. } => "upsample".to_owned(),
             Self::Dropout { .. } => "dropout".to_owned(),
             Self::Update { .. } => "AdamW and average".to_owned(),
+            Self::Swish { .. } => "swish".to_owned(),
+            Self::Waves { factors, jvp: of_both, .. } => {
+                jvp(if factors { "scaled waves" } else { "waves" }, of_both)
+            }
+            Self::Sinusoids { .. } => "features of times".to_owned(),
+            Self::ScaleRows { .. } => "scaled rows".to_owned(),
+            Self::Distances { .. } => "distances of rows".to_owned(),
+            Self::CombineRows { double: false, .. } => "sum of rows".to_owned(),
+            Self::CombineRows { double: true, .. } => "sum of rows, f64".to_owned(),
+            Self::ErrorSums { .. } => "errors of rows, f64".to_owned(),
+            Self::FiniteRows { .. } => "finite rows, f64".to_owned(),
         }
     }
 
@@ -117,7 +187,7 @@ impl Operation {
             | Self::AveragePool { side: [height, width], channels }
             | Self::Upsample { side: [height, width], channels } => format!("{height}x{width}, {channels}"),
             Self::Attention { tokens, channels, .. } => format!("{tokens} tokens, {channels}"),
-            Self::Dropout { numbers } | Self::Update { numbers } => format!("{numbers}"),
+            _ => format!("{}", self.sizes()[0]),
         }
     }
 
@@ -126,9 +196,28 @@ impl Operation {
         matches!(self, Self::Convolution { size: 3, .. } | Self::NormConvolution { .. })
     }
 
-    /// The largest error of a right answer, as a part of the largest entry: rounding of `f32` in sums, and in Winograd's transforms.
+    /// Whether its numbers are `f64`; else they are `f32`.
+    pub(crate) fn is_double(self) -> bool {
+        matches!(
+            self,
+            Self::CombineRows { double: true, .. } | Self::ErrorSums { .. } | Self::FiniteRows { .. }
+        )
+    }
+
+    /// Whether a backward pass goes through it.
+    pub(crate) fn has_backward(self) -> bool {
+        let is_rows = matches!(self, Self::CombineRows { .. } | Self::Sinusoids { .. });
+        !(is_rows || self.is_double() || matches!(self, Self::Update { .. }))
+    }
+
+    /// The largest error of a right answer, as a part of the largest entry: rounding of `f32` in sums, and in Winograd's transforms. In `f64`
+    /// a sum of 3000 terms rounds by at most 3000 * 2^-53 = 3e-13; what has gone through `f32` is off by some 1e-8.
     pub(crate) fn bound(self) -> f64 {
-        if self.has_patches() { 1e-4 } else { 1e-5 }
+        match self.is_double() {
+            true => 1e-12,
+            false if self.has_patches() => 1e-4,
+            false => 1e-5,
+        }
     }
 
     /// Height, width, and the channels of each input and of the output.
@@ -142,7 +231,16 @@ impl Operation {
             | Self::AveragePool { side: [height, width], channels }
             | Self::Upsample { side: [height, width], channels } => [height, width, channels, channels],
             Self::Attention { tokens, channels, .. } => [tokens, 1, channels, channels],
-            Self::Dropout { numbers } | Self::Update { numbers } => [numbers, 1, 1, 1],
+            Self::Waves { numbers, .. } => [numbers, 1, 1, WAVES],
+            Self::Dropout { numbers }
+            | Self::Update { numbers }
+            | Self::Swish { numbers }
+            | Self::Sinusoids { numbers }
+            | Self::ScaleRows { numbers }
+            | Self::Distances { numbers }
+            | Self::CombineRows { numbers, .. }
+            | Self::ErrorSums { numbers }
+            | Self::FiniteRows { numbers } => [numbers, 1, 1, 1],
         }
     }
 
@@ -166,7 +264,8 @@ impl Operation {
     pub(crate) fn work(self, rows: usize) -> Work {
         let [height, width, channels, out] = self.sizes();
         let positions = rows * height * width;
-        let bytes = |numbers: f64| Work::Bytes((4.0 * numbers) * (positions * channels) as f64);
+        let size = if self.is_double() { 8.0 } else { 4.0 };
+        let bytes = |numbers: f64| Work::Bytes((size * numbers) * (positions * channels) as f64);
         let product = |inputs: usize, taps: usize, jvp: bool| {
             let streams = if jvp { 2 } else { 1 };
             Work::Operations((2 * streams * positions * taps * inputs * channels * out) as f64)
@@ -182,7 +281,15 @@ impl Operation {
             Self::GroupNorm { jvp, .. } => bytes(if jvp { 4.0 } else { 2.0 }),
             Self::AveragePool { .. } => bytes(1.25),
             Self::Upsample { .. } => bytes(5.0),
-            Self::Dropout { .. } => bytes(2.0),
+            Self::Dropout { .. } | Self::Swish { .. } | Self::ScaleRows { .. } | Self::Distances { .. } => {
+                bytes(2.0)
+            }
+            Self::Waves { jvp, .. } => bytes(if jvp { 2 + 4 * WAVES } else { 1 + 2 * WAVES } as f64),
+            Self::Sinusoids { .. } => bytes(1.0),
+            Self::FiniteRows { .. } => bytes(2.0),
+            // The terms and the sum twice, and a base.
+            Self::CombineRows { .. } => bytes((2 * TERMS + 3) as f64),
+            Self::ErrorSums { .. } => bytes(3.0),
             // Five are read and four are written, and the gradient is read again.
             Self::Update { .. } => bytes(10.0),
         }

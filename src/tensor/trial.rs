@@ -1,9 +1,9 @@
 //! Operations on drawn numbers: the answers of one way to compute them, how far they are from the truth, and their times.
 
-use super::operation::{Norm, Operation};
+use super::operation::{Norm, Operation, TERMS, WAVES};
 use super::{
     AdamStep, Composed, Convolution, DropoutKey, Dual, GroupNorm, ImageBatch, Kernels, Mode, Moments, Plain,
-    Preparation, Real, Updates, reshape, update,
+    Preparation, Real, Updates, Waves, reshape, rows, update,
 };
 use dfdx::prelude::*;
 use std::time::Instant;
@@ -47,6 +47,8 @@ pub(crate) struct Trial<E: Real, D: Kernels<E>> {
     matrices: Vec<Tensor<(usize, usize), E, D>>,
     /// A bias; or scale and bias of norms, and a bias.
     vectors: Vec<Tensor<(usize,), E, D>>,
+    /// What gets no gradient: frequencies, and factors of each row; or what distances are to.
+    constants: Vec<Tensor<(usize, usize), E, D>>,
 }
 
 /// Runs a method of [`Mode`] without a device's own kernels, or with them.
@@ -68,10 +70,17 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
             Operation::NormConvolution { inputs, .. } => (inputs, 1, 9 * inputs, inputs),
             Operation::GroupNorm { jvp, .. } => (if jvp { 2 } else { 1 }, 0, 0, 1),
             Operation::Attention { jvp, .. } => (if jvp { 6 } else { 3 }, 0, 0, 0),
-            Operation::AveragePool { .. } | Operation::Upsample { .. } | Operation::Dropout { .. } => {
-                (1, 0, 0, 0)
-            }
-            Operation::Update { .. } => (2, 0, 0, 0),
+            Operation::AveragePool { .. }
+            | Operation::Upsample { .. }
+            | Operation::Dropout { .. }
+            | Operation::Swish { .. }
+            | Operation::ScaleRows { .. }
+            | Operation::Distances { .. }
+            | Operation::Waves { jvp: false, .. } => (1, 0, 0, 0),
+            Operation::Update { .. } | Operation::FiniteRows { .. } | Operation::Waves { .. } => (2, 0, 0, 0),
+            Operation::CombineRows { .. } => (TERMS + 1, 0, 0, 0),
+            Operation::ErrorSums { .. } => (3, 0, 0, 0),
+            Operation::Sinusoids { .. } => (0, 0, 0, 0),
         };
         let (mut trial, mut first) = (
             Self {
@@ -82,6 +91,7 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
                 residual: Vec::new(),
                 matrices: Vec::new(),
                 vectors: Vec::new(),
+                constants: Vec::new(),
             },
             0,
         );
@@ -98,11 +108,31 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
                 vec![trial.draw(draw(), (weight * channels, out)), trial.draw(draw(), (rows, out))];
             trial.vectors.push(trial.draw(draw(), (out,)));
         }
+        match operation {
+            Operation::Waves { .. } => {
+                // Some turns.
+                let frequencies = trial.draw(draw(), (1, WAVES)) * E::of(8.0);
+                trial.constants = vec![frequencies, trial.draw(draw(), (rows, WAVES))];
+            }
+            Operation::Distances { numbers } => trial.constants = vec![trial.draw(draw(), (rows, numbers))],
+            Operation::FiniteRows { numbers } => {
+                // Every other row ends in what is not finite.
+                let of = |(i, last): (usize, f64)| {
+                    let mut all: Vec<E> = drawn(i as u64, rows * numbers).map(E::of).collect();
+                    (i..rows).step_by(2).for_each(|row| all[(row + 1) * numbers - 1] = E::of(last));
+                    device.upload(&all, input)
+                };
+                trial.images = [f64::NAN, f64::INFINITY].into_iter().enumerate().map(of).collect();
+            }
+            _ => {}
+        }
         trial
     }
 
     fn draw<S: Shape>(&self, first: u64, shape: S) -> Tensor<S, E, D> {
-        let numbers: Vec<E> = drawn(first, shape.num_elements()).map(E::of).collect();
+        // So that one of `f64` is noticed that goes through `f32`.
+        let divisor = if self.operation.is_double() { 3.0 } else { 1.0 };
+        let numbers: Vec<E> = drawn(first, shape.num_elements()).map(|x| E::of(x / divisor)).collect();
         self.device.upload(&numbers, shape)
     }
 
@@ -171,19 +201,90 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
             Operation::AveragePool { .. } => images.map(|x| mode!(portable, T, average_pool(x))).collect(),
             Operation::Upsample { .. } => images.map(|x| mode!(portable, T, upsample(x))).collect(),
             Operation::Dropout { .. } => images.map(|x| mode!(portable, T, dropout(x, DROPOUT))).collect(),
-            Operation::Update { .. } => Vec::new(),
+            Operation::Swish { .. } => images.map(|x| mode!(portable, T, swish(x))).collect(),
+            Operation::Waves { factors: scaled, .. } => {
+                let [frequencies, factors] = &self.constants[..] else { return Vec::new() };
+                let of = Waves { frequencies, factors: scaled.then(|| factors.clone()) };
+                match (images.next(), images.next()) {
+                    (Some(x), Some(dx)) => mode!(portable, T, waves_jvp(Dual::new(x, dx), &of))
+                        .into_iter()
+                        .flat_map(dual)
+                        .collect(),
+                    (Some(x), None) => mode!(portable, T, waves(x, &of)).into(),
+                    _ => Vec::new(),
+                }
+            }
+            Operation::ScaleRows { .. } => {
+                let scaled = if portable { rows::scale } else { D::scale_rows };
+                images.map(|x| scaled(x, &self.coefficients(0))).collect()
+            }
+            Operation::Distances { .. } => {
+                let distances = if portable { rows::distances } else { D::distances };
+                let pairs = images.zip(&self.constants).map(|(a, b)| (reshape(a, *b.shape()), b));
+                pairs.map(|(a, b)| reshape(distances(a, b), (self.rows, 1, 1, 1))).collect()
+            }
+            Operation::Sinusoids { numbers } => {
+                let (times, half) = (self.coefficients(0), numbers / 3);
+                let frequencies: Vec<f64> = drawn(1, half).map(|x| 8.0 * x).collect();
+                let others: Vec<f64> = drawn(2, self.rows * ((numbers - 2 * half) / 2)).collect();
+                let y = match portable {
+                    true => rows::sinusoids(&self.device, &times, &frequencies, &others, numbers),
+                    false => self.device.sinusoids(&times, &frequencies, &others, numbers),
+                };
+                vec![reshape(y.retaped::<T>(), (self.rows, numbers, 1, 1))]
+            }
+            Operation::CombineRows { .. } => {
+                let combine = if portable { rows::combine } else { D::combine_rows };
+                let coefficients: Vec<_> = (0..TERMS as u64).map(|term| self.coefficients(term)).collect();
+                let (terms, base) = self.images.split_at(TERMS);
+                let terms: Vec<_> = coefficients.iter().map(Vec::as_slice).zip(terms).collect();
+                [None, base.first()].map(|base| combine(&terms, base).retaped::<T>()).into()
+            }
+            Operation::Update { .. } | Operation::ErrorSums { .. } | Operation::FiniteRows { .. } => {
+                Vec::new()
+            }
         }
     }
 
-    /// The outputs, then the gradients of a drawn linear function of them with respect to everything that was drawn.
+    /// A number for each row, which `f32` does not hold.
+    fn coefficients(&self, term: u64) -> Vec<f64> {
+        drawn(200 + term, self.rows).map(|x| x / 3.0).collect()
+    }
+
+    /// What is asked of rows, by an operation that gives no tensor.
+    fn of_rows(&self, portable: bool) -> Vec<Vec<f64>> {
+        let x: Vec<_> = self.images.iter().map(|x| reshape(x.clone(), (self.rows, x.shape().1))).collect();
+        match (self.operation, &x[..]) {
+            (Operation::ErrorSums { .. }, [error, before, after]) => {
+                let sums = if portable { rows::error_sums } else { D::error_sums };
+                vec![sums(error, before, after, 1e-3, 0.1)]
+            }
+            (Operation::FiniteRows { .. }, all) => {
+                let finite = if portable { rows::finite } else { D::finite_rows };
+                all.iter()
+                    .map(|x| finite(x).into_iter().map(|yes| f64::from(u8::from(yes))).collect())
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The outputs, then the gradients of a drawn linear function of them with respect to everything that was drawn, if they have any.
     pub(crate) fn answers(&self, portable: bool) -> Vec<Vec<f64>> {
         let host = |numbers: Vec<E>| numbers.into_iter().map(Real::to64).collect::<Vec<f64>>();
-        if let Operation::Update { .. } = self.operation {
-            let (tensors, squares) = self.update(portable);
-            return tensors.into_iter().map(|x| host(x.as_vec())).chain([vec![squares]]).collect();
+        match self.operation {
+            Operation::Update { .. } => {
+                let (tensors, squares) = self.update(portable, &self.gradient(portable));
+                return tensors.into_iter().map(|x| host(x.as_vec())).chain([vec![squares]]).collect();
+            }
+            Operation::ErrorSums { .. } | Operation::FiniteRows { .. } => return self.of_rows(portable),
+            _ => {}
         }
         let outputs = self.outputs::<OwnedTape<E, D>>(portable);
         let mut found: Vec<Vec<f64>> = outputs.iter().map(|y| host(y.as_vec())).collect();
+        if !self.operation.has_backward() {
+            return found;
+        }
         let terms = outputs.into_iter().zip(100..).map(|(y, first)| {
             let weights = self.draw(first, *y.shape());
             (y * weights).sum::<Rank0, _>()
@@ -197,10 +298,22 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
         found
     }
 
-    /// A step of AdamW of drawn numbers from a state of drawn numbers: parameter, moments and average; and the sum of the gradient's squares.
-    fn update(&self, portable: bool) -> (Vec<Tensor<(usize,), E, D>>, f64) {
-        let flat = |x: &Image<E, D>| reshape(x.clone(), (x.shape().num_elements(),));
-        let (mut parameter, gradient) = (flat(&self.images[0]), flat(&self.images[1]));
+    /// Drawn numbers, as the copy of a gradient.
+    fn gradient(&self, portable: bool) -> Tensor<(usize,), E, D> {
+        let (x, drawn) = (&self.images[0], self.images[1].clone());
+        let gradients = (x.retaped::<OwnedTape<E, D>>() * drawn).sum::<Rank0, _>().backward();
+        let copy = || gradients.get(x);
+        let copied = if portable { copy() } else { self.device.together(copy) };
+        reshape(copied, (x.shape().num_elements(),))
+    }
+
+    /// A step of AdamW from a state of drawn numbers: parameter, moments and average; and the sum of the gradient's squares.
+    fn update(
+        &self,
+        portable: bool,
+        gradient: &Tensor<(usize,), E, D>,
+    ) -> (Vec<Tensor<(usize,), E, D>>, f64) {
+        let mut parameter = reshape(self.images[0].clone(), *gradient.shape());
         let (first, ema) = (parameter.clone(), gradient.clone());
         let mut moments = Moments { first, second: gradient.clone().square(), ema };
         let step = AdamStep {
@@ -214,17 +327,17 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
             gradient_scale: 0.5,
         };
         let squares = if portable {
-            update::adamw(&mut parameter, &gradient, &mut moments, DECAY, &step);
-            update::sums_of_squares([&gradient]).first().map_or(f64::NAN, |sum| *sum)
+            update::adamw(&mut parameter, gradient, &mut moments, DECAY, &step);
+            update::sums_of_squares([gradient]).first().map_or(f64::NAN, |sum| *sum)
         } else {
-            Updates::all(step, |updates| D::adamw(&mut parameter, &gradient, &mut moments, DECAY, updates));
-            D::sum_of_squares(&gradient)
+            Updates::all(step, |updates| D::adamw(&mut parameter, gradient, &mut moments, DECAY, updates));
+            D::sum_of_squares(gradient)
         };
         (vec![parameter, moments.first, moments.second, moments.ema], squares)
     }
 
     /// The least time of `repeats` forward passes, and of as many with a backward pass from a gradient of ones, after one each that does not
-    /// count; `finish` waits for the device. An update has no backward pass.
+    /// count, if there is one; `finish` waits for the device.
     pub(crate) fn times(&self, portable: bool, repeats: usize, finish: &dyn Fn()) -> (f64, Option<f64>) {
         let least = |run: &dyn Fn()| {
             let timed = |_| {
@@ -237,12 +350,18 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
             (0..repeats).map(timed).fold(f64::INFINITY, f64::min)
         };
         finish();
-        if let Operation::Update { .. } = self.operation {
-            return (least(&|| drop(self.update(portable))), None);
-        }
-        let forward = least(&|| drop(self.outputs::<NoneTape>(portable)));
-        let both = least(&|| self.backward(self.outputs::<OwnedTape<E, D>>(portable)));
-        (forward, Some(both))
+        let forward = match self.operation {
+            Operation::Update { .. } => {
+                let gradient = self.gradient(portable);
+                least(&|| drop(self.update(portable, &gradient)))
+            }
+            Operation::ErrorSums { .. } | Operation::FiniteRows { .. } => {
+                least(&|| drop(self.of_rows(portable)))
+            }
+            _ => least(&|| drop(self.outputs::<NoneTape>(portable))),
+        };
+        let both = || least(&|| self.backward(self.outputs::<OwnedTape<E, D>>(portable)));
+        (forward, self.operation.has_backward().then(both))
     }
 
     fn backward(&self, outputs: Vec<Image<E, D, OwnedTape<E, D>>>) {
@@ -276,7 +395,7 @@ mod tests {
     /// Every operation in both ways on the CPU, and in `f64`.
     #[test]
     fn every_operation_runs_and_both_ways_agree() {
-        let (device, channels) = (Cpu::default(), 8);
+        let channels = 8;
         let conv = |size, inputs| Operation::Convolution { size, side: SIDE, inputs, channels, out: 6 };
         let normed = |jvp| Operation::NormConvolution {
             side: SIDE,
@@ -295,15 +414,27 @@ mod tests {
         all.push(Operation::AveragePool { side: SIDE, channels });
         all.push(Operation::Upsample { side: SIDE, channels });
         all.extend([Operation::Dropout { numbers: 30 }, Operation::Update { numbers: 30 }]);
+        all.extend(Operation::of_numbers(30));
         for operation in all {
-            let truth = Trial::<f64, Cpu>::new(&device, operation, 2).answers(true);
-            let trial = Trial::<f32, Cpu>::new(&device, operation, 2);
-            for portable in [false, true] {
-                let found = error(&trial.answers(portable), &truth);
-                assert!(found <= operation.bound(), "{operation}, portable {portable}: {found:e}");
-                let (forward, both) = trial.times(portable, 1, &|| ());
-                assert!(forward > 0.0 && both.is_none_or(|both| both > 0.0));
+            match operation.is_double() {
+                true => both_ways_agree::<f64>(operation),
+                false => both_ways_agree::<f32>(operation),
             }
+        }
+    }
+
+    fn both_ways_agree<E: Real>(operation: Operation)
+    where
+        Cpu: Kernels<E>,
+    {
+        let device = Cpu::default();
+        let truth = Trial::<f64, Cpu>::new(&device, operation, 2).answers(true);
+        let trial = Trial::<E, Cpu>::new(&device, operation, 2);
+        for portable in [false, true] {
+            let found = error(&trial.answers(portable), &truth);
+            assert!(found <= operation.bound(), "{operation}, portable {portable}: {found:e}");
+            let (forward, both) = trial.times(portable, 1, &|| ());
+            assert!(forward > 0.0 && both.is_some() == operation.has_backward());
         }
     }
 

@@ -5,9 +5,9 @@ use super::machine::Machine;
 use super::measure::{matrix_rate, median};
 use crate::error::Result;
 use crate::nn::GROUPS;
-use crate::tensor::Kernels;
 use crate::tensor::operation::{Candidate, Norm, Operation, Work};
 use crate::tensor::trial::Trial;
+use crate::tensor::{Kernels, Real};
 use dfdx::prelude::Tensor;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -63,12 +63,11 @@ pub(super) fn measure<D: Machine>(case: Case, device: &D) -> Result<KernelsRepor
     for operation in operations(case) {
         let (all, taken) = (device.candidates(operation), device.taken(operation));
         let errors = device.errors(operation, &all);
-        let trial = Trial::<f32, D>::new(device, operation, case.batch);
         for (candidate, error) in all.into_iter().zip(errors) {
             // What failed on two rows has no times.
-            let times = error.map(|_| {
-                let portable = candidate == Candidate::Portable;
-                device.with(candidate, || trial.times(portable, case.repeats, &|| device.finish()))
+            let times = error.map(|_| match operation.is_double() {
+                true => times::<f64, D>(case, device, operation, candidate),
+                false => times::<f32, D>(case, device, operation, candidate),
             });
             let (forward_s, forward_backward_s) = times.unwrap_or((f64::NAN, None));
             let (share, share_of) = match operation.work(case.batch) {
@@ -101,7 +100,19 @@ pub(super) fn measure<D: Machine>(case: Case, device: &D) -> Result<KernelsRepor
     })
 }
 
-/// What the case's network computes, and two operations that others have.
+/// A forward pass by a candidate, and one with a backward pass.
+fn times<E: Real, D: Machine + Kernels<E>>(
+    case: Case,
+    device: &D,
+    operation: Operation,
+    candidate: Candidate,
+) -> (f64, Option<f64>) {
+    let trial = Trial::<E, D>::new(device, operation, case.batch);
+    let portable = candidate == Candidate::Portable;
+    device.with(candidate, || trial.times(portable, case.repeats, &|| device.finish()))
+}
+
+/// What the case's network computes, and what others and solvers do.
 fn operations(case: Case) -> Vec<Operation> {
     let (side, channels) = ([case.side; 2], case.width);
     let positions = case.side * case.side;
@@ -113,7 +124,7 @@ fn operations(case: Case) -> Vec<Operation> {
     let norm =
         |swish, jvp| Operation::GroupNorm { side, channels, norm: Norm { groups: GROUPS, swish }, jvp };
     let attention = |jvp| Operation::Attention { tokens: positions, channels, jvp };
-    vec![
+    let mut all = vec![
         conv(3, 1),
         conv(1, 1),
         conv(1, 2),
@@ -130,7 +141,10 @@ fn operations(case: Case) -> Vec<Operation> {
         Operation::Update { numbers: positions * channels },
         Operation::AveragePool { side, channels },
         Operation::Upsample { side, channels },
-    ]
+    ];
+    // Rows of data have three channels.
+    all.extend(Operation::of_numbers(3 * positions));
+    all
 }
 
 /// 1e9 bytes a second of a copy, read and written: by all threads of the host, or on the device.
@@ -208,7 +222,9 @@ mod tests {
             assert!(kernel.error.unwrap() <= kernel.bound, "{kernel:?}");
             assert_eq!(kernel.taken, kernel.candidate == "own");
             assert!(kernel.forward_s > 0.0 && kernel.share > 0.0, "{kernel:?}");
-            assert_eq!(kernel.forward_backward_s.is_none(), kernel.operation == "AdamW and average");
+        }
+        for (own, operation) in report.kernels.iter().step_by(2).zip(operations(case)) {
+            assert_eq!(own.forward_backward_s.is_some(), operation.has_backward(), "{operation}");
         }
         let text = report.to_string();
         assert_eq!(text.matches(", taken\n").count(), operations(case).len(), "{text}");

@@ -54,8 +54,11 @@ impl Machine for Cpu {
 
     fn errors(&self, operation: Operation, candidates: &[Candidate]) -> Vec<Option<f64>> {
         let truth = Trial::<f64, Self>::new(self, operation, ROWS).answers(true);
-        let trial = Trial::<f32, Self>::new(self, operation, ROWS);
-        let of = |candidate| error(&trial.answers(candidate == Candidate::Portable), &truth);
+        let answers = |portable| match operation.is_double() {
+            true => Trial::<f64, Self>::new(self, operation, ROWS).answers(portable),
+            false => Trial::<f32, Self>::new(self, operation, ROWS).answers(portable),
+        };
+        let of = |candidate| error(&answers(candidate == Candidate::Portable), &truth);
         candidates.iter().map(|candidate| Some(of(*candidate))).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! [`Kernels`] of `f32` on CUDA: own kernels where a device has them, and the portable operations where not.
 
-use super::candidates::own;
+use super::candidates::{NUMBERS, own};
 use super::launch::engine;
 use super::layer::Layer;
 use super::storage::Image;
@@ -15,9 +15,6 @@ use dfdx::prelude::{Cuda, Dim, HasShape, Shape, Tape, Tensor};
 
 type Images<H, W, C, T> = Tensor<ImageBatch<H, W, C>, f32, Cuda, T>;
 type Tokens<T> = Tensor<(usize, usize, usize), f32, Cuda, T>;
-
-/// The shape of a dropout or an update: nothing depends on their numbers.
-const NUMBERS: usize = 3000;
 
 /// A convolution, by its inputs' shape.
 fn convolution_of<H: Dim, W: Dim, I: Dim, O: Dim>(
@@ -69,6 +66,10 @@ fn group_norm_of<H: Dim, W: Dim, C: Dim>(
 
 fn attention_of(&(_, tokens, channels): &(usize, usize, usize), jvp: bool) -> Operation {
     Operation::Attention { tokens, channels, jvp }
+}
+
+fn waves_of(waves: &Waves<'_, f32, Cuda>, jvp: bool) -> Operation {
+    Operation::Waves { numbers: NUMBERS, factors: waves.factors.is_some(), jvp }
 }
 
 /// The same images with a shape that is known at run time only: the operations are compiled once.
@@ -282,8 +283,8 @@ impl Kernels<f32> for Cuda {
     }
 
     fn swish<S: Shape, T: Tape<f32, Self> + 'static>(x: Tensor<S, f32, Self, T>) -> Tensor<S, f32, Self, T> {
-        match engine(x.device()) {
-            Some(engine) => elementwise::swish(engine, x),
+        match own(x.device(), Operation::Swish { numbers: NUMBERS }) {
+            Some((engine, _)) => elementwise::swish(engine, x),
             None => compose::swish::<Plain<T>, S, f32, Self>(x),
         }
     }
@@ -292,8 +293,8 @@ impl Kernels<f32> for Cuda {
         a: Tensor<S, f32, Self, T>,
         b: &Tensor<S, f32, Self>,
     ) -> Tensor<(usize,), f32, Self, T> {
-        match engine(a.device()) {
-            Some(engine) => rows::distances(engine, a, b),
+        match own(a.device(), Operation::Distances { numbers: NUMBERS }) {
+            Some((engine, _)) => rows::distances(engine, a, b),
             None => portable_rows::distances(a, b),
         }
     }
@@ -302,7 +303,7 @@ impl Kernels<f32> for Cuda {
         x: Images<H, W, usize, T>,
         of: &Waves<'_, f32, Self>,
     ) -> [Images<H, W, usize, T>; 2] {
-        let Some(engine) = engine(x.device()) else {
+        let Some((engine, _)) = own(x.device(), waves_of(of, false)) else {
             return compose::waves::<Plain<T>, H, W, f32, Self>(x, of);
         };
         let (rows, height, width, _) = *x.shape();
@@ -315,7 +316,7 @@ impl Kernels<f32> for Cuda {
         x: Dual<Images<H, W, usize, T>>,
         of: &Waves<'_, f32, Self>,
     ) -> [Dual<Images<H, W, usize, T>>; 2] {
-        let Some(engine) = engine(x.value.device()) else {
+        let Some((engine, _)) = own(x.value.device(), waves_of(of, true)) else {
             return compose::waves::<Forward<Plain<T>>, H, W, f32, Self>(x, of);
         };
         let (rows, height, width, _) = *x.value.shape();
@@ -332,8 +333,8 @@ impl Kernels<f32> for Cuda {
         others: &[f64],
         columns: usize,
     ) -> Tensor<(usize, usize), f32, Self> {
-        match engine(self) {
-            Some(engine) => waves::sinusoids(&engine, self, [times, frequencies, others], columns),
+        match own(self, Operation::Sinusoids { numbers: NUMBERS }) {
+            Some((engine, _)) => waves::sinusoids(&engine, self, [times, frequencies, others], columns),
             None => portable_rows::sinusoids(self, times, frequencies, others, columns),
         }
     }
@@ -342,8 +343,8 @@ impl Kernels<f32> for Cuda {
         x: Tensor<S, f32, Self, T>,
         coefficients: &[f64],
     ) -> Tensor<S, f32, Self, T> {
-        match engine(x.device()) {
-            Some(engine) => rows::scale(engine, x, coefficients),
+        match own(x.device(), Operation::ScaleRows { numbers: NUMBERS }) {
+            Some((engine, _)) => rows::scale(engine, x, coefficients),
             None => portable_rows::scale(x, coefficients),
         }
     }
@@ -352,8 +353,8 @@ impl Kernels<f32> for Cuda {
         terms: &[(&[f64], &Tensor<S, f32, Self>)],
         base: Option<&Tensor<S, f32, Self>>,
     ) -> Tensor<S, f32, Self> {
-        match engine(terms[0].1.device()) {
-            Some(engine) => rows::combine(&engine, "combine_f32", terms, base),
+        match own(terms[0].1.device(), Operation::CombineRows { numbers: NUMBERS, double: false }) {
+            Some((engine, _)) => rows::combine(&engine, "combine_f32", terms, base),
             None => portable_rows::combine(terms, base),
         }
     }
@@ -379,8 +380,8 @@ impl Kernels<f32> for Cuda {
     }
 
     fn together<R>(&self, work: impl FnOnce() -> R) -> R {
-        match engine(self) {
-            Some(engine) => update::together(&engine, work),
+        match own(self, Operation::Update { numbers: NUMBERS }) {
+            Some((engine, _)) => update::together(&engine, work),
             None => work(),
         }
     }

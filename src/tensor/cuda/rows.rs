@@ -2,9 +2,11 @@
 //!
 //! The states of a solve are `f64`, and so is every coefficient until it meets its row.
 
+use super::candidates::{NUMBERS, own};
 use super::elementwise::linear;
-use super::launch::{Argument, Engine, View, WORD, arguments, element_blocks, engine, flag, index, int};
+use super::launch::{Argument, Engine, View, WORD, arguments, element_blocks, flag, index, int};
 use super::storage::{Ghost, done, output, take_tape, taken, view};
+use crate::tensor::operation::Operation;
 use crate::tensor::{Kernels, Real, reshape, rows as portable};
 use dfdx::prelude::*;
 use std::rc::Rc;
@@ -131,22 +133,22 @@ impl Kernels<f64> for Cuda {
         terms: &[(&[f64], &Tensor<S, f64, Self>)],
         base: Option<&Tensor<S, f64, Self>>,
     ) -> Tensor<S, f64, Self> {
-        match engine(terms[0].1.device()) {
-            Some(engine) => combine(&engine, "combine_f64", terms, base),
+        match own(terms[0].1.device(), Operation::CombineRows { numbers: NUMBERS, double: true }) {
+            Some((engine, _)) => combine(&engine, "combine_f64", terms, base),
             None => portable::combine(terms, base),
         }
     }
 
     fn error_sums(error: &States, before: &States, after: &States, absolute: f64, relative: f64) -> Vec<f64> {
-        match engine(error.device()) {
-            Some(engine) => sums(&engine, "error_rows", [error, before, after], &[absolute, relative]),
+        match own(error.device(), Operation::ErrorSums { numbers: NUMBERS }) {
+            Some((engine, _)) => sums(&engine, "error_rows", [error, before, after], &[absolute, relative]),
             None => portable::error_sums(error, before, after, absolute, relative),
         }
     }
 
     fn finite_rows(x: &States) -> Vec<bool> {
-        match engine(x.device()) {
-            Some(engine) => {
+        match own(x.device(), Operation::FiniteRows { numbers: NUMBERS }) {
+            Some((engine, _)) => {
                 sums(&engine, "not_finite_rows", [x], &[]).iter().map(|count| *count == 0.0).collect()
             }
             None => portable::finite(x),

@@ -54,6 +54,7 @@ pub(super) fn own(device: &Cuda, operation: Operation) -> Option<(Rc<Engine>, Ca
 }
 
 /// What computes an operation on a device.
+#[cfg(feature = "cli")]
 pub(crate) fn taken(device: &Cuda, operation: Operation) -> Candidate {
     own(device, operation).map_or(Candidate::Portable, |(_, candidate)| candidate)
 }

@@ -59,7 +59,7 @@ const PLACES: &[(&str, usize, &str)] = &[
     ("likelihood/flow.rs", 2, "the states of rows as they begin; back, as they end"),
     // Once.
     ("tensor/kernels.rs", 1, "`upload` itself"),
-    ("tensor/trial.rs", 6, "drawn inputs and what candidates make of them, at the first use of a shape"),
+    ("tensor/trial.rs", 7, "drawn inputs and what candidates make of them, at the first use of a shape"),
     ("tensor/portable.rs", 1, "tables of indices, once a thread"),
     ("nn/fourier.rs", 2, "frequencies, once; in a step, factors for each row"),
     ("nn/init.rs", 1, "initial weights: draws"),

@@ -121,7 +121,9 @@ fn a_hangup_that_is_ignored_stays_ignored() {
     let child = started_by(folder.path(), command.args(["-c", script, env!("CARGO_BIN_EXE_idode")]));
     signal(&child, "HUP");
     let output = child.wait_with_output().expect("the binary ends");
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    // On a loaded machine it says how far it is, and nothing else.
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.lines().all(|line| line.starts_with("training ")), "{output:?}");
     assert!(fs::read(checkpoint(folder.path())).expect("a checkpoint") == *unstopped());
 }
 

@@ -21,7 +21,7 @@ use idode::divergence::{Divergence, Hutchinson, Jacobian, ProbeSeed, Trace};
 use idode::error::Result;
 use idode::level::GammaRange;
 use idode::likelihood::{DrawKey, Evaluator, ProbabilityFlow, Purpose, RowDensity};
-use idode::nn::{Jvp, MlpConfig, StaticMlp, StaticUNet, UNetConfig};
+use idode::nn::{Jvp, StaticUNet, UNetConfig};
 use idode::objective::FirstOrder;
 use idode::parameterization::Velocity;
 use idode::schedule::VariancePreserving;
@@ -39,10 +39,6 @@ use std::time::Instant;
 const STEPS: u64 = 400;
 const ROWS: usize = 256;
 const BATCH: usize = 32;
-
-/// Of the two clusters.
-const CENTRES: [[f64; 2]; 2] = [[-1.0, 0.0], [1.0, 0.0]];
-const WIDTH: f64 = 0.02;
 
 /// Right-hand sides, and their rows.
 #[derive(Debug, Default)]
@@ -82,9 +78,7 @@ fn main() -> Result<()> {
     let (network, diffusion, z) = digits()?;
     measure::<f32, _>("digits", &network, &diffusion, z)?;
     let (network, diffusion, z) = clusters()?;
-    measure::<f64, _>("two clusters", &network, &diffusion, z)?;
-    let (network, diffusion, z) = trained_on_clusters()?;
-    measure::<f32, _>("trained MLP", &network, &diffusion, z)
+    measure::<f64, _>("two clusters", &network, &diffusion, z)
 }
 
 type Paths = Diffusion<VariancePreserving, Velocity>;
@@ -117,37 +111,18 @@ fn digits() -> Result<(StaticUNet<8, 8, 1, 32, f32, Cpu>, Paths, Vec<f64>)> {
 
 /// The exactly known network of two clusters of width 0.02 at -1 and 1, and points of them; every 32nd lies between them.
 fn clusters() -> Result<(AnalyticNet<2, VariancePreserving, Velocity>, Paths, Vec<f64>)> {
+    const WIDTH: f64 = 0.02;
+    let centres = [[-1.0, 0.0], [1.0, 0.0]];
     let cluster = |centre: [f64; 2]| Ok((0.5, Gaussian::diagonal(&centre, &[WIDTH * WIDTH; 2])?));
-    let data = GaussianMixture::new(CENTRES.map(cluster).into_iter().collect::<Result<Vec<_>>>()?)?;
+    let data = GaussianMixture::new(centres.map(cluster).into_iter().collect::<Result<Vec<_>>>()?)?;
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::new(-13.3, 5.0)?);
     let network = AnalyticNet::new(Model::exact(data), diffusion)?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let z = (0..ROWS).flat_map(|row| match row % 32 {
         0 => [rng.gen_range(-0.3..0.3), 0.0],
-        _ => CENTRES[row % 2].map(|centre| centre + WIDTH * rng.sample::<f64, _>(StandardNormal)),
+        _ => centres[row % 2].map(|centre| centre + WIDTH * rng.sample::<f64, _>(StandardNormal)),
     });
     Ok((network, diffusion, z.collect()))
-}
-
-/// A network of a table's size, trained on the two clusters, and the same points.
-fn trained_on_clusters() -> Result<(StaticMlp<2, 128, f32, Cpu>, Paths, Vec<f64>)> {
-    let (_, diffusion, z) = clusters()?;
-    let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let network = StaticMlp::new(&MlpConfig::default(), &Cpu::default(), &mut rng)?;
-    let times = Stratified(Importance::for_weight(diffusion.range(), diffusion.weight_density())?);
-    let rate = Rate { peak: 2e-3, warmup: 20, decay: RateDecay::Cosine { final_rate: 0.0 }, steps: STEPS };
-    let optimizer = AdamWConfig { ema: 0.99, ..AdamWConfig::default() };
-    let config = TrainerConfig { seed: 0, accumulation: 1, rate, optimizer };
-    let mut trainer = Trainer::new(network, FirstOrder, diffusion, times, config);
-    for step in 1..=STEPS {
-        let points: Vec<f64> = (0..256)
-            .flat_map(|row| {
-                CENTRES[row % 2].map(|centre| centre + WIDTH * rng.sample::<f64, _>(StandardNormal))
-            })
-            .collect();
-        trainer.step(step, step, &points)?;
-    }
-    Ok((trainer.optimizer.averaged(&trainer.network), diffusion, z))
 }
 
 fn key(row: usize) -> DrawKey {

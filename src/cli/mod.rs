@@ -11,14 +11,14 @@ mod arguments;
 mod bar;
 mod budget;
 mod comparison;
+#[cfg(feature = "cuda")]
+mod device_failure;
 mod execute;
 mod exit;
 mod interrupt;
 mod ladder;
 mod list;
 mod new_plugin;
-#[cfg(feature = "cuda")]
-mod out_of_memory;
 mod output;
 mod ranks;
 mod table;
@@ -45,7 +45,7 @@ pub fn run(registry: Registry) -> ExitCode {
     };
     let run = || execute::execute(command, &registry);
     #[cfg(feature = "cuda")]
-    let done = out_of_memory::as_error(run);
+    let done = device_failure::as_error(run);
     #[cfg(not(feature = "cuda"))]
     let done = run();
     match done {

@@ -109,7 +109,7 @@
 //! | a buffer of nothing | the pool's allocation takes 0 bytes (seen on an H100), `cuMemAlloc` does not | yes: a moved gradient, no Fourier exponents, dfdx at its start and whenever it caches a buffer | a device without pools is refused when it is opened |
 //! | a launch of nothing | 0 blocks are an error, which panics; an empty `sum` divides by zero | no: solves and scatters of no rows return before; unused parameters get zeros | nothing |
 //! | out of memory | dfdx's operations unwrap, as below | yes | what could not be given is noted ([`shortage`]), and the command line says it in one line |
-//! | any other driver error | dfdx's operations unwrap. Even their `try_` forms panic: a copy (`tensor/cuda/device.rs:165`), a drop (`:233`), `as_vec` (`:313`), `copy_from` (`tensor/cuda/allocate.rs:162`) | yes | nothing |
+//! | any other driver error | dfdx's operations unwrap. Even their `try_` forms panic: a copy (`tensor/cuda/device.rs:165`), a drop (`:233`), `as_vec` (`:313`), `copy_from` (`tensor/cuda/allocate.rs:162`) | yes | the command line says the error's name in one line, and ends with exit code 2; what was written stands |
 //! | the cache of buffers | keeps each size for ever and is not emptied when memory runs out (`tensor/cuda/device.rs:116`) | yes | a solve halves its batch, so it sees few sizes; emptied after each network's work |
 //! | `reshape` with a copy, `concat_along`, `to_dtype` | compiled at first use from headers **at the paths of the build** (`concat_along/cuda_kernel.rs:25`); without them a panic, not an error (`:30`) | yes: the first 3x3 convolution | CONTRIBUTING says what goes along |
 //!

@@ -55,6 +55,14 @@ impl Sizes {
 pub(super) type Added<'a, const N: usize> =
     (&'a Option<Tensor<(usize, usize), f32, Cuda>>, &'a Option<[Image<NoneTape>; N]>);
 
+/// What is added to a chunk of an output.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Terms {
+    pub(super) bias: Option<View>,
+    pub(super) shift: Option<View>,
+    pub(super) residual: Option<View>,
+}
+
 /// Each input's streams, and where their gradients lie.
 pub(super) type Inputs<'a, const N: usize> = (&'a [[Image<NoneTape>; N]], &'a [[Ghost; N]]);
 
@@ -62,6 +70,46 @@ impl Layer {
     pub(super) fn room_of_norms(&self, images: usize, positions: usize) -> usize {
         let images = Images { rows: images, positions };
         self.norms.iter().flatten().map(|norm| norm.room(images)).max().unwrap_or(0)
+    }
+
+    /// The numbers of `streams` images of every input of a chunk, if norms make them.
+    pub(super) fn room_of_prepared(&self, sizes: &Sizes, streams: usize) -> usize {
+        let images = if self.norms.is_some() { streams * sizes.chunk } else { 0 };
+        images * sizes.positions() * sizes.channels
+    }
+
+    /// What is added to a chunk of output `i`: the first alone has bias and shift, for they have no tangent.
+    pub(super) fn terms<const N: usize>(
+        &self,
+        sizes: &Sizes,
+        images: &Range<usize>,
+        (shift, residual): Added<'_, N>,
+        i: usize,
+    ) -> Terms {
+        let out = sizes.out;
+        let of_chunk = |shift| view(shift).part(images.start * out, images.len() * out);
+        Terms {
+            bias: self.bias.as_ref().filter(|_| i == 0).map(view),
+            shift: shift.as_ref().filter(|_| i == 0).map(of_chunk),
+            residual: residual.as_ref().map(|r| sizes.part(images, view(&r[i]), out)),
+        }
+    }
+
+    /// Where a chunk's gradients go: what a convolution's own are put to, in scratch memory if norms follow, and those of the inputs.
+    pub(super) fn chunk_gradients<const N: usize>(
+        &self,
+        sizes: &Sizes,
+        images: &Range<usize>,
+        gxs: &[[View; N]],
+        room: &mut Room,
+    ) -> [Vec<[View; N]>; 2] {
+        let part = |gx: &[View; N], channels: usize| gx.map(|gx| sizes.part(images, gx, channels));
+        let gxs: Vec<[View; N]> = gxs.iter().zip(&sizes.widths).map(|(gx, c)| part(gx, *c)).collect();
+        let gas = match &self.norms {
+            Some(_) => gxs.iter().map(|gx| gx.map(|gx| room.cut(gx.len()))).collect(),
+            None => gxs.clone(),
+        };
+        [gas, gxs]
     }
 
     pub(super) fn mask(&self, first: usize) -> Mask {

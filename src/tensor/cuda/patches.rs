@@ -4,7 +4,7 @@
 //! the outputs. Nine times the images pass through memory, against Winograd's 36 / 16 of them and back, but no numbers are transformed.
 
 use super::launch::{Engine, Matrices, View, arguments, element_blocks, flag, index, int};
-use super::layer::{Added, Inputs, Layer, Sizes, gradients};
+use super::layer::{Added, Inputs, Layer, Sizes, Terms, gradients};
 use super::scratch::Room;
 use super::storage::{Ghost, Image, Store, view};
 use dfdx::prelude::*;
@@ -37,11 +37,11 @@ pub(super) fn forward<const N: usize>(
     sizes: &Sizes,
     layer: &Layer,
     xs: &[[Image<NoneTape>; N]],
-    (shift, residual): Added<'_, N>,
+    added: Added<'_, N>,
     ys: [View; N],
 ) -> Result<(), CudaError> {
     let (channels, out, positions) = (sizes.channels, sizes.out, sizes.positions());
-    let own = if layer.norms.is_some() { N * sizes.chunk * positions * channels } else { 0 };
+    let own = layer.room_of_prepared(sizes, N);
     let norms = layer.room_of_norms(sizes.chunk, positions);
     let of_patches = sizes.chunk * room_of_image(sizes);
     engine.scratch(of_patches + own + norms, |room| {
@@ -54,20 +54,11 @@ pub(super) fn forward<const N: usize>(
             for (i, y) in ys.iter().enumerate() {
                 let inputs: Vec<View> = prepared.iter().map(|x| x[i]).collect();
                 gather(engine, sizes, &inputs, p)?;
-                let (y, is_first) = (sizes.part(&images, *y, out), i == 0);
-                let terms = arguments![
-                    y,
-                    layer.bias.as_ref().filter(|_| is_first).map(view),
-                    shift
-                        .as_ref()
-                        .filter(|_| is_first)
-                        .map(|shift| view(shift).part(images.start * out, images.len() * out)),
-                    residual.as_ref().map(|r| sizes.part(&images, view(&r[i]), out)),
-                    index(lines * out),
-                    int(positions * out),
-                    int(out)
-                ];
-                engine.launch("terms", element_blocks(lines * out), terms)?;
+                let y = sizes.part(&images, *y, out);
+                let Terms { bias, shift, residual } = layer.terms(sizes, &images, added, i);
+                let (count, image, out_channels) = (index(lines * out), int(positions * out), int(out));
+                let of = arguments![y, bias, shift, residual, count, image, out_channels];
+                engine.launch("terms", element_blocks(lines * out), of)?;
                 let weight = Matrices::full(view(&layer.weight), TAPS * channels, out);
                 let product = [Matrices::full(p, lines, TAPS * channels), weight];
                 engine.product(1, 1.0, product, 1.0, Matrices::full(y, lines, out))?;
@@ -87,7 +78,7 @@ pub(super) fn backward<const N: usize>(
     store: &mut Store,
 ) -> Result<(), CudaError> {
     let (channels, out, positions) = (sizes.channels, sizes.out, sizes.positions());
-    let own = if layer.norms.is_some() { 2 * N * sizes.chunk * positions * channels } else { 0 };
+    let own = layer.room_of_prepared(sizes, 2 * N);
     let norms = layer.room_of_norms(sizes.chunk, positions);
     let of_patches = sizes.chunk * room_of_image(sizes);
     let gxs = gradients(ghosts, gys[0], store)?;
@@ -99,12 +90,7 @@ pub(super) fn backward<const N: usize>(
         for images in sizes.chunks() {
             let mut room = room;
             let prepared = layer.prepare(engine, sizes, &images, xs, (&mut room, work))?;
-            let part = |gx: &[View; N], channels: usize| gx.map(|gx| sizes.part(&images, gx, channels));
-            let gxs: Vec<[View; N]> = gxs.iter().zip(&sizes.widths).map(|(gx, c)| part(gx, *c)).collect();
-            let gas: Vec<[View; N]> = match &layer.norms {
-                Some(_) => gxs.iter().map(|gx| gx.map(|gx| room.cut(gx.len()))).collect(),
-                None => gxs.clone(),
-            };
+            let [gas, gxs] = layer.chunk_gradients(sizes, &images, &gxs, &mut room);
             let lines = images.len() * positions;
             let of_lines = Matrices::full(p, lines, TAPS * channels);
             for (i, gy) in gys.iter().enumerate() {

@@ -4,7 +4,7 @@
 //! and residual. The gradient of the inputs is the convolution of the output's with the taps in reverse.
 
 use super::launch::{Argument, Engine, Matrices, View, arguments, blocks, flag, int};
-use super::layer::{Added, Inputs, Layer, Sizes, gradients};
+use super::layer::{Added, Inputs, Layer, Sizes, Terms, gradients};
 use super::scratch::Room;
 use super::storage::{Ghost, Image, Store, view};
 use dfdx::prelude::*;
@@ -70,14 +70,6 @@ impl Sizes {
     }
 }
 
-/// What an output's transform adds.
-#[derive(Clone, Copy, Default)]
-struct Terms {
-    bias: Option<View>,
-    shift: Option<View>,
-    residual: Option<View>,
-}
-
 /// The numbers that an image takes in scratch memory, beside what norms make of it.
 pub(super) fn room_of_image(sizes: &Sizes) -> usize {
     POINTS * sizes.tiles(1) * (sizes.channels + sizes.out)
@@ -89,12 +81,12 @@ pub(super) fn forward<const N: usize>(
     sizes: &Sizes,
     layer: &Layer,
     xs: &[[Image<NoneTape>; N]],
-    (shift, residual): Added<'_, N>,
+    added: Added<'_, N>,
     ys: [View; N],
 ) -> Result<(), CudaError> {
     let (channels, out) = (sizes.channels, sizes.out);
     let tiles = sizes.tiles(sizes.chunk);
-    let own = if layer.norms.is_some() { N * sizes.chunk * sizes.positions() * channels } else { 0 };
+    let own = layer.room_of_prepared(sizes, N);
     let norms = layer.room_of_norms(sizes.chunk, sizes.positions());
     engine.scratch(sizes.taps() + POINTS * tiles * (channels + out) + own + norms, |room| {
         let mut room = Room::new(room);
@@ -111,25 +103,9 @@ pub(super) fn forward<const N: usize>(
                 sizes.transform(engine, images.len(), &inputs, channels, v)?;
                 let product = [Matrices::full(v, tiles, channels), Matrices::full(u, channels, out)];
                 engine.product(POINTS, 1.0, product, 0.0, Matrices::full(m, tiles, out))?;
-                let first = i == 0;
-                let terms = Terms {
-                    bias: layer.bias.as_ref().filter(|_| first).map(view),
-                    shift: shift
-                        .as_ref()
-                        .filter(|_| first)
-                        .map(|shift| view(shift).part(images.start * out, images.len() * out)),
-                    residual: residual.as_ref().map(|r| sizes.part(&images, view(&r[i]), out)),
-                };
-                outputs(
-                    engine,
-                    sizes,
-                    images.len(),
-                    m,
-                    (out, 0),
-                    terms,
-                    sizes.part(&images, *y, out),
-                    false,
-                )?;
+                let terms = layer.terms(sizes, &images, added, i);
+                let y = sizes.part(&images, *y, out);
+                outputs(engine, sizes, images.len(), m, (out, 0), terms, y, false)?;
             }
         }
         Ok(())
@@ -193,7 +169,7 @@ pub(super) fn backward<const N: usize>(
 ) -> Result<(), CudaError> {
     let (channels, out) = (sizes.channels, sizes.out);
     let tiles = sizes.tiles(sizes.chunk);
-    let own = if layer.norms.is_some() { 2 * N * sizes.chunk * sizes.positions() * channels } else { 0 };
+    let own = layer.room_of_prepared(sizes, 2 * N);
     let norms = layer.room_of_norms(sizes.chunk, sizes.positions());
     let gxs = gradients(ghosts, gys[0], store)?;
     engine.scratch(2 * sizes.taps() + POINTS * tiles * (channels + out) + own + norms, |room| {
@@ -206,12 +182,7 @@ pub(super) fn backward<const N: usize>(
         for images in sizes.chunks() {
             let mut room = room;
             let prepared = layer.prepare(engine, sizes, &images, xs, (&mut room, work))?;
-            let part = |gx: &[View; N], channels: usize| gx.map(|gx| sizes.part(&images, gx, channels));
-            let gxs: Vec<[View; N]> = gxs.iter().zip(&sizes.widths).map(|(gx, c)| part(gx, *c)).collect();
-            let gas: Vec<[View; N]> = match &layer.norms {
-                Some(_) => gxs.iter().map(|gx| gx.map(|gx| room.cut(gx.len()))).collect(),
-                None => gxs.clone(),
-            };
+            let [gas, gxs] = layer.chunk_gradients(sizes, &images, &gxs, &mut room);
             let tiles = sizes.tiles(images.len());
             let of_tiles = Matrices::full(v, tiles, channels);
             for (i, gy) in gys.iter().enumerate() {

@@ -5,12 +5,13 @@
 //! ```
 //!
 //! Measures rows whose solves take turns, and the same rows in blocks that begin and end together: the evaluations of a row, those that all rows
-//! needed, those that the network computed, its calls, and seconds. Both ways give the same bits. Rows that are done leave a block when it can halve,
-//! so a block computes hardly more rows; what turns save are calls: the more, the more the evaluations of rows differ. In seconds that shows where a call
-//! for one row costs nearly as much as one for many.
+//! needed, those that the network computed, its calls, and seconds, one way after the other several times. Both ways give the same bits. Rows that are
+//! done leave a block when it can halve, so a block computes hardly more rows; what turns save are calls of few rows, which leave threads, or a
+//! device, idle: the more, the more the evaluations of rows differ.
 //!
-//! The first rows are held-out digits, whose evaluations hardly differ. The others are points of the plane, by the exactly known network of two
-//! tight clusters: every 32nd lies between the clusters, where the field turns within a hair's breadth from one to the other, and is hard.
+//! The first rows are held-out digits, whose evaluations hardly differ: nothing is saved. The others are points of tight clusters, by their exactly
+//! known network: every 32nd lies between two clusters, where the field turns within a hair's breadth from one to the other, and is hard.
+//! Both need a machine that does nothing else: where others take its threads, none is idle.
 
 use dfdx::prelude::Cpu;
 use idode::analytic::{AnalyticNet, Gaussian, GaussianMixture, Model};
@@ -39,6 +40,10 @@ use std::time::Instant;
 const STEPS: u64 = 400;
 const ROWS: usize = 256;
 const BATCH: usize = 32;
+/// Of these many both ways are timed, one after the other.
+const PAIRS: usize = 7;
+const DIMS: usize = 16;
+const CLUSTERS: usize = 8;
 
 /// Right-hand sides, and their rows.
 #[derive(Debug, Default)]
@@ -74,11 +79,13 @@ impl Trace for CountedTrace {
 
 fn main() -> Result<()> {
     println!("{ROWS} rows in batches of {BATCH}; in blocks, in turns, and the factor of their seconds\n");
-    println!("rows          evaluations  needed   rows computed          calls          seconds  factor");
+    println!(
+        "rows        evaluations  needed   rows computed          calls      seconds  factor: median of {PAIRS} pairs"
+    );
     let (network, diffusion, z) = digits()?;
     measure::<f32, _>("digits", &network, &diffusion, z)?;
     let (network, diffusion, z) = clusters()?;
-    measure::<f64, _>("two clusters", &network, &diffusion, z)
+    measure::<f64, _>("clusters", &network, &diffusion, z)
 }
 
 type Paths = Diffusion<VariancePreserving, Velocity>;
@@ -109,18 +116,23 @@ fn digits() -> Result<(StaticUNet<8, 8, 1, 32, f32, Cpu>, Paths, Vec<f64>)> {
     Ok((network, diffusion, z.collect()))
 }
 
-/// The exactly known network of two clusters of width 0.02 at -1 and 1, and points of them; every 32nd lies between them.
-fn clusters() -> Result<(AnalyticNet<2, VariancePreserving, Velocity>, Paths, Vec<f64>)> {
+/// The exactly known network of tight clusters around corners of a cube, and points of them; every 32nd lies between two clusters.
+fn clusters() -> Result<(AnalyticNet<DIMS, VariancePreserving, Velocity>, Paths, Vec<f64>)> {
     const WIDTH: f64 = 0.02;
-    let centres = [[-1.0, 0.0], [1.0, 0.0]];
-    let cluster = |centre: [f64; 2]| Ok((0.5, Gaussian::diagonal(&centre, &[WIDTH * WIDTH; 2])?));
-    let data = GaussianMixture::new(centres.map(cluster).into_iter().collect::<Result<Vec<_>>>()?)?;
+    // Corners that differ in half of their coordinates.
+    let corner = |i: usize| -> [f64; DIMS] {
+        std::array::from_fn(|d| if (i & d).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 })
+    };
+    let cluster = |i| Ok((1.0 / CLUSTERS as f64, Gaussian::diagonal(&corner(i), &[WIDTH * WIDTH; DIMS])?));
+    let data = GaussianMixture::new((0..CLUSTERS).map(cluster).collect::<Result<Vec<_>>>()?)?;
     let diffusion = Diffusion::new(VariancePreserving, Velocity, GammaRange::new(-13.3, 5.0)?);
     let network = AnalyticNet::new(Model::exact(data), diffusion)?;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let z = (0..ROWS).flat_map(|row| match row % 32 {
-        0 => [rng.gen_range(-0.3..0.3), 0.0],
-        _ => centres[row % 2].map(|centre| centre + WIDTH * rng.sample::<f64, _>(StandardNormal)),
+    let z = (0..ROWS).flat_map(|row| {
+        let [own, other] = [row, row + 1].map(|i| corner(i % CLUSTERS));
+        let part = if row % 32 == 0 { rng.gen_range(0.35..0.65) } else { 0.0 };
+        let mut near = |x: f64, y: f64| x + part * (y - x) + WIDTH * rng.sample::<f64, _>(StandardNormal);
+        std::array::from_fn::<_, DIMS, _>(|d| near(own[d], other[d]))
     });
     Ok((network, diffusion, z.collect()))
 }
@@ -142,21 +154,8 @@ where
             .with_solver(ExplicitRk::new(&tables::DORMAND_PRINCE), Stepping::adaptive(small))
             .with_batch(BATCH)
     };
-    // The fastest of three.
-    let measured = |solve: &dyn Fn() -> Result<Vec<RowDensity>>| -> Result<(Vec<RowDensity>, [u64; 2], f64)> {
-        let mut fastest = f64::INFINITY;
-        let mut found = Vec::new();
-        for _ in 0..3 {
-            [&count.calls, &count.rows].iter().for_each(|count| count.store(0, Ordering::Relaxed));
-            let started = Instant::now();
-            found = solve()?;
-            fastest = fastest.min(started.elapsed().as_secs_f64());
-        }
-        Ok((found, [&count.rows, &count.calls].map(|count| count.load(Ordering::Relaxed)), fastest))
-    };
-    let (blocks, paid_in_blocks, block_seconds) = measured(&|| {
-        let flow = flow()?;
-        let mut found = Vec::new();
+    let in_blocks = || -> Result<Vec<RowDensity>> {
+        let (flow, mut found) = (flow()?, Vec::new());
         for (block, own) in z.chunks(BATCH * dims).enumerate() {
             let seeds: Vec<ProbeSeed> =
                 (0..own.len() / dims).map(|i| key(block * BATCH + i).bytes(Purpose::Probe)).collect();
@@ -164,21 +163,36 @@ where
             found.extend(flow.log_density(own.to_vec(), from, &divergence, &seeds, None)?);
         }
         Ok(found)
-    })?;
-    let (turns, paid_in_turns, turn_seconds) = measured(&|| {
-        let evaluator = Evaluator::new(flow()?).with_divergence(Counted(count.clone()));
-        evaluator.log_prob(&z, from)
-    })?;
+    };
+    let in_turns = || Evaluator::new(flow()?).with_divergence(Counted(count.clone())).log_prob(&z, from);
+    let measured = |solve: &dyn Fn() -> Result<Vec<RowDensity>>| -> Result<(Vec<RowDensity>, [u64; 2], f64)> {
+        [&count.calls, &count.rows].iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        let started = Instant::now();
+        let found = solve()?;
+        let seconds = started.elapsed().as_secs_f64();
+        Ok((found, [&count.rows, &count.calls].map(|count| count.load(Ordering::Relaxed)), seconds))
+    };
+    let (mut factors, mut seconds) = (Vec::new(), [0.0; 2]);
+    let ((blocks, paid_in_blocks, _), (turns, paid_in_turns, _)) =
+        (measured(&in_blocks)?, measured(&in_turns)?);
+    for _ in 0..PAIRS {
+        let pair = [measured(&in_blocks)?.2, measured(&in_turns)?.2];
+        factors.push(pair[0] / pair[1]);
+        seconds.iter_mut().zip(pair).for_each(|(sum, one)| *sum += one / PAIRS as f64);
+    }
+    factors.sort_by(f64::total_cmp);
     assert_eq!(blocks, turns, "the same bits");
     let each = turns.iter().map(|row| row.report.evaluations);
     let needed: u64 = each.clone().map(u64::from).sum();
     println!(
-        "{name:12}  {:>11}  {needed:>6}  {:>14}  {:>13}  {:>15}  {:>6.2}",
+        "{name:10}  {:>11}  {needed:>6}  {:>14}  {:>13}  {:>11}  {:.2} ({:.2} to {:.2})",
         format!("{} to {}", each.clone().min().unwrap_or(0), each.max().unwrap_or(0)),
         format!("{} {}", paid_in_blocks[0], paid_in_turns[0]),
         format!("{} {}", paid_in_blocks[1], paid_in_turns[1]),
-        format!("{block_seconds:.2} {turn_seconds:.2}"),
-        block_seconds / turn_seconds
+        format!("{:.2} {:.2}", seconds[0], seconds[1]),
+        factors[PAIRS / 2],
+        factors[0],
+        factors[PAIRS - 1]
     );
     Ok(())
 }

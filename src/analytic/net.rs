@@ -8,11 +8,12 @@ use crate::parameterization::{Affine, Parameterization};
 use crate::schedule::NoiseSchedule;
 use crate::tensor::{Dual, Kernels};
 use dfdx::prelude::*;
+use rayon::prelude::*;
 
 /// `F1(z, t) = F*(z) - delta(z)` of a Gaussian mixture in `N` dimensions, with its first and second derivatives: a
 /// [`Model`] seen through a diffusion.
 ///
-/// It is computed on the host in `f64` and has no parameters: tapes pass through it, but no gradient in `z` does. A row
+/// It is computed on the host in `f64`, row by row on all threads, and has no parameters: tapes pass through it, but no gradient in `z` does. A row
 /// that is not finite gives NaN.
 ///
 /// # Shapes
@@ -46,21 +47,24 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> AnalyticNet<N, S, P>
         &self,
         z: &[f64],
         times: &[f64],
-        mut f: impl FnMut(&Row<'_>) -> Result<DVector<f64>>,
+        f: impl Fn(&Row<'_>) -> Result<DVector<f64>> + Sync,
     ) -> Vec<f64> {
-        let mut out = Vec::with_capacity(z.len());
-        for (index, (z, &time)) in z.chunks_exact(N).zip(times).enumerate() {
+        let one = |(index, (z, &time)): (usize, (&[f64], &f64))| {
             let level = self.diffusion.level(self.diffusion.range().at(time));
             let target = self.diffusion.parameterization().target(&level);
             let scale = self.diffusion.parameterization().input_scale(&level);
             let z: Vec<f64> = z.iter().map(|z| z / scale).collect();
             let row = Row { level: &level, target, scale, z: &z, index };
-            let value = f(&row).unwrap_or_else(|_| DVector::from_element(N, f64::NAN));
-            out.extend(value.iter());
-        }
-        out
+            f(&row).unwrap_or_else(|_| DVector::from_element(N, f64::NAN))
+        };
+        let each = || z.par_chunks_exact(N).zip(times).enumerate();
+        let least = WORTHWHILE.div_ceil(N * N * self.model.data().components().len());
+        each().with_min_len(least).map(one).collect::<Vec<_>>().iter().flatten().copied().collect()
     }
 }
+
+/// The entries of Jacobians, of all components, that are work enough for a thread.
+const WORTHWHILE: usize = 2048;
 
 /// One row as the model sees it.
 struct Row<'a> {

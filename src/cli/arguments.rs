@@ -178,7 +178,7 @@ pub(super) enum Command {
         /// What products are made in: f32, or tf32 on a GPU that has it.
         #[arg(long, value_name = "PRECISION", value_parser = precision, default_value = "f32")]
         precision: Precision,
-        /// Time the case's operations one by one, by each way that the device has, with errors and shares of its rate or bandwidth.
+        /// Time the case's operations one by one, by each way that a CUDA device has, with errors and shares of its rate or bandwidth.
         #[arg(long, conflicts_with = "ranks")]
         kernels: bool,
         /// Under mpirun: time a training step that the processes share, and what of it their sums take.

@@ -22,7 +22,7 @@ mod dual;
 mod forward;
 mod kernels;
 mod mode;
-#[cfg(any(feature = "cli", feature = "cuda"))]
+#[cfg(feature = "cuda")]
 pub(crate) mod operation;
 mod plain;
 pub mod portable;
@@ -30,7 +30,7 @@ mod precision;
 mod resample;
 mod reshape;
 mod rows;
-#[cfg(any(feature = "cli", feature = "cuda"))]
+#[cfg(feature = "cuda")]
 pub(crate) mod trial;
 mod update;
 

@@ -1,15 +1,16 @@
-//! The operations of a case's network one by one, by each way that the device has: `bench --kernels`.
+//! The operations of a case's network one by one, by each way that a CUDA device has: `bench --kernels`. On a processor none has several.
 
 use super::Case;
 use super::machine::Machine;
 use super::measure::{matrix_rate, median};
 use crate::error::Result;
 use crate::nn::GROUPS;
+use crate::registry::ComputeDevice;
+use crate::tensor::cuda::candidates::{candidates, errors_of, taken, with};
 use crate::tensor::operation::{Candidate, Norm, Operation, Work};
 use crate::tensor::trial::Trial;
 use crate::tensor::{Kernels, Real};
-use dfdx::prelude::Tensor;
-use rayon::prelude::*;
+use dfdx::prelude::*;
 use serde::Serialize;
 use std::fmt;
 
@@ -19,7 +20,7 @@ const COPIED: usize = 1 << 26;
 /// The times of each operation by each candidate, and what the machine could do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct KernelsReport {
-    /// The device's name, or the processor's, where the system tells.
+    /// The device's name, where the driver tells.
     pub device: Option<String>,
     /// The case's name.
     pub case: String,
@@ -56,18 +57,18 @@ pub(crate) struct Timed {
 }
 
 /// Times every operation of a case.
-pub(super) fn measure<D: Machine>(case: Case, device: &D) -> Result<KernelsReport> {
+pub(super) fn measure(case: Case, device: &Cuda) -> Result<KernelsReport> {
     device.enable_cache();
     let (matmul_gflops, bandwidth_gbs) = (matrix_rate(case, device)?, bandwidth(case, device)?);
     let mut kernels = Vec::new();
     for operation in operations(case) {
-        let (all, taken) = (device.candidates(operation), device.taken(operation));
-        let errors = device.errors(operation, &all);
+        let (all, taken) = (candidates(device, operation), taken(device, operation));
+        let errors = errors_of(device, operation, &all).unwrap_or_else(|| vec![None; all.len()]);
         for (candidate, error) in all.into_iter().zip(errors) {
             // What failed on two rows has no times.
             let times = error.map(|_| match operation.is_double() {
-                true => times::<f64, D>(case, device, operation, candidate),
-                false => times::<f32, D>(case, device, operation, candidate),
+                true => times::<f64>(case, device, operation, candidate),
+                false => times::<f32>(case, device, operation, candidate),
             });
             let (forward_s, forward_backward_s) = times.unwrap_or((f64::NAN, None));
             let (share, share_of) = match operation.work(case.batch) {
@@ -101,15 +102,13 @@ pub(super) fn measure<D: Machine>(case: Case, device: &D) -> Result<KernelsRepor
 }
 
 /// A forward pass by a candidate, and one with a backward pass.
-fn times<E: Real, D: Machine + Kernels<E>>(
-    case: Case,
-    device: &D,
-    operation: Operation,
-    candidate: Candidate,
-) -> (f64, Option<f64>) {
-    let trial = Trial::<E, D>::new(device, operation, case.batch);
+fn times<E: Real>(case: Case, device: &Cuda, operation: Operation, candidate: Candidate) -> (f64, Option<f64>)
+where
+    Cuda: Kernels<E>,
+{
+    let trial = Trial::<E, Cuda>::new(device, operation, case.batch);
     let portable = candidate == Candidate::Portable;
-    device.with(candidate, || trial.times(portable, case.repeats, &|| device.finish()))
+    with(candidate, || trial.times(portable, case.repeats, &|| device.finish()))
 }
 
 /// What the case's network computes, and what others and solvers do.
@@ -147,25 +146,14 @@ fn operations(case: Case) -> Vec<Operation> {
     all
 }
 
-/// 1e9 bytes a second of a copy, read and written: by all threads of the host, or on the device.
-fn bandwidth<D: Machine>(case: Case, device: &D) -> Result<f64> {
-    const PIECE: usize = 1 << 16;
-    let seconds = if <D as Kernels<f32>>::ON_HOST {
-        let (x, mut y) = (vec![1.0f32; COPIED], vec![0.0f32; COPIED]);
-        median(case, device, || {
-            let pairs = y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE));
-            pairs.for_each(|(to, from)| to.copy_from_slice(from));
-            std::hint::black_box(&mut y);
-            Ok(())
-        })?
-    } else {
-        let x: Tensor<(usize,), f32, D> = device.ones_like(&(COPIED,));
-        median(case, device, || {
-            // A negation reads a number and writes one; the new tensor's memory is not set before.
-            drop(-x.clone());
-            Ok(())
-        })?
-    };
+/// 1e9 bytes a second of a copy, read and written.
+fn bandwidth(case: Case, device: &Cuda) -> Result<f64> {
+    let x: Tensor<(usize,), f32, Cuda> = device.ones_like(&(COPIED,));
+    let seconds = median(case, device, || {
+        // A negation reads a number and writes one; the new tensor's memory is not set before.
+        drop(-x.clone());
+        Ok(())
+    })?;
     Ok((2 * COPIED * size_of::<f32>()) as f64 / seconds / 1e9)
 }
 
@@ -205,29 +193,5 @@ impl fmt::Display for KernelsReport {
             f,
             "errors: of two rows, against the portable operations in f64, as a part of the largest entry"
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use dfdx::prelude::Cpu;
-
-    #[test]
-    fn every_operation_has_a_line_for_each_way_of_the_processor() {
-        let case = Case { name: "tiny", side: 4, width: 32, blocks: 1, batch: 1, repeats: 1 };
-        let report = measure(case, &Cpu::default()).unwrap();
-        assert_eq!(report.kernels.len(), 2 * operations(case).len());
-        for kernel in &report.kernels {
-            assert!(kernel.error.unwrap() <= kernel.bound, "{kernel:?}");
-            assert_eq!(kernel.taken, kernel.candidate == "own");
-            assert!(kernel.forward_s > 0.0 && kernel.share > 0.0, "{kernel:?}");
-        }
-        for (own, operation) in report.kernels.iter().step_by(2).zip(operations(case)) {
-            assert_eq!(own.forward_backward_s.is_some(), operation.has_backward(), "{operation}");
-        }
-        let text = report.to_string();
-        assert_eq!(text.matches(", taken\n").count(), operations(case).len(), "{text}");
-        assert!(serde_json::to_string(&report).unwrap().contains("\"share_of\":\"bandwidth\""));
     }
 }

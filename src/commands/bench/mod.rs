@@ -1,6 +1,7 @@
 //! What a step costs on this machine: the command `bench`.
 
 mod case;
+#[cfg(feature = "cuda")]
 mod kernels;
 mod machine;
 mod measure;
@@ -8,16 +9,15 @@ mod ranks;
 mod report;
 
 pub(crate) use case::Case;
-pub(crate) use kernels::KernelsReport;
 pub(crate) use ranks::RanksReport;
 pub(crate) use report::BenchReport;
 
 use crate::communicator::Ranks;
 use crate::config::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{DynNetwork, DynamicUNet};
 use crate::registry::ComputeDevice;
-use crate::registry::device::{on_device, open};
+use crate::registry::device::{Opened, on_device, open};
 use crate::tensor::Precision;
 use machine::Machine;
 use measure::measure;
@@ -45,12 +45,26 @@ pub(crate) fn bench_ranks(
     on_device!(open(device)?, device => ranks::measure(ranks, case, network(case, &device)?, precision))
 }
 
-/// Times the operations of a case one by one, by each way that the device has.
+#[cfg(feature = "cuda")]
+type Kernels = kernels::KernelsReport;
+/// No device of this program has several ways to compute an operation.
+#[cfg(not(feature = "cuda"))]
+type Kernels = String;
+
+/// Times the operations of a case one by one, by each way that a CUDA device has.
 ///
 /// # Errors
-/// If the device cannot be used.
-pub(crate) fn bench_kernels(case: Case, device: Device) -> Result<KernelsReport> {
-    on_device!(open(device)?, device => kernels::measure(case, &device))
+/// If it is no CUDA device, or cannot be used.
+pub(crate) fn bench_kernels(case: Case, device: Device) -> Result<Kernels> {
+    match open(device)? {
+        #[cfg(feature = "cuda")]
+        Opened::Cuda(device) => kernels::measure(case, &device),
+        Opened::Cpu(_) => Err(Error::value(
+            "device",
+            Device::Cpu,
+            format!("a CUDA device: on others no operation of case {} has several ways", case.name),
+        )),
+    }
 }
 
 fn bench_on<D: Machine>(case: Case, device: &D, precision: Precision) -> Result<BenchReport> {

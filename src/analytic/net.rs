@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::nn::{Jvp, Network, Pass, SecondJvp};
 use crate::parameterization::{Affine, Parameterization};
 use crate::schedule::NoiseSchedule;
+use crate::tensor::parallel::each;
 use crate::tensor::{Dual, Kernels};
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// `F1(z, t) = F*(z) - delta(z)` of a Gaussian mixture in `N` dimensions, with its first and second derivatives: a
 /// [`Model`] seen through a diffusion.
@@ -49,22 +49,29 @@ impl<const N: usize, S: NoiseSchedule, P: Parameterization> AnalyticNet<N, S, P>
         times: &[f64],
         f: impl Fn(&Row<'_>) -> Result<DVector<f64>> + Sync,
     ) -> Vec<f64> {
-        let one = |(index, (z, &time)): (usize, (&[f64], &f64))| {
+        let one = |index: usize, to: &mut [f64], z: &[f64], time: f64| {
             let level = self.diffusion.level(self.diffusion.range().at(time));
             let target = self.diffusion.parameterization().target(&level);
             let scale = self.diffusion.parameterization().input_scale(&level);
             let z: Vec<f64> = z.iter().map(|z| z / scale).collect();
             let row = Row { level: &level, target, scale, z: &z, index };
-            f(&row).unwrap_or_else(|_| DVector::from_element(N, f64::NAN))
+            match f(&row) {
+                Ok(value) => to.copy_from_slice(value.as_slice()),
+                Err(_) => to.fill(f64::NAN),
+            }
         };
-        let each = || z.par_chunks_exact(N).zip(times).enumerate();
-        let least = WORTHWHILE.div_ceil(N * N * self.model.data().components().len());
-        each().with_min_len(least).map(one).collect::<Vec<_>>().iter().flatten().copied().collect()
+        let mut out = vec![0.0; z.len()];
+        let rows = out.chunks_exact_mut(N).zip(z.chunks_exact(N).zip(times));
+        match z.len() * N * self.model.data().components().len() < WORTHWHILE {
+            true => rows.enumerate().for_each(|(i, (to, (z, time)))| one(i, to, z, *time)),
+            false => each(rows, |i, (to, (z, time))| one(i, to, z, *time)),
+        }
+        out
     }
 }
 
-/// The entries of Jacobians, of all components, that are work enough for a thread.
-const WORTHWHILE: usize = 2048;
+/// The entries of Jacobians, of all rows and components, that are work enough for several threads.
+const WORTHWHILE: usize = 4096;
 
 /// One row as the model sees it.
 struct Row<'a> {

@@ -1,8 +1,8 @@
 //! Dropout masks from a key, the same on every device and in every mode.
 
+use super::parallel::each;
 use super::{Kernels, Real, reshape};
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// Which elements are dropped: a function of a seeded key and of the element's index alone.
 ///
@@ -41,7 +41,10 @@ impl DropoutKey {
             let kept = (0..BITS).filter(|b| self.factor((b * words + w) as u64) > 0.0);
             E::of(kept.fold(0u32, |word, b| word | 1 << b).into())
         };
-        let packed: Vec<E> = (0..words).into_par_iter().map(word).collect();
+        let mut packed = vec![E::of(0.0); words];
+        each(packed.chunks_mut(STRETCH), |i, packed| {
+            packed.iter_mut().enumerate().for_each(|(w, to)| *to = word(i * STRETCH + w));
+        });
         let mut rest = device.upload(&packed, (words,));
         let (zero, kept) = (device.zeros_like(&(words,)), E::of(1.0 / (1.0 - self.rate)));
         // Made on the device: `ones_like` brings its ones from the host.
@@ -58,6 +61,9 @@ impl DropoutKey {
         reshape(mask.slice((0..count,)), shape)
     }
 }
+
+/// The words that a thread packs at once.
+const STRETCH: usize = 256;
 
 /// Bits in a number: both `f32` and `f64` hold them exactly.
 const BITS: usize = 24;

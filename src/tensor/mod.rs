@@ -24,6 +24,7 @@ mod kernels;
 mod mode;
 #[cfg(feature = "cuda")]
 pub(crate) mod operation;
+pub(crate) mod parallel;
 mod plain;
 pub mod portable;
 mod precision;

@@ -9,8 +9,8 @@ use super::scratch::scratch;
 use super::simd::{exp, row_dot, row_max, row_sum, vectorized};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// The positions of each image as rows.
 pub(super) type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
@@ -163,7 +163,7 @@ pub(super) fn attention<T: Tape<f32, Cpu> + 'static>(q: Tokens<T>, k: Tokens<T>,
     let len = sizes.image();
 
     let mut y = unwritten(&device, q.shape());
-    numbers_mut(&mut y).par_chunks_mut(len.max(1)).enumerate().for_each(|(row, y)| {
+    each(numbers_mut(&mut y).chunks_mut(len.max(1)), |row, y| {
         let [q, k, v] = [&q, &k, &v].map(|x| image(numbers(x), row, len));
         scratch(sizes.panels() + sizes.block(), |buffer| {
             let (keys, p) = buffer.split_at_mut(sizes.panels());
@@ -189,7 +189,7 @@ pub(super) fn attention<T: Tape<f32, Cpu> + 'static>(q: Tokens<T>, k: Tokens<T>,
             let images =
                 (0..gy.len() / len.max(1)).map(|_| images.iter_mut().filter_map(Iterator::next).collect());
             let images: Vec<Vec<&mut [f32]>> = images.collect();
-            images.into_par_iter().enumerate().for_each(|(row, mut gradients)| {
+            each(images, |row, mut gradients| {
                 let [gq, gk, gv] = &mut gradients[..] else { return };
                 let [q, k, v] = [&q, &k, &v].map(|x| image(numbers(x), row, len));
                 backward(sizes, [q, k, v], image(&gy, row, len), [gq, gk, gv]);

@@ -13,8 +13,8 @@ use super::simd::{row_dot, vectorized};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::Dual;
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// An image's queries, keys and values: a point and a tangent each.
 type Streams<'a> = [[&'a [f32]; 2]; 3];
@@ -38,11 +38,8 @@ pub(super) fn attention_jvp<T: Tape<f32, Cpu> + 'static>(
     let sizes = Sizes { n, c };
     let len = sizes.image();
     let (mut y, mut dy) = (unwritten(&device, xs[0][0].shape()), unwritten(&device, xs[0][0].shape()));
-    numbers_mut(&mut y)
-        .par_chunks_mut(len.max(1))
-        .zip(numbers_mut(&mut dy).par_chunks_mut(len.max(1)))
-        .enumerate()
-        .for_each(|(row, (y, dy))| forward(sizes, streams(&xs, row, len), y, dy));
+    let images = numbers_mut(&mut y).chunks_mut(len.max(1)).zip(numbers_mut(&mut dy).chunks_mut(len.max(1)));
+    each(images, |row, (y, dy)| forward(sizes, streams(&xs, row, len), y, dy));
 
     if T::OWNS_TAPE {
         let outputs = [y.ghost(), dy.ghost()];
@@ -59,7 +56,7 @@ pub(super) fn attention_jvp<T: Tape<f32, Cpu> + 'static>(
             let images =
                 (0..gy.len() / len.max(1)).map(|_| images.iter_mut().filter_map(Iterator::next).collect());
             let images: Vec<Vec<&mut [f32]>> = images.collect();
-            images.into_par_iter().enumerate().for_each(|(row, gradients)| {
+            each(images, |row, gradients| {
                 let g = [image(&gy, row, len), image(&gdy, row, len)];
                 backward(sizes, streams(&xs, row, len), g, gradients);
             });

@@ -11,9 +11,9 @@ use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::taps;
 use super::unwritten::unwritten;
 use super::winograd::{POINTS, Sizes, products, transform_inputs, transform_outputs};
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 /// See [`Convolution`](crate::tensor::Convolution) and [`Preparation`](crate::tensor::Preparation); the operation with
 /// its backward pass. Bias and shift belong to the first stream.
@@ -49,7 +49,7 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu> + 'static>(
         taps::transform(numbers(&layer.weight), channels, sizes.out, u);
         let outputs: Vec<Vec<&mut [f32]>> =
             by_group(split, ys.iter_mut().map(|y| pieces(split, sizes.out, numbers_mut(y))));
-        outputs.into_par_iter().enumerate().for_each(|(group, ys)| {
+        each(outputs, |group, ys| {
             forward(split, &layer, group, &xs, u, &terms, residual.as_ref(), ys);
         });
     });

@@ -8,9 +8,9 @@ use super::scratch::{lend, scratch};
 use super::storage::{Buffer, numbers};
 use super::taps;
 use super::winograd::{POINTS, Sizes, add_inputs, products, spread_outputs, transform_inputs};
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// How many partial sums of the weights' gradient there are at most: fixed, so that the order of addition is.
@@ -88,7 +88,7 @@ pub(super) fn backward<const N: usize>(
                 }
             })
             .collect();
-        parts.into_par_iter().for_each(|part| backward_part(split, layer, xs, gys, turned, part));
+        each(parts, |_, part| backward_part(split, layer, xs, gys, turned, part));
         taps::add_parts(partial, gweight);
     });
 }

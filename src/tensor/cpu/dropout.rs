@@ -4,8 +4,8 @@ use super::simd::vectorized;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::DropoutKey;
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// Elements per unit of work.
 const UNIT: usize = 1 << 14;
@@ -30,7 +30,7 @@ pub(super) fn dropout<T: Tape<f32, Cpu> + 'static>(
 
 /// Puts each number of `x`, times its factor, into the one of `y`.
 fn masked(key: DropoutKey, x: &[f32], y: &mut [f32], put: impl Fn(&mut f32, f32) + Sync) {
-    y.par_chunks_mut(UNIT).zip(x.par_chunks(UNIT)).enumerate().for_each(|(unit, (y, x))| {
+    each(y.chunks_mut(UNIT).zip(x.chunks(UNIT)), |unit, (y, x)| {
         vectorized(
             #[inline(always)]
             || {

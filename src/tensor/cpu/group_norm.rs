@@ -2,11 +2,12 @@
 
 use super::norm_images;
 use super::normalize::Kept;
+use super::scratch::scratch;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::GroupNorm;
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// See [`GroupNorm`]; the operation with its backward pass.
 pub(super) fn group_norm<T: Tape<f32, Cpu> + 'static>(
@@ -20,28 +21,22 @@ pub(super) fn group_norm<T: Tape<f32, Cpu> + 'static>(
     let kept = Kept::new(norm, channels);
 
     let mut y = unwritten(&device, x.shape());
-    numbers_mut(&mut y).par_chunks_mut(image).zip(numbers(&x).par_chunks(image)).for_each_init(
-        || vec![0.0; norm_images::FORWARD[0] * channels],
-        |scratch, (y, x)| norm_images::value(&kept, x, y, scratch),
-    );
+    each(numbers_mut(&mut y).chunks_mut(image).zip(numbers(&x).chunks(image)), |_, (y, x)| {
+        scratch(norm_images::FORWARD[0] * channels, |buffer| norm_images::value(&kept, x, y, buffer));
+    });
 
     if T::OWNS_TAPE {
         let (input, output) = (x.ghost(), y.ghost());
         tape.add_backward_op(move |grads| {
             let mut gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
             let mut parts = vec![0.0; rows * 2 * channels];
-            grads
-                .get_or_alloc_mut(&input)?
-                .par_chunks_mut(image)
-                .zip(gy.par_chunks_mut(image))
-                .zip(numbers(&x).par_chunks(image))
-                .zip(parts.par_chunks_mut(2 * channels))
-                .for_each_init(
-                    || vec![0.0; norm_images::BACKWARD[0] * channels],
-                    |scratch, (((gx, gy), x), part)| {
-                        norm_images::value_back(&kept, x, gy, gx, (part, scratch));
-                    },
-                );
+            let gradients = grads.get_or_alloc_mut(&input)?.chunks_mut(image).zip(gy.chunks_mut(image));
+            let images = gradients.zip(numbers(&x).chunks(image)).zip(parts.chunks_mut(2 * channels));
+            each(images, |_, (((gx, gy), x), part)| {
+                scratch(norm_images::BACKWARD[0] * channels, |buffer| {
+                    norm_images::value_back(&kept, x, gy, gx, (part, buffer));
+                });
+            });
             kept.add_parts(&parts, grads)
         });
     }

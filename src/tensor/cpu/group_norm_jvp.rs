@@ -2,11 +2,12 @@
 
 use super::norm_images;
 use super::normalize::Kept;
+use super::scratch::scratch;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
+use crate::tensor::parallel::each;
 use crate::tensor::{Dual, GroupNorm};
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// The operation with its backward pass: see the module's equations.
 pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
@@ -25,14 +26,13 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
     let kept = Kept::new(norm, channels);
 
     let (mut y, mut dy) = (unwritten(&device, x.shape()), unwritten(&device, x.shape()));
-    numbers_mut(&mut y)
-        .par_chunks_mut(image)
-        .zip(numbers_mut(&mut dy).par_chunks_mut(image))
-        .zip(numbers(&x).par_chunks(image).zip(numbers(&dx).par_chunks(image)))
-        .for_each_init(
-            || vec![0.0; norm_images::FORWARD[1] * channels],
-            |scratch, ((y, dy), (x, dx))| norm_images::both(&kept, [x, dx], [y, dy], scratch),
-        );
+    let outputs = numbers_mut(&mut y).chunks_mut(image).zip(numbers_mut(&mut dy).chunks_mut(image));
+    let inputs = numbers(&x).chunks(image).zip(numbers(&dx).chunks(image));
+    each(outputs.zip(inputs), |_, ((y, dy), (x, dx))| {
+        scratch(norm_images::FORWARD[1] * channels, |buffer| {
+            norm_images::both(&kept, [x, dx], [y, dy], buffer);
+        });
+    });
 
     if T::OWNS_TAPE {
         let (input, tangent, output, slope) = (x.ghost(), dx.ghost(), y.ghost(), dy.ghost());
@@ -41,19 +41,15 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
             let mut gdy = take(grads.get_or_alloc_mut(&slope)?, &device)?;
             let mut parts = vec![0.0; rows * 2 * channels];
             let mut gdx = take(grads.get_or_alloc_mut(&tangent)?, &device)?;
-            grads
-                .get_or_alloc_mut(&input)?
-                .par_chunks_mut(image)
-                .zip(gdx.par_chunks_mut(image))
-                .zip(gy.par_chunks_mut(image).zip(gdy.par_chunks_mut(image)))
-                .zip(numbers(&x).par_chunks(image).zip(numbers(&dx).par_chunks(image)))
-                .zip(parts.par_chunks_mut(2 * channels))
-                .for_each_init(
-                    || vec![0.0; norm_images::BACKWARD[1] * channels],
-                    |scratch, ((((gx, gdx), (gy, gdy)), (x, dx)), part)| {
-                        norm_images::both_back(&kept, [x, dx], [gy, gdy], [gx, gdx], (part, scratch));
-                    },
-                );
+            let to = grads.get_or_alloc_mut(&input)?.chunks_mut(image).zip(gdx.chunks_mut(image));
+            let from = gy.chunks_mut(image).zip(gdy.chunks_mut(image));
+            let at = numbers(&x).chunks(image).zip(numbers(&dx).chunks(image));
+            let images = to.zip(from).zip(at).zip(parts.chunks_mut(2 * channels));
+            each(images, |_, ((((gx, gdx), (gy, gdy)), (x, dx)), part)| {
+                scratch(norm_images::BACKWARD[1] * channels, |buffer| {
+                    norm_images::both_back(&kept, [x, dx], [gy, gdy], [gx, gdx], (part, buffer));
+                });
+            });
             *grads.get_or_alloc_mut(&tangent)? = gdx;
             kept.add_parts(&parts, grads)
         });

@@ -6,8 +6,8 @@ use super::scratch::lend;
 use super::storage::{Buffer, claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::Convolution;
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// Positions of a unit of work.
 const UNIT: usize = 512;
@@ -43,7 +43,7 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
 
     let mut y = unwritten(&device, &[rows, height, width, out]);
     let unit = (UNIT * out).max(1);
-    numbers_mut(&mut y).par_chunks_mut(unit).enumerate().for_each(|(i, y)| {
+    each(numbers_mut(&mut y).chunks_mut(unit), |i, y| {
         match &residual {
             Some(residual) => y.copy_from_slice(&numbers(residual)[i * unit..][..y.len()]),
             None => y.fill(0.0),
@@ -94,7 +94,7 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
                 let channels = ghost.shape()[3];
                 let mut gx = claim(grads.get_or_alloc_mut(ghost)?, numbers(x).len(), &device)?;
                 let own = View::new(&numbers(&weight)[first * out..], out).t();
-                gx.par_chunks_mut(UNIT * channels).zip(gy.par_chunks(unit)).for_each(|(gx, gy)| {
+                each(gx.chunks_mut(UNIT * channels).zip(gy.chunks(unit)), |_, (gx, gy)| {
                     let shape = (gx.len() / channels, out, channels);
                     multiply(shape, gx, true, 1.0, View::new(gy, out), own);
                 });
@@ -105,7 +105,7 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
             }
             if let Some(residual) = &residual {
                 let gradient: &mut Buffer = grads.get_or_alloc_mut(residual)?;
-                gradient.par_chunks_mut(unit).zip(gy.par_chunks(unit)).for_each(|(g, d)| {
+                each(gradient.chunks_mut(unit).zip(gy.chunks(unit)), |_, (g, d)| {
                     g.iter_mut().zip(d).for_each(|(g, d)| *g += d);
                 });
             }
@@ -120,7 +120,7 @@ fn add_weight_gradient(x: &[f32], channels: usize, gy: &[f32], out: usize, gw: &
     let positions = gy.len() / out.max(1);
     let parts = PARTS.min(positions.div_ceil(UNIT));
     lend(parts * channels * out, |sums| {
-        sums.par_chunks_mut((channels * out).max(1)).enumerate().for_each(|(part, sum)| {
+        each(sums.chunks_mut((channels * out).max(1)), |part, sum| {
             let range = part * positions / parts..(part + 1) * positions / parts;
             let x = View::new(&x[range.start * channels..], channels).t();
             multiply(
@@ -141,7 +141,7 @@ fn add_weight_gradient(x: &[f32], channels: usize, gy: &[f32], out: usize, gw: &
 /// Adds to the `i`-th vector of `total` the sum of the vectors of `channels` numbers in the `i`-th
 /// stretch of `gy`.
 fn add_rows(gy: &[f32], stretch: usize, channels: usize, total: &mut Buffer) {
-    total.par_chunks_mut(channels).zip(gy.par_chunks(stretch)).for_each(|(total, gy)| {
+    each(total.chunks_mut(channels).zip(gy.chunks(stretch)), |_, (total, gy)| {
         super::simd::vectorized(
             #[inline(always)]
             || {

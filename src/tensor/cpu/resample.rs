@@ -3,8 +3,8 @@
 use super::convolution_layer::Image;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
+use crate::tensor::parallel::each;
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// Height, width and channels of an image.
 type Sides = (usize, usize, usize);
@@ -39,7 +39,7 @@ fn scatter_squares((h, w, c): Sides, coarse: &[f32], fine: &mut [f32], factor: f
 /// `f(from, to)` on each image.
 fn images(from: &[f32], to: &mut [f32], rows: usize, f: impl Fn(&[f32], &mut [f32]) + Sync) {
     let (a, b) = (from.len() / rows.max(1), to.len() / rows.max(1));
-    to.par_chunks_mut(b.max(1)).zip(from.par_chunks(a.max(1))).for_each(|(to, from)| f(from, to));
+    each(to.chunks_mut(b.max(1)).zip(from.chunks(a.max(1))), |_, (to, from)| f(from, to));
 }
 
 /// See [`Kernels::average_pool`](crate::tensor::Kernels::average_pool); the operation with its backward pass.

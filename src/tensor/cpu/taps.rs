@@ -3,8 +3,8 @@
 use super::micro::{PAD, padded};
 use super::points::{IN, TAPS, both_sides_of_inputs, both_sides_of_taps, taps_map, taps_transpose};
 use super::winograd::{load, store};
+use crate::tensor::parallel::each;
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 /// Channels in a unit of work.
 const UNIT: usize = 8;
@@ -25,7 +25,7 @@ pub(super) fn transform(weight: &[f32], channels: usize, out: usize, u: &mut [f3
     let units: Vec<Vec<&mut [f32]>> = (0..channels.div_ceil(UNIT))
         .map(|_| planes.iter_mut().filter_map(Iterator::next).collect())
         .collect();
-    units.into_par_iter().enumerate().for_each(|(unit, mut planes)| {
+    each(units, |unit, mut planes| {
         let first = unit * UNIT;
         pulp::Arch::new().dispatch(Transform { weight, channels, out, first, planes: &mut planes });
     });
@@ -73,9 +73,8 @@ impl WithSimd for Transform<'_, '_> {
 /// `u`: 36 matrices `channels x padded out`; `turned`: 36 matrices `out x padded channels`; both as [`plane`] says.
 pub(super) fn transpose(u: &[f32], channels: usize, out: usize, turned: &mut [f32]) {
     let (line, column) = (padded(out), padded(channels));
-    let planes =
-        u.par_chunks_exact(plane(channels, out)).zip(turned.par_chunks_exact_mut(plane(out, channels)));
-    planes.for_each(|(u, turned)| {
+    let planes = u.chunks_exact(plane(channels, out)).zip(turned.chunks_exact_mut(plane(out, channels)));
+    each(planes, |_, (u, turned)| {
         for (first, turned) in (0..out).step_by(16).zip(turned.chunks_mut(16 * column)) {
             for (c, u) in u.chunks_exact(line).take(channels).enumerate() {
                 for (u, turned) in u[first..].iter().zip(turned.chunks_exact_mut(column)) {
@@ -132,7 +131,7 @@ impl WithSimd for Gradient<'_> {
 pub(super) fn add_parts(parts: &[f32], weight: &mut [f32]) {
     const STRETCH: usize = 1 << 13;
     let len = weight.len();
-    weight.par_chunks_mut(STRETCH).enumerate().for_each(|(i, weight)| {
+    each(weight.chunks_mut(STRETCH), |i, weight| {
         for part in parts.chunks_exact(len) {
             weight.iter_mut().zip(&part[i * STRETCH..]).for_each(|(w, g)| *w += g);
         }

@@ -2,9 +2,9 @@
 
 use super::simd::vectorized;
 use super::storage::{numbers, numbers_mut};
+use crate::tensor::parallel::each;
 use crate::tensor::{AdamStep, Moments};
 use dfdx::prelude::*;
-use rayon::prelude::*;
 
 /// Elements per unit of work.
 const UNIT: usize = 1 << 14;
@@ -23,11 +23,12 @@ pub(super) fn adamw(
     let correction1 = (1.0 / step.correction1) as f32;
     let correction2 = (1.0 / step.correction2) as f32;
     let state = numbers_mut(&mut moments.first)
-        .par_chunks_mut(UNIT)
-        .zip(numbers_mut(&mut moments.second).par_chunks_mut(UNIT))
-        .zip(numbers_mut(&mut moments.ema).par_chunks_mut(UNIT));
-    parameter.par_chunks_mut(UNIT).zip(numbers(gradient).par_chunks(UNIT)).zip(state).for_each(
-        |((p, g), ((m, v), e))| {
+        .chunks_mut(UNIT)
+        .zip(numbers_mut(&mut moments.second).chunks_mut(UNIT))
+        .zip(numbers_mut(&mut moments.ema).chunks_mut(UNIT));
+    each(
+        parameter.chunks_mut(UNIT).zip(numbers(gradient).chunks(UNIT)).zip(state),
+        |_, ((p, g), ((m, v), e))| {
             vectorized(
                 #[inline(always)]
                 || {
@@ -47,20 +48,18 @@ pub(super) fn adamw(
 
 /// The sum of the squares in `f64`, in a fixed order.
 pub(super) fn sum_of_squares(x: &[f32]) -> f64 {
-    x.par_chunks(UNIT)
-        .map(|x| {
-            // Eight running sums: additions do not wait for each other.
-            let (blocks, rest) = x.as_chunks::<8>();
-            let mut sums = [0.0f64; 8];
-            for block in blocks {
-                for (sum, x) in sums.iter_mut().zip(block) {
-                    *sum += f64::from(*x) * f64::from(*x);
-                }
+    let mut parts = vec![0.0; x.len().div_ceil(UNIT)];
+    each(parts.iter_mut().zip(x.chunks(UNIT)), |_, (part, x)| {
+        // Eight running sums: additions do not wait for each other.
+        let (blocks, rest) = x.as_chunks::<8>();
+        let mut sums = [0.0f64; 8];
+        for block in blocks {
+            for (sum, x) in sums.iter_mut().zip(block) {
+                *sum += f64::from(*x) * f64::from(*x);
             }
-            let rest: f64 = rest.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
-            sums.iter().sum::<f64>() + rest
-        })
-        .collect::<Vec<f64>>()
-        .into_iter()
-        .sum()
+        }
+        let rest: f64 = rest.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+        *part = sums.iter().sum::<f64>() + rest;
+    });
+    parts.iter().sum()
 }

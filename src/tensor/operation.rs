@@ -7,6 +7,8 @@ use std::fmt;
 pub(crate) enum Candidate {
     /// The device's own kernels; 3x3 convolution by Winograd's F(4x4, 3x3).
     Own,
+    /// 3x3 convolution by NVIDIA's cuDNN, where it is installed.
+    Cudnn,
     /// 3x3 convolution as own kernels that gather patches, and one product.
     Patches,
     /// dfdx's public operations.
@@ -14,11 +16,13 @@ pub(crate) enum Candidate {
 }
 
 impl Candidate {
-    pub(crate) const ALL: [Self; 3] = [Self::Own, Self::Patches, Self::Portable];
+    /// In the order of what they are thought to take: cuDNN gathers patches too, but not in memory.
+    pub(crate) const ALL: [Self; 4] = [Self::Own, Self::Cudnn, Self::Patches, Self::Portable];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Own => "own",
+            Self::Cudnn => "cudnn",
             Self::Patches => "patches",
             Self::Portable => "portable",
         }
@@ -191,7 +195,7 @@ impl Operation {
         }
     }
 
-    /// Whether [`Candidate::Patches`] is one of its ways.
+    /// Whether [`Candidate::Cudnn`] and [`Candidate::Patches`] are among its ways.
     pub(crate) fn has_patches(self) -> bool {
         matches!(self, Self::Convolution { size: 3, .. } | Self::NormConvolution { .. })
     }

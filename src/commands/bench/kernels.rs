@@ -29,6 +29,9 @@ pub(crate) struct KernelsReport {
     pub matmul_gflops: f64,
     /// What a copy reads and writes, 1e9 bytes a second.
     pub bandwidth_gbs: f64,
+    /// The library that one of the candidates is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
     /// An operation and a candidate each.
     pub kernels: Vec<Timed>,
 }
@@ -96,6 +99,7 @@ pub(super) fn measure<D: Machine>(case: Case, device: &D) -> Result<KernelsRepor
         batch,
         matmul_gflops,
         bandwidth_gbs,
+        missing: device.missing(),
         kernels,
     })
 }
@@ -200,6 +204,9 @@ impl fmt::Display for KernelsReport {
                 kernel.share_of,
                 if kernel.taken { ", taken" } else { "" },
             )?;
+        }
+        if let Some(missing) = &self.missing {
+            writeln!(f, "cudnn: not among the candidates: {missing}")?;
         }
         writeln!(
             f,

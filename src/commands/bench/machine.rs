@@ -19,6 +19,11 @@ pub(super) trait Machine: ComputeDevice {
     /// The ways to compute an operation, in order.
     fn candidates(&self, operation: Operation) -> Vec<Candidate>;
 
+    /// The library that one of the ways is missing, in words.
+    fn missing(&self) -> Option<String> {
+        None
+    }
+
     /// The way that networks take.
     fn taken(&self, operation: Operation) -> Candidate;
 
@@ -41,7 +46,7 @@ impl Machine for Cpu {
     }
 
     fn candidates(&self, _: Operation) -> Vec<Candidate> {
-        Candidate::ALL.into_iter().filter(|candidate| *candidate != Candidate::Patches).collect()
+        vec![Candidate::Own, Candidate::Portable]
     }
 
     fn taken(&self, _: Operation) -> Candidate {
@@ -75,6 +80,10 @@ impl Machine for dfdx::prelude::Cuda {
 
     fn candidates(&self, operation: Operation) -> Vec<Candidate> {
         crate::tensor::cuda::candidates::candidates(self, operation)
+    }
+
+    fn missing(&self) -> Option<String> {
+        crate::tensor::cuda::candidates::without_cudnn(self)
     }
 
     fn taken(&self, operation: Operation) -> Candidate {

@@ -129,6 +129,8 @@
 mod attention;
 pub(crate) mod candidates;
 mod convolution;
+mod cudnn;
+mod direct;
 mod elementwise;
 mod functions;
 mod group_norm;
@@ -216,6 +218,12 @@ static CUBLAS: Shared = Shared::of(match cfg!(windows) {
 static NVRTC: Shared = Shared::of(match cfg!(windows) {
     true => &["nvrtc64_130_0.dll", "nvrtc64_120_0.dll", "nvrtc64_112_0.dll"],
     false => &["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"],
+});
+
+/// Needed by nothing.
+static CUDNN: Shared = Shared::of(match cfg!(windows) {
+    true => &["cudnn64_9.dll", "cudnn64_8.dll"],
+    false => &["libcudnn.so.9", "libcudnn.so.8"],
 });
 
 /// Needed by several processes alone.

@@ -1,7 +1,8 @@
 //! What a device says about itself, and the candidates that it has.
 
 use crate::registry::ComputeDevice;
-use crate::tensor::operation::{Candidate, Operation};
+use crate::tensor::choices::Candidate;
+use crate::tensor::operation::Operation;
 use crate::tensor::trial::{Trial, error};
 use dfdx::prelude::Cpu;
 

@@ -10,7 +10,7 @@ use super::layer::{Layer, Sizes};
 use super::storage::{Ghost, Image, done, output, take_tape, taken, view};
 use super::sums::{add, sums};
 use super::{direct, patches, winograd};
-use crate::tensor::operation::Candidate;
+use crate::tensor::choices::Candidate;
 use dfdx::prelude::*;
 use std::rc::Rc;
 

@@ -134,6 +134,7 @@ mod direct;
 mod elementwise;
 mod functions;
 mod group_norm;
+mod kept;
 mod launch;
 mod layer;
 pub(crate) mod nccl;

@@ -26,6 +26,7 @@
 
 mod arguments;
 mod compiled;
+mod convolution;
 mod cublas;
 mod cudnn;
 mod driver;

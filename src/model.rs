@@ -73,6 +73,7 @@ impl Model {
         let plan = registry.network(&parts.recipe, parts.shape()?)?;
         let seed = parts.recipe.seed;
         on_device!(open(parts.recipe.device)?, device => {
+            run.keep_choices(&device)?;
             Self::trained(run.read_chosen()?, parts, plan.description(), || plan.fresh(seed, &device))
         })
     }

@@ -131,6 +131,66 @@ fn wrong_backward_passes_are_left_out() {
     assert_eq!(found.len(), 10, "{errors}");
 }
 
+/// Where Winograd is wrong cuDNN is next, and where that is wrong too, or answers an error, patches are.
+#[test]
+fn a_wrong_cudnn_is_left_out() {
+    if !on_host_memory() {
+        return;
+    }
+    const WRONG: &str = "IDODE_MEMORY_DRIVER_WRONG";
+    let (asked, said) = in_child(&[("IDODE_CUDA_CANDIDATE", "cudnn")]);
+    assert!(asked.len() == 10 && !said.contains("left out"), "{said}");
+    let (next, said) = in_child(&[(WRONG, "winograd_output")]);
+    assert!(
+        next == asked && said.contains("own is left out") && !said.contains("cudnn is left out"),
+        "{said}"
+    );
+    let convolution = "warning: norm and 3x3 convolution of 5x6, 32 to 32: cudnn is left out: found ";
+    for (pass, found) in [
+        ("cudnnConvolutionForward", "an error of "),
+        ("cudnnConvolutionBackwardData", "an error of "),
+        ("cudnnConvolutionBackwardFilter:fails", "no answer, expected at most 1e-4"),
+    ] {
+        let (right, said) = in_child(&[(WRONG, &format!("winograd_output,{pass}"))]);
+        let line = format!("{convolution}{found}");
+        assert!(said.lines().any(|own| own.starts_with(&line)), "{pass}: {said}");
+        let reason = "warning: cuDNN, the gradient of the weight: CUDNN_STATUS_NOT_SUPPORTED (3000)";
+        let reasons = said.lines().filter(|own| *own == reason).count();
+        assert_eq!(reasons, usize::from(pass.ends_with("fails")), "{pass}: {said}");
+        assert!(!said.contains("patches is left out"), "{said}");
+        for (right, asked) in right.iter().flatten().zip(asked.iter().flatten()) {
+            let [right, asked] = [right, asked].map(|bits| f64::from_bits(*bits));
+            assert!((right - asked).abs() <= 1e-3 * asked, "{pass}: {right} {asked}");
+        }
+    }
+}
+
+/// cuDNN is never needed: without it the others compute, and only who asked for it is told, once.
+#[test]
+fn without_cudnn_nothing_is_said_unless_it_was_asked_for() {
+    if !on_host_memory() {
+        return;
+    }
+    let driver = std::path::PathBuf::from(std::env::var_os("IDODE_MEMORY_DRIVER").unwrap());
+    // Beside the driver, for a link leads no further than its disk.
+    let folder = tempfile::tempdir_in(&driver).unwrap();
+    for name in ["libcuda.so.1", "libcublas.so.13", "libnvrtc.so.13", "libnccl.so.2"] {
+        std::fs::hard_link(driver.join(name), folder.path().join(name)).unwrap();
+    }
+    let before = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let others = std::env::split_paths(&before).filter(|own| *own != driver);
+    let path = std::env::join_paths(std::iter::once(folder.path().to_owned()).chain(others)).unwrap();
+    let path = ("LD_LIBRARY_PATH", path.to_str().unwrap());
+    let (own, said) = in_child(&[path]);
+    assert!(own.len() == 10 && !said.contains("cudnn"), "{said}");
+    let (asked, said) = in_child(&[path, ("IDODE_CUDA_CANDIDATE", "cudnn")]);
+    let line = "warning: IDODE_CUDA_CANDIDATE = cudnn is left out: ";
+    assert_eq!(said.lines().filter(|own| own.starts_with(line)).count(), 1, "{said}");
+    assert!(asked == own && !said.contains("panicked"), "{said}");
+    let (patches, said) = in_child(&[path, ("IDODE_MEMORY_DRIVER_WRONG", "winograd_output")]);
+    assert!(patches.len() == 10 && said.contains("own is left out") && !said.contains("cudnn"), "{said}");
+}
+
 /// The copies of gradients belong to the update.
 #[test]
 fn copies_that_fail_are_left_out() {
@@ -203,7 +263,7 @@ fn without_faults_the_own_kernels_compute_the_same_bits() {
     assert!(portable.len() == 10 && portable != own);
     let (unknown, said) = in_child(&[("IDODE_CUDA_CANDIDATE", "best")]);
     assert_eq!(unknown, own);
-    let expected = "IDODE_CUDA_CANDIDATE = best is left out: expected own, patches or portable";
+    let expected = "IDODE_CUDA_CANDIDATE = best is left out: expected own, cudnn, patches or portable";
     assert_eq!(said.lines().filter(|line| line.contains(expected)).count(), 1, "{said}");
 }
 
@@ -259,6 +319,8 @@ fn the_table_shows_what_is_wrong() {
             assert_eq!(row["taken"], false);
         }
     }
+    let by_cudnn = rows.iter().filter(|row| row["candidate"] == "cudnn");
+    assert!(by_cudnn.count() > 0 && table["missing"].is_null(), "{table}");
     let taken = rows.iter().filter(|row| row["taken"] == true);
     assert_eq!(taken.count(), rows.iter().filter(|row| row["candidate"] == "own").count());
     let report = bench(&[]);

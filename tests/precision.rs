@@ -11,6 +11,7 @@ use operations::{Sizes, attention, convolution, normed_convolution, worst};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 
 /// The device, if it has TF32.
 fn device() -> Option<Cuda> {
@@ -129,6 +130,23 @@ fn every_operation_has_tf32_where_it_was_asked_for_and_nowhere_else() {
         <Cuda as Kernels<f32>>::with_precision(&device, Precision::F32, || operations(&device)).unwrap()
     });
     assert!(inner == before);
+}
+
+/// cuDNN's own default is TF32, so that `f32` has to be asked for.
+#[test]
+fn cudnn_has_tf32_where_it_was_asked_for_and_nowhere_else() {
+    const CANDIDATE: &str = "IDODE_CUDA_CANDIDATE";
+    if device().is_none() || std::env::var_os(CANDIDATE).is_some() {
+        return;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["every_operation_has_tf32_where_it_was_asked_for_and_nowhere_else", "--exact", "--nocapture"])
+        .env(CANDIDATE, "cudnn")
+        .output()
+        .unwrap();
+    let [text, errors] = [&child.stdout, &child.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    text.lines().filter(|line| line.contains("convolution")).for_each(|line| println!("cudnn, {line}"));
+    assert!(child.status.success() && text.contains("1 passed"), "{text} {errors}");
 }
 
 #[test]

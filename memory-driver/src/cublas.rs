@@ -42,7 +42,7 @@ type Operand = (cublasOperation_t, u64, c_int, c_longlong);
 type Rounding<T> = fn(T) -> T;
 
 /// The nearest number with 10 bits of mantissa, of two that are as near the one whose last bit is 0.
-fn tf32(x: f32) -> f32 {
+pub(crate) fn tf32(x: f32) -> f32 {
     const CUT: u32 = 13;
     let bits = x.to_bits();
     let half_less_one = (1 << (CUT - 1)) - 1 + (bits >> CUT & 1);

@@ -98,32 +98,36 @@ fn launch(
             Err(CUresult::CUDA_ERROR_INVALID_VALUE)
         }
         // SAFETY: as above.
-        Body::Compiled(kernel) => unsafe { kernel.run(grid, block, arguments) }
-            .map_err(left)
-            .and_then(|()| if fault(&function.name).is_some() { disturb(arguments) } else { Ok(()) }),
+        Body::Compiled(kernel) => {
+            unsafe { kernel.run(grid, block, arguments) }.map_err(left).and_then(|()| {
+                match fault(&function.name) {
+                    // SAFETY: the kernel's first argument is an address, which was checked before it ran, and what it writes to.
+                    Some(_) => disturb(unsafe { (*arguments).cast::<u64>().read_unaligned() }),
+                    None => Ok(()),
+                }
+            })
+        }
     }
 }
 
 /// What a kernel does wrong on purpose.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     Computes,
     Fails,
 }
 
-/// What `IDODE_MEMORY_DRIVER_WRONG` says of a kernel.
-fn fault(name: &str) -> Option<Fault> {
+/// What `IDODE_MEMORY_DRIVER_WRONG` says of a kernel, or of a function of cuDNN.
+pub(crate) fn fault(name: &str) -> Option<Fault> {
     static WRONG: OnceLock<Option<String>> = OnceLock::new();
     let wrong = WRONG.get_or_init(|| std::env::var("IDODE_MEMORY_DRIVER_WRONG").ok());
     let own = wrong.as_ref()?.split(',').find(|own| own.strip_suffix(":fails").unwrap_or(own) == name)?;
     Some(if own == name { Fault::Computes } else { Fault::Fails })
 }
 
-/// Adds 1 to the first number of the first argument, which is what each of idode's kernels writes to; of one of 64 bits this changes the
-/// lower half.
-fn disturb(arguments: *const *const c_void) -> Answer {
-    // SAFETY: the kernel's first argument is an address, which was checked before it ran.
-    let number = unsafe { memory::bytes((*arguments).cast::<u64>().read_unaligned(), 4) }?.cast::<f32>();
+/// Adds 1 to the first number at an address; of one of 64 bits this changes the lower half.
+pub(crate) fn disturb(address: u64) -> Answer {
+    let number = memory::bytes(address, 4)?.cast::<f32>();
     // SAFETY: the buffer has so many bytes, and is this thread's.
     unsafe { number.write_unaligned(number.read_unaligned() + 1.0) };
     Ok(())

@@ -203,6 +203,7 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// The trained model, of one checkpoint on every rank, also while training replaces it.
     pub(super) fn shared_model(&self, run: &RunFolder) -> Result<Model> {
+        run.keep_choices(&self.device)?;
         let chosen = self.ranks.is_first().then(|| run.read_chosen()).transpose()?;
         match together::checkpoint(&self.ranks, chosen)? {
             Some(chosen) => self.checkpoint(chosen),

@@ -199,6 +199,7 @@ impl<D: ComputeDevice> Experiment<D> {
 
     /// The checkpoint of a run that is measured and sampled.
     fn trained(&self, run: &RunFolder) -> Result<Model> {
+        run.keep_choices(&self.device)?;
         self.checkpoint(run.read_chosen()?)
     }
 

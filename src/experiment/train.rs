@@ -10,7 +10,7 @@ use crate::files::Lock;
 use crate::need;
 use crate::registry::ComputeDevice;
 use crate::result::{Outcome, StageRecord};
-use crate::run::{Change, Curve, Events, Found, Heeded, Observer, Observers, RunFolder};
+use crate::run::{Change, ChoicesWriter, Curve, Events, Found, Heeded, Observer, Observers, RunFolder};
 use serde_json::Value;
 
 impl<D: ComputeDevice> Experiment<D> {
@@ -59,10 +59,16 @@ impl<D: ComputeDevice> Experiment<D> {
         let corrupt = from.as_ref().map_or_else(Vec::new, |found| found.corrupt.clone());
         let from = together::checkpoint(ranks, from.map(|found| (found.path, found.bytes)))?;
         let from = from.map(|(path, bytes)| Found { path, bytes, corrupt });
+        if from.is_some() {
+            run.keep_choices(&ready.device)?;
+        }
         let engine = ready.device.gradient_sum(ranks)?;
         drop(held_out);
         let (run, rows) = (&run, &rows);
         let mut all = Observers::new();
+        if ranks.is_first() {
+            all = all.and(ChoicesWriter::of(run, &ready.device));
+        }
         if recipe.log.tensorboard && ranks.is_first() {
             all = all.and(Events::of(run, ready.parts.diffusion.range()));
         }

@@ -6,7 +6,7 @@ use crate::data::RowShape;
 use crate::error::Result;
 use crate::level::GammaRange;
 use crate::nn::{DynNetwork, ModeNetwork, Parameters};
-use crate::tensor::{Kernels, Real};
+use crate::tensor::{Choices, Kernels, Real};
 use crate::train::GradientSum;
 use dfdx::prelude::{Cpu, Synchronize};
 use rand::{RngCore, SeedableRng};
@@ -195,6 +195,18 @@ pub trait ComputeDevice: Kernels<f32> + Kernels<f64> + Synchronize {
     /// Settings that the network does not take.
     fn network(&self, plan: &NetworkPlan, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, Self>>;
 
+    /// What computes each operation on this device, where there are several ways.
+    #[doc(hidden)]
+    fn choices(&self) -> Option<Choices> {
+        None
+    }
+
+    /// Has a device of their name compute so from now on.
+    #[doc(hidden)]
+    fn keep(&self, choices: &Choices) {
+        let _ = choices;
+    }
+
     /// What adds the gradients of several ranks on devices of this type; without it they are added on the hosts.
     ///
     /// # Errors
@@ -215,6 +227,14 @@ impl ComputeDevice for Cpu {
 impl ComputeDevice for dfdx::prelude::Cuda {
     fn network(&self, plan: &NetworkPlan, rng: &mut dyn RngCore) -> Result<DynNetwork<f32, Self>> {
         plan.on.cuda(self, rng)
+    }
+
+    fn choices(&self) -> Option<Choices> {
+        crate::tensor::cuda::candidates::choices(self)
+    }
+
+    fn keep(&self, choices: &Choices) {
+        crate::tensor::cuda::candidates::keep(self, choices);
     }
 
     fn gradient_sum(&self, ranks: &Ranks) -> Result<Option<Arc<dyn GradientSum<f32, Self>>>> {

@@ -4,6 +4,7 @@
 //! has it is a run, and one of a run without a checkpoint has lost it. Before that the folder is a new one.
 
 mod checkpoints;
+mod choices;
 mod curve;
 mod events;
 mod levels;
@@ -16,6 +17,7 @@ mod records;
 mod resume;
 
 pub(crate) use checkpoints::Checkpoints;
+pub(crate) use choices::ChoicesWriter;
 pub use curve::Curve;
 pub(crate) use events::Events;
 pub use levels::LevelLosses;
@@ -57,6 +59,7 @@ const ROWS: [&str; 2] = ["samples.csv", "samples.npy"];
 const CURVE: &str = "curve.png";
 const RECORDS: &str = "records.json";
 const STAGES: &str = "stages.json";
+const CANDIDATES: &str = "candidates.json";
 const IMPORTED: &str = "imported.msgpack";
 const REPORT: &str = "report.html";
 const RESULT: &str = "result.json";
@@ -312,6 +315,11 @@ impl RunFolder {
         self.root.join(STAGES)
     }
 
+    /// `candidates.json`: what computed each operation on a CUDA device.
+    pub(crate) fn choices(&self) -> PathBuf {
+        self.root.join(CANDIDATES)
+    }
+
     /// `imported.msgpack`: what an imported checkpoint held beside its parameters and moments.
     pub fn imported(&self) -> PathBuf {
         self.root.join(IMPORTED)
@@ -340,8 +348,10 @@ impl RunFolder {
 
 /// Whether a run writes a file of this name into its folder.
 fn is_written(name: &str) -> bool {
-    let others =
-        [RECIPE, UNBEGUN, METRICS, LEVELS, SAMPLES, CURVE, RECORDS, STAGES, IMPORTED, REPORT, RESULT];
+    let others = [
+        RECIPE, UNBEGUN, METRICS, LEVELS, SAMPLES, CURVE, RECORDS, STAGES, CANDIDATES, IMPORTED, REPORT,
+        RESULT,
+    ];
     others.contains(&name) || ROWS.contains(&name) || LADDER.contains(&name)
 }
 

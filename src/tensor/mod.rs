@@ -12,6 +12,7 @@
 //! - [`RowCoefficients`]: the one place where numbers of a schedule, one per row, reach a tensor.
 
 mod checkpoint;
+pub(crate) mod choices;
 mod compose;
 mod composed;
 pub(crate) mod cpu;
@@ -36,6 +37,8 @@ pub(crate) mod trial;
 mod update;
 
 pub use checkpoint::{Segment, Slot, checkpoint};
+#[doc(hidden)]
+pub use choices::Choices;
 pub use composed::Composed;
 pub use dropout::DropoutKey;
 pub use dual::Dual;

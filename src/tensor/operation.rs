@@ -1,29 +1,6 @@
-//! The operations of [`Kernels`](super::Kernels) by their shapes, and the ways to compute them.
+//! The operations of [`Kernels`](super::Kernels) by their shapes.
 
 use std::fmt;
-
-/// A way to compute an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Candidate {
-    /// The device's own kernels; 3x3 convolution by Winograd's F(4x4, 3x3).
-    Own,
-    /// 3x3 convolution as own kernels that gather patches, and one product.
-    Patches,
-    /// dfdx's public operations.
-    Portable,
-}
-
-impl Candidate {
-    pub(crate) const ALL: [Self; 3] = [Self::Own, Self::Patches, Self::Portable];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Own => "own",
-            Self::Patches => "patches",
-            Self::Portable => "portable",
-        }
-    }
-}
 
 /// An operation with all of its sizes but the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,7 +168,22 @@ impl Operation {
         }
     }
 
-    /// Whether [`Candidate::Patches`] is one of its ways.
+    /// Everything that tells it from others, in words.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn key(self) -> String {
+        let groups = |groups: usize| if groups == 1 { String::new() } else { format!(", {groups} groups") };
+        match self {
+            Self::NormConvolution { norm, dropout, .. } => {
+                let (swish, dropout) =
+                    (if norm.swish { ", swish" } else { "" }, if dropout { ", dropout" } else { "" });
+                format!("{self}{}{swish}{dropout}", groups(norm.groups))
+            }
+            Self::GroupNorm { norm, .. } => format!("{self}{}", groups(norm.groups)),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether [`Cudnn`](super::choices::Candidate::Cudnn) and [`Patches`](super::choices::Candidate::Patches) are among its ways.
     pub(crate) fn has_patches(self) -> bool {
         matches!(self, Self::Convolution { size: 3, .. } | Self::NormConvolution { .. })
     }
@@ -302,4 +294,31 @@ impl Operation {
 pub(crate) enum Work {
     Operations(f64),
     Bytes(f64),
+}
+
+#[cfg(all(test, feature = "cuda"))]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn keys_tell_operations_apart() {
+        let (side, channels) = ([4, 6], 8);
+        let mut all = Operation::of_numbers(5);
+        for (inputs, norm) in (1..3).flat_map(|i| [1, 2].map(|groups| (i, Norm { groups, swish: i == 1 }))) {
+            for jvp in [false, true] {
+                all.push(Operation::GroupNorm { side, channels: 8 * inputs, norm, jvp });
+                all.push(Operation::Attention { tokens: 24, channels: 8 * inputs + norm.groups, jvp });
+                all.extend([false, true].map(|dropout| {
+                    let (out, swish) = (16, dropout != jvp);
+                    let norm = Norm { swish, ..norm };
+                    Operation::NormConvolution { side, inputs, channels, out, norm, dropout, jvp }
+                }));
+            }
+            all.push(Operation::Convolution { size: 2 * norm.groups - 1, side, inputs, channels, out: 16 });
+        }
+        all.extend([Operation::AveragePool { side, channels }, Operation::Upsample { side, channels }]);
+        all.extend([Operation::Dropout { numbers: 5 }, Operation::Update { numbers: 5 }]);
+        assert_eq!(all.iter().map(|operation| operation.key()).collect::<BTreeSet<_>>().len(), all.len());
+    }
 }

@@ -18,7 +18,7 @@ use std::fmt;
 ///
 /// # Reference
 /// NVIDIA, "A100 Tensor Core GPU Architecture"; cuBLAS, `CUBLAS_COMPUTE_32F_FAST_TF32`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// `"f32"`.

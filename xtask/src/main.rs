@@ -50,6 +50,8 @@ const CHECKS: &[Check] = &[
             "--test",
             "cuda_candidates",
             "--test",
+            "cuda_choices",
+            "--test",
             "cuda_kernels",
             "--test",
             "cuda_launches",

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The names under which `tensor::cuda` opens NVIDIA's libraries.
-const NAMES: [&str; 4] = ["libcuda.so.1", "libcublas.so.13", "libnvrtc.so.13", "libnccl.so.2"];
+const NAMES: [&str; 5] =
+    ["libcuda.so.1", "libcublas.so.13", "libcudnn.so.9", "libnvrtc.so.13", "libnccl.so.2"];
 
 /// These tests are small, and their build is most of their time.
 const QUICK: (&str, &str) = ("CARGO_PROFILE_DEV_OPT_LEVEL", "1");

@@ -6,8 +6,9 @@ use super::measure::{matrix_rate, median};
 use crate::error::Result;
 use crate::nn::GROUPS;
 use crate::registry::ComputeDevice;
-use crate::tensor::cuda::candidates::{candidates, errors_of, taken, with};
-use crate::tensor::operation::{Candidate, Norm, Operation, Work};
+use crate::tensor::choices::Candidate;
+use crate::tensor::cuda::candidates::{candidates, errors_of, taken, with, without_cudnn};
+use crate::tensor::operation::{Norm, Operation, Work};
 use crate::tensor::trial::Trial;
 use crate::tensor::{Kernels, Real};
 use dfdx::prelude::*;
@@ -30,6 +31,9 @@ pub(crate) struct KernelsReport {
     pub matmul_gflops: f64,
     /// What a copy reads and writes, 1e9 bytes a second.
     pub bandwidth_gbs: f64,
+    /// The library that one of the candidates is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
     /// An operation and a candidate each.
     pub kernels: Vec<Timed>,
 }
@@ -97,6 +101,7 @@ pub(super) fn measure(case: Case, device: &Cuda) -> Result<KernelsReport> {
         batch,
         matmul_gflops,
         bandwidth_gbs,
+        missing: without_cudnn(device),
         kernels,
     })
 }
@@ -188,6 +193,9 @@ impl fmt::Display for KernelsReport {
                 kernel.share_of,
                 if kernel.taken { ", taken" } else { "" },
             )?;
+        }
+        if let Some(missing) = &self.missing {
+            writeln!(f, "cudnn: not among the candidates: {missing}")?;
         }
         writeln!(
             f,

@@ -8,23 +8,24 @@
 //! A wrong index or a lost term is off by a part of an entry. Where the portable operations in `f32` are themselves further from the truth, as a
 //! norm of two numbers is, twice their error is the bound. What is wrong for many rows alone is not seen here.
 //!
-//! What is right is timed, a forward and a backward pass of up to 16 rows, and the first in the order own, patches, portable is taken unless another
-//! is [`MARGIN`] times as fast. Times are noise, and two processes on one kind of card are to take the same, and give the same bits: within the
-//! noise of that margin alone may they differ. So a choice by time is printed, and `IDODE_CUDA_CANDIDATE=own|patches|portable` fixes it for
+//! What is right is timed, a forward and a backward pass of up to 16 rows, and the first in the order own, cudnn, patches, portable is taken unless another
+//! is [`MARGIN`] times as fast. Where cuDNN is not installed it is no candidate, and only who asks for it is told. Times are noise, and two processes on one kind of card are to take the same, and give the same bits: within the
+//! noise of that margin alone may they differ. So a choice by time is printed, a run keeps its own ([`keep`]), and `IDODE_CUDA_CANDIDATE=own|cudnn|patches|portable` fixes it for
 //! all operations that have it (others take the first), without check or time. On a device of host memory times mean nothing: there the order decides.
 
 use super::launch::{Engine, engine};
-use super::{Shortage, describe, shortage};
-use crate::tensor::operation::{Candidate, Operation};
+use super::{Shortage, describe, kept, shortage};
+use crate::tensor::choices::Candidate;
+use crate::tensor::operation::Operation;
 use crate::tensor::trial::{Trial, error};
-use crate::tensor::{Kernels, Precision, Real};
+use crate::tensor::{Choices, Kernels, Precision, Real};
 use dfdx::prelude::Cuda;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 /// How many times as fast as the first in order another has to be.
 const MARGIN: f64 = 1.5;
@@ -59,15 +60,53 @@ pub(crate) fn taken(device: &Cuda, operation: Operation) -> Candidate {
     own(device, operation).map_or(Candidate::Portable, |(_, candidate)| candidate)
 }
 
+/// What has been chosen on a device, by this thread or by those whose choices it keeps.
+pub(crate) fn choices(device: &Cuda) -> Option<Choices> {
+    let ((device, _), own) = (describe(device)?, super::ordinal(device));
+    let mut operations = kept::all(own);
+    TAKEN.with_borrow(|taken| {
+        let of_device = taken.iter().filter(|((ordinal, _), _)| *ordinal == own);
+        operations.extend(of_device.map(|((_, operation), candidate)| (operation.key(), *candidate)));
+    });
+    Some(Choices { device, operations })
+}
+
+/// Takes what was chosen on a device of this one's name, if each is here and right: it is checked as ever, but not timed.
+pub(crate) fn keep(device: &Cuda, choices: &Choices) {
+    let own = super::ordinal(device);
+    if kept::keep(device, choices) {
+        let is_kept = |ordinal, operation, candidate| {
+            ordinal != own || kept::of(own, operation).is_none_or(|kept| kept == candidate)
+        };
+        TAKEN.with_borrow_mut(|taken| {
+            taken.retain(|(ordinal, operation), candidate| is_kept(*ordinal, *operation, *candidate));
+        });
+    }
+}
+
 /// The ways to compute an operation on a device, in order.
 pub(crate) fn candidates(device: &Cuda, operation: Operation) -> Vec<Candidate> {
-    let own = engine(device).is_some();
-    let has = |candidate: &Candidate| match candidate {
-        Candidate::Own => own,
-        Candidate::Patches => own && operation.has_patches(),
+    let engine = engine(device);
+    Candidate::ALL.into_iter().filter(|candidate| is_way(engine.as_deref(), operation, *candidate)).collect()
+}
+
+/// Whether an operation can be computed so with this engine.
+fn is_way(engine: Option<&Engine>, operation: Operation, candidate: Candidate) -> bool {
+    match candidate {
+        Candidate::Own => engine.is_some(),
+        // cuDNN has no images of nothing.
+        Candidate::Cudnn => {
+            operation.has_patches() && !operation.is_empty() && engine.is_some_and(|own| own.cudnn().is_ok())
+        }
+        Candidate::Patches => operation.has_patches() && engine.is_some(),
         Candidate::Portable => true,
-    };
-    Candidate::ALL.into_iter().filter(has).collect()
+    }
+}
+
+/// Why a device has no cuDNN, in words.
+#[cfg(feature = "cli")]
+pub(crate) fn without_cudnn(device: &Cuda) -> Option<String> {
+    engine(device)?.cudnn().err().map(str::to_owned)
 }
 
 /// Does `work` with one candidate for all operations of this thread that have it.
@@ -134,13 +173,23 @@ fn chosen(engine: &Engine, device: &Cuda, operation: Operation) -> Candidate {
     if let Some(candidate) = TAKEN.with_borrow(|taken| taken.get(&key).copied()) {
         return candidate;
     }
-    let all = candidates(device, operation);
     let candidate = match asked() {
-        Some(asked) => all.iter().find(|candidate| **candidate == asked).or(all.first()).copied(),
+        Some(asked) => {
+            if let (Candidate::Cudnn, true, Err(reason)) = (asked, operation.has_patches(), engine.cudnn()) {
+                static SAID: Once = Once::new();
+                SAID.call_once(|| eprintln!("warning: {VARIABLE} = cudnn is left out: {reason}"));
+            }
+            // Nothing else is opened.
+            let has = |candidate| is_way(Some(engine), operation, candidate);
+            Some(if has(asked) { asked } else { Candidate::Own })
+        }
         // Of nothing every way is right.
-        None if operation.is_empty() => all.first().copied(),
+        None if operation.is_empty() => Some(Candidate::Own),
         // In `f32`, whatever the work that uses it is done in.
-        None => engine.precision.during(Precision::F32, || judged(engine, device, operation, &all)),
+        None => {
+            let all = candidates(device, operation);
+            engine.precision.during(Precision::F32, || judged(engine, device, operation, all))
+        }
     };
     let candidate = candidate.unwrap_or(Candidate::Portable);
     TAKEN.with_borrow_mut(|taken| taken.insert(key, candidate));
@@ -155,17 +204,17 @@ fn asked() -> Option<Candidate> {
         let found = Candidate::ALL.into_iter().find(|candidate| name == candidate.name());
         if found.is_none() {
             let name = name.display();
-            eprintln!("warning: {VARIABLE} = {name} is left out: expected own, patches or portable");
+            eprintln!("warning: {VARIABLE} = {name} is left out: expected own, cudnn, patches or portable");
         }
         found
     })
 }
 
-/// The best of what is right.
-fn judged(engine: &Engine, device: &Cuda, operation: Operation, all: &[Candidate]) -> Option<Candidate> {
+/// Those of an operation's ways that are right; every other has a line. Nothing where there is no truth.
+fn right(device: &Cuda, operation: Operation, all: &[Candidate]) -> Option<Vec<Candidate>> {
     let Some(errors) = errors_of(device, operation, all) else {
         eprintln!("warning: {operation}: not checked, for the portable operations do not run on this device");
-        return all.first().copied();
+        return None;
     };
     let portable = errors.last().copied().flatten();
     let most = bound(operation, portable);
@@ -184,6 +233,31 @@ fn judged(engine: &Engine, device: &Cuda, operation: Operation, all: &[Candidate
         let name = candidate.name();
         eprintln!("warning: {operation}: {name} is left out: found {found}, expected at most {most:.0e}");
     }
+    Some(right)
+}
+
+/// What was chosen before, if it is right; else the best of what is.
+fn judged(
+    engine: &Engine,
+    device: &Cuda,
+    operation: Operation,
+    mut all: Vec<Candidate>,
+) -> Option<Candidate> {
+    if let Some(kept) = kept::of(engine.handle.ordinal(), operation) {
+        if all.contains(&kept) {
+            let mut pair = vec![kept, Candidate::Portable];
+            pair.dedup();
+            if right(device, operation, &pair).is_none_or(|right| right.contains(&kept)) {
+                return Some(kept);
+            }
+            all.retain(|candidate| *candidate != kept || kept == Candidate::Portable);
+        }
+        let name = kept.name();
+        eprintln!(
+            "warning: {operation}: {name}, which was taken before, is not to be had: the bits are others"
+        );
+    }
+    let Some(right) = right(device, operation, &all) else { return all.first().copied() };
     if right.len() < 2 || describe(device).is_none_or(|(name, _)| name == HOST_MEMORY) {
         return right.first().copied();
     }

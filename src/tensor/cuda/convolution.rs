@@ -1,4 +1,5 @@
-//! 3x3 convolution of images as they are or after group norm, swish and dropout, by one of two ways: `winograd` or `patches`.
+//! 3x3 convolution of images as they are or after group norm, swish and dropout, by one of three ways: `winograd`, `direct` (cuDNN)
+//! or `patches`.
 //!
 //! The batch is worked on in chunks of images, which are normalized into scratch memory. Nothing but the outputs leaves it; the backward pass
 //! makes the rest again.
@@ -8,8 +9,8 @@ use super::launch::{Engine, View};
 use super::layer::{Layer, Sizes};
 use super::storage::{Ghost, Image, done, output, take_tape, taken, view};
 use super::sums::{add, sums};
-use super::{patches, winograd};
-use crate::tensor::operation::Candidate;
+use super::{direct, patches, winograd};
+use crate::tensor::choices::Candidate;
 use dfdx::prelude::*;
 use std::rc::Rc;
 
@@ -39,17 +40,24 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cuda> + 'static>(
         out: layer.weight.shape().1,
         chunk: 1,
     };
-    let is_patches = way == Candidate::Patches;
-    let own = if is_patches { patches::room_of_image(&sizes) } else { winograd::room_of_image(&sizes) };
+    let own = match way {
+        Candidate::Cudnn => direct::room_of_image(&sizes),
+        Candidate::Patches => patches::room_of_image(&sizes),
+        _ => winograd::room_of_image(&sizes),
+    };
     let image = own + if layer.norms.is_some() { N * sizes.positions() * sizes.channels } else { 0 };
     sizes.chunk = engine.chunk(image, sizes.rows);
+    if way == Candidate::Cudnn {
+        sizes.chunk = direct::chunk(sizes.chunk, sizes.rows);
+    }
 
     let ys = [(); N].map(|()| output(&device, (sizes.rows, height, width, sizes.out)));
     let to = ys.each_ref().map(view);
     let added = (&shift, &residual);
-    done(match is_patches {
-        true => patches::forward(&engine, &sizes, &layer, &xs, added, to),
-        false => winograd::forward(&engine, &sizes, &layer, &xs, added, to),
+    done(match way {
+        Candidate::Cudnn => direct::forward(&engine, &sizes, &layer, &xs, added, to),
+        Candidate::Patches => patches::forward(&engine, &sizes, &layer, &xs, added, to),
+        _ => winograd::forward(&engine, &sizes, &layer, &xs, added, to),
     });
 
     if T::OWNS_TAPE {
@@ -68,9 +76,10 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cuda> + 'static>(
             }
             let images = Images { rows: sizes.rows, positions: sizes.positions() };
             sums(&engine, images, sizes.out, gys[0], (&shift, &layer.bias), store)?;
-            match is_patches {
-                true => patches::backward(&engine, &sizes, &layer, (&xs, &ghosts), gys, store),
-                false => winograd::backward(&engine, &sizes, &layer, (&xs, &ghosts), gys, store),
+            match way {
+                Candidate::Cudnn => direct::backward(&engine, &sizes, &layer, (&xs, &ghosts), gys, store),
+                Candidate::Patches => patches::backward(&engine, &sizes, &layer, (&xs, &ghosts), gys, store),
+                _ => winograd::backward(&engine, &sizes, &layer, (&xs, &ghosts), gys, store),
             }
         });
     }

@@ -4,6 +4,7 @@
 //! A [`View`] carries how many numbers lie at its address, and every part of one is checked. It does not hold its buffer: who calls
 //! keeps the tensor, or the store of gradients, until the call returns.
 
+use super::cudnn::Cudnn;
 use super::functions::driver::unwritten;
 use super::precision::{self, Scope};
 use super::source::{self, Kind};
@@ -14,7 +15,7 @@ use cudarc::driver::sys::{CUdevice_attribute as Attribute, CUfunction, CUmodule}
 use cudarc::driver::{CudaDevice, CudaSlice, DevicePtr, DeviceSlice, result as driver};
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
 use dfdx::prelude::{Cuda, CudaError, Storage};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::rc::Rc;
@@ -188,6 +189,8 @@ impl Matrices {
 #[derive(Debug)]
 pub(super) struct Engine {
     blas: CudaBlas,
+    /// Opened at its first use; why not, in words.
+    cudnn: OnceCell<Result<Cudnn, String>>,
     kernels: HashMap<&'static str, CUfunction>,
     scratch: RefCell<Option<CudaSlice<f32>>>,
     chunk: usize,
@@ -274,6 +277,7 @@ impl Engine {
         let chunk = std::env::var("IDODE_CUDA_CHUNK").ok().and_then(|numbers| numbers.parse().ok());
         Ok(Self {
             blas,
+            cudnn: OnceCell::new(),
             kernels,
             scratch: RefCell::new(None),
             chunk: chunk.unwrap_or(CHUNK),
@@ -282,6 +286,15 @@ impl Engine {
             _module: module,
             handle,
         })
+    }
+
+    /// cuDNN, where it is installed; why not, in words.
+    pub(super) fn cudnn(&self) -> Result<&Cudnn, &str> {
+        let open = || {
+            self.handle.bind_to_thread().map_err(|error| format!("{error:?}"))?;
+            Cudnn::open((*self.handle.cu_stream()).cast())
+        };
+        self.cudnn.get_or_init(open).as_ref().map_err(String::as_str)
     }
 
     /// Why this device has no TF32, if so.

@@ -1,7 +1,7 @@
 //! What every way to compute a 3x3 convolution shares: its sizes, the chunks of its batch, and the norms before it.
 
 use super::group_norm::{Images, Mask, Norm, Streams, streams};
-use super::launch::{Engine, View};
+use super::launch::{Engine, View, arguments, element_blocks, index, int};
 use super::scratch::Room;
 use super::storage::{Ghost, Image, Store, view};
 use crate::tensor::DropoutKey;
@@ -93,6 +93,23 @@ impl Layer {
             shift: shift.as_ref().filter(|_| i == 0).map(of_chunk),
             residual: residual.as_ref().map(|r| sizes.part(images, view(&r[i]), out)),
         }
+    }
+
+    /// The chunk of output `i` that a convolution is added to: what is added to it, or zeros.
+    pub(super) fn begin<const N: usize>(
+        &self,
+        engine: &Engine,
+        sizes: &Sizes,
+        images: &Range<usize>,
+        added: Added<'_, N>,
+        (i, y): (usize, View),
+    ) -> Result<View, CudaError> {
+        let y = sizes.part(images, y, sizes.out);
+        let Terms { bias, shift, residual } = self.terms(sizes, images, added, i);
+        let (count, image, out) = (index(y.len()), int(sizes.positions() * sizes.out), int(sizes.out));
+        let of = arguments![y, bias, shift, residual, count, image, out];
+        engine.launch("terms", element_blocks(y.len()), of)?;
+        Ok(y)
     }
 
     /// Where a chunk's gradients go: what a convolution's own are put to, in scratch memory if norms follow, and those of the inputs.

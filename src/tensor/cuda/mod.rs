@@ -1,7 +1,7 @@
 //! NVIDIA's libraries, opened when they are first used.
 //!
 //! `cudarc` declares their functions and is told not to link to them (its feature `ci-check`); the module `functions` defines each, and passes
-//! it on to the library. So a program with the feature `cuda` is built without these libraries and starts without them, and a device
+//! it on to the library. Of cuDNN, which nothing needs, the module `cudnn` declares what it calls. So a program with the feature `cuda` is built without these libraries and starts without them, and a device
 //! is refused with the name of what is missing.
 //!
 //! # Without a GPU
@@ -21,7 +21,7 @@
 //! # Own kernels
 //!
 //! `source/*.cu` holds the kernels of [`Kernels<f32>`](crate::tensor::Kernels), with the equations of `tensor/cpu`: group norm, swish and
-//! dropout; 3x3 convolution by Winograd's F(4x4, 3x3), or by patches and a product; softmax and its derivatives; pooling; sums; Fourier features,
+//! dropout; 3x3 convolution by Winograd's F(4x4, 3x3), by patches and a product, or what cuDNN's wants around it; softmax and its derivatives; pooling; sums; Fourier features,
 //! of images and of times; numbers a row; the optimizer. `launch` compiles them by NVRTC at the first use of a device and launches them with
 //! arguments that are checked against the declarations; products are cuBLAS's, in `f32` or TF32. Where they cannot be compiled the portable
 //! operations compute, after one line on standard error. `f64` has kernels for what the solver does with states (`rows`), and is portable elsewhere.
@@ -46,11 +46,15 @@
 //! - The solver's products are rounded before they are added, so that a stage has the bits of the host's.
 //! - An address is read off a tensor's `Debug` text (`storage`), which is why dfdx is pinned.
 //!
-//! - Every operation has candidates: own kernels, for 3x3 convolution patches as well, and the portable operations. At the first use of a shape
+//! - cuDNN, where it is installed, computes 3x3 convolutions by its legacy interface (`cudnn`, `direct`): images with the channels last, the weight
+//!   transposed once a call, implicit GEMM by algorithms that NVIDIA calls deterministic, workspace of the engine's scratch memory. Its default for
+//!   `f32` is TF32, so the math type is FMA, and the default where TF32 is asked for. A status other than success is an error of the operation.
+//! - Every operation has candidates: own kernels, for 3x3 convolution cuDNN and patches as well, and the portable operations. At the first use of a shape
 //!   they are checked and timed (`candidates`): a kernel that is wrong on a user's card is left out with a line on standard error and makes no number
-//!   wrong. `IDODE_CUDA_CANDIDATE=own|patches|portable` names one for all, unchecked. A check costs two rows in `f64` and a timing some rows in `f32`:
+//!   wrong. `IDODE_CUDA_CANDIDATE=own|cudnn|patches|portable` names one for all, unchecked. A check costs two rows in `f64` and a timing some rows in `f32`:
 //!   by estimate tens of milliseconds a shape, and dfdx's compilation of two kernels once. `idode bench --kernels` prints the table.
-//!   `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool` makes kernels wrong on a device of host memory, to see that it is noticed.
+//!   `IDODE_MEMORY_DRIVER_WRONG=winograd_output,pool` makes kernels wrong on a device of host memory, to see that it is noticed. A run keeps what was
+//!   chosen (`candidates.json`), and on a device of the same name it is taken again: checked, not timed (`kept`).
 //!
 //! None of it has run on a GPU yet. **Estimates** for an H100, from bytes at 3 TB/s, products at 75% of the 47.5 TFLOP/s that cuBLAS was
 //! measured at, and 3 us a launch; 32 images of 32x32x128, in ms, beside what the portable operations were measured to take:
@@ -129,9 +133,12 @@
 mod attention;
 pub(crate) mod candidates;
 mod convolution;
+mod cudnn;
+mod direct;
 mod elementwise;
 mod functions;
 mod group_norm;
+mod kept;
 mod launch;
 mod layer;
 pub(crate) mod nccl;
@@ -216,6 +223,12 @@ static CUBLAS: Shared = Shared::of(match cfg!(windows) {
 static NVRTC: Shared = Shared::of(match cfg!(windows) {
     true => &["nvrtc64_130_0.dll", "nvrtc64_120_0.dll", "nvrtc64_112_0.dll"],
     false => &["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2"],
+});
+
+/// Needed by nothing.
+static CUDNN: Shared = Shared::of(match cfg!(windows) {
+    true => &["cudnn64_9.dll", "cudnn64_8.dll"],
+    false => &["libcudnn.so.9", "libcudnn.so.8"],
 });
 
 /// Needed by several processes alone.

@@ -4,7 +4,7 @@
 //! the outputs. Nine times the images pass through memory, against Winograd's 36 / 16 of them and back, but no numbers are transformed.
 
 use super::launch::{Engine, Matrices, View, arguments, element_blocks, flag, index, int};
-use super::layer::{Added, Inputs, Layer, Sizes, Terms, gradients};
+use super::layer::{Added, Inputs, Layer, Sizes, gradients};
 use super::scratch::Room;
 use super::storage::{Ghost, Image, Store, view};
 use dfdx::prelude::*;
@@ -54,11 +54,7 @@ pub(super) fn forward<const N: usize>(
             for (i, y) in ys.iter().enumerate() {
                 let inputs: Vec<View> = prepared.iter().map(|x| x[i]).collect();
                 gather(engine, sizes, &inputs, p)?;
-                let y = sizes.part(&images, *y, out);
-                let Terms { bias, shift, residual } = layer.terms(sizes, &images, added, i);
-                let (count, image, out_channels) = (index(lines * out), int(positions * out), int(out));
-                let of = arguments![y, bias, shift, residual, count, image, out_channels];
-                engine.launch("terms", element_blocks(lines * out), of)?;
+                let y = layer.begin(engine, sizes, &images, added, (i, *y))?;
                 let weight = Matrices::full(view(&layer.weight), TAPS * channels, out);
                 let product = [Matrices::full(p, lines, TAPS * channels), weight];
                 engine.product(1, 1.0, product, 1.0, Matrices::full(y, lines, out))?;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     include_str!("source/kernel.h"),
     include_str!("source/elementwise.cu"),
     include_str!("source/sums.cu"),
     include_str!("source/group_norm.cu"),
     include_str!("source/winograd.cu"),
     include_str!("source/patches.cu"),
+    include_str!("source/layout.cu"),
     include_str!("source/attention.cu"),
     include_str!("source/update.cu"),
     include_str!("source/rows.cu"),

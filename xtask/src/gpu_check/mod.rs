@@ -1,6 +1,6 @@
 //! `cargo xtask gpu-check [PEER.py]`: everything that a machine with a GPU has to say about this code, packed here and run there.
 //!
-//! Here: `nvcc` and the toolkit's headers, no GPU; `CUDA_COMPUTE_CAP` says what for. There: a driver, cuBLAS and NVRTC, and no toolchain. The pack
+//! Here: `nvcc` and the toolkit's headers, no GPU; `CUDA_COMPUTE_CAP` says what for. There: a driver, cuBLAS and NVRTC, cuDNN perhaps, and no toolchain. The pack
 //! holds the test programs, the program itself, the reference cases, and the headers from which dfdx compiles its last kernels **at the
 //! paths of this build**. `PEER.py CASE BATCH MODE` times the same network in another framework, and runs beside `bench` where it can.
 

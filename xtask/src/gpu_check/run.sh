@@ -47,7 +47,7 @@ timed() {
 
 nvidia-smi -L 2>/dev/null
 test_of device 15
-test_of cuda_kernels 45
+test_of cuda_kernels 60
 test_of cuda_launches 20
 test_of device_operations 30
 test_of precision 20

@@ -132,6 +132,10 @@ impl<E: Real, D: Kernels<E>, M: Mode<E, D>> Mode<E, D> for Forward<M> {
         Dual::new(r, M::mul(slope, x.tangent))
     }
 
+    fn swish<S: Shape>(x: Self::Of<S>) -> Self::Of<S> {
+        M::swish_jvp(x)
+    }
+
     fn waves<H: Dim, W: Dim>(
         x: Self::Of<ImageBatch<H, W, usize>>,
         waves: &Waves<'_, E, D>,

@@ -218,6 +218,13 @@ pub trait Kernels<E: Real>: Device<E> + Cache {
         compose::swish::<Plain<T>, S, E, Self>(x)
     }
 
+    /// `x sigmoid(x)` and its derivative along the tangent.
+    fn swish_jvp<S: Shape, T: Tape<E, Self> + 'static>(
+        x: Dual<Tensor<S, E, Self, T>>,
+    ) -> Dual<Tensor<S, E, Self, T>> {
+        compose::swish::<Forward<Plain<T>>, S, E, Self>(x)
+    }
+
     /// Of each row, the sum of `(a - b)^2` over its numbers; `b` gets no gradient.
     ///
     /// # Shapes

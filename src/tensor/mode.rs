@@ -124,6 +124,11 @@ pub trait Mode<E: Real, D: Kernels<E>>: Sized + 'static {
         compose::swish::<Self, S, E, D>(x)
     }
 
+    /// [`swish`](Mode::swish) of a value and its tangent.
+    fn swish_jvp<S: Shape>(x: Dual<Self::Of<S>>) -> Dual<Self::Of<S>> {
+        compose::swish::<Forward<Self>, S, E, D>(x)
+    }
+
     /// The mean over all positions and the channels of each group, in place of every element of the group.
     fn group_mean(x: Self::Of<Groups>) -> Self::Of<Groups>;
 

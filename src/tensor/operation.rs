@@ -52,6 +52,7 @@ pub(crate) enum Operation {
     },
     Swish {
         numbers: usize,
+        jvp: bool,
     },
     /// Of so many numbers a row, [`WAVES`] each.
     Waves {
@@ -111,7 +112,8 @@ impl Operation {
         let waves = |factors, jvp| Self::Waves { numbers, factors, jvp };
         let combine = |double| Self::CombineRows { numbers, double };
         vec![
-            Self::Swish { numbers },
+            Self::Swish { numbers, jvp: false },
+            Self::Swish { numbers, jvp: true },
             waves(false, false),
             waves(false, true),
             waves(true, false),
@@ -139,7 +141,7 @@ impl Operation {
             Self::Upsample { .. } => "upsample".to_owned(),
             Self::Dropout { .. } => "dropout".to_owned(),
             Self::Update { .. } => "AdamW and average".to_owned(),
-            Self::Swish { .. } => "swish".to_owned(),
+            Self::Swish { jvp: of_both, .. } => jvp("swish", of_both),
             Self::Waves { factors, jvp: of_both, .. } => {
                 jvp(if factors { "scaled waves" } else { "waves" }, of_both)
             }
@@ -226,7 +228,7 @@ impl Operation {
             Self::Waves { numbers, .. } => [numbers, 1, 1, WAVES],
             Self::Dropout { numbers }
             | Self::Update { numbers }
-            | Self::Swish { numbers }
+            | Self::Swish { numbers, .. }
             | Self::Sinusoids { numbers }
             | Self::ScaleRows { numbers }
             | Self::Distances { numbers }
@@ -273,6 +275,7 @@ impl Operation {
             Self::GroupNorm { jvp, .. } => bytes(if jvp { 4.0 } else { 2.0 }),
             Self::AveragePool { .. } => bytes(1.25),
             Self::Upsample { .. } => bytes(5.0),
+            Self::Swish { jvp: true, .. } => bytes(4.0),
             Self::Dropout { .. } | Self::Swish { .. } | Self::ScaleRows { .. } | Self::Distances { .. } => {
                 bytes(2.0)
             }

@@ -113,6 +113,10 @@ impl<E: Real, D: Kernels<E>, T: Tape<E, D> + 'static> Mode<E, D> for Plain<T> {
         D::swish(x)
     }
 
+    fn swish_jvp<S: Shape>(x: Dual<Self::Of<S>>) -> Dual<Self::Of<S>> {
+        D::swish_jvp(x)
+    }
+
     fn waves<H: Dim, W: Dim>(
         x: Self::Of<ImageBatch<H, W, usize>>,
         waves: &Waves<'_, E, D>,

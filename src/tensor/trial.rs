@@ -73,11 +73,14 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
             Operation::AveragePool { .. }
             | Operation::Upsample { .. }
             | Operation::Dropout { .. }
-            | Operation::Swish { .. }
+            | Operation::Swish { jvp: false, .. }
             | Operation::ScaleRows { .. }
             | Operation::Distances { .. }
             | Operation::Waves { jvp: false, .. } => (1, 0, 0, 0),
-            Operation::Update { .. } | Operation::FiniteRows { .. } | Operation::Waves { .. } => (2, 0, 0, 0),
+            Operation::Update { .. }
+            | Operation::FiniteRows { .. }
+            | Operation::Swish { .. }
+            | Operation::Waves { .. } => (2, 0, 0, 0),
             Operation::CombineRows { .. } => (TERMS + 1, 0, 0, 0),
             Operation::ErrorSums { .. } => (3, 0, 0, 0),
             Operation::Sinusoids { .. } => (0, 0, 0, 0),
@@ -201,7 +204,11 @@ impl<E: Real, D: Kernels<E>> Trial<E, D> {
             Operation::AveragePool { .. } => images.map(|x| mode!(portable, T, average_pool(x))).collect(),
             Operation::Upsample { .. } => images.map(|x| mode!(portable, T, upsample(x))).collect(),
             Operation::Dropout { .. } => images.map(|x| mode!(portable, T, dropout(x, DROPOUT))).collect(),
-            Operation::Swish { .. } => images.map(|x| mode!(portable, T, swish(x))).collect(),
+            Operation::Swish { .. } => match (images.next(), images.next()) {
+                (Some(x), Some(dx)) => dual(mode!(portable, T, swish_jvp(Dual::new(x, dx)))),
+                (Some(x), None) => vec![mode!(portable, T, swish(x))],
+                _ => Vec::new(),
+            },
             Operation::Waves { factors: scaled, .. } => {
                 let [frequencies, factors] = &self.constants[..] else { return Vec::new() };
                 let of = Waves { frequencies, factors: scaled.then(|| factors.clone()) };

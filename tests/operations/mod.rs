@@ -289,7 +289,7 @@ pub(crate) fn sinusoids<E: Real, D: Kernels<E>>(device: &D, s: Sizes) -> Vec<Vec
     vec![y.as_vec().into_iter().map(Real::to64).collect()]
 }
 
-/// Swish, and the squared distance of each row from another.
+/// Swish of a value and its tangent, swish of the value alone, and the squared distance of each row from another.
 pub(crate) fn chains<E: Real, D: Kernels<E>>(device: &D, s: Sizes, [height, width]: Side) -> Vec<Vec<f64>> {
     let mut case = Case::<E, D>::new(device, s.seed);
     let shape = (s.rows, height, width, s.out);
@@ -300,5 +300,9 @@ pub(crate) fn chains<E: Real, D: Kernels<E>>(device: &D, s: Sizes, [height, widt
     let value = y.as_vec().into_iter().map(Real::to64).collect();
     let mut found = case.finish(vec![D::distances(y, &goal)]);
     found.push(value);
+    let mut case = Case::<E, D>::new(device, s.seed.wrapping_add(1));
+    let [x, along] = [(); 2].map(|()| case.draw(shape).leaky_traced());
+    let both = D::swish_jvp(Dual::new(x, along));
+    found.extend(case.finish(vec![both.value, both.tangent]));
     found
 }

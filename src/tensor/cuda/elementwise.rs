@@ -1,6 +1,6 @@
 //! Swish, dropout, and images at half and at double resolution: `source/elementwise.cu`.
 
-use super::group_norm::Mask;
+use super::group_norm::{Mask, streams, with_tape};
 use super::launch::{Argument, Engine, View, arguments, element_blocks, flag, index, int};
 use super::storage::{Ghost, Image, done, output, take_tape, taken, view};
 use crate::tensor::DropoutKey;
@@ -29,25 +29,37 @@ pub(super) fn linear<S: Shape, R: Shape, T: Tape<f32, Cuda> + 'static>(
     y.put_tape(tape)
 }
 
-/// `x sigmoid(x)`; the operation with its backward pass.
-pub(super) fn swish<S: Shape, T: Tape<f32, Cuda> + 'static>(
+/// `x sigmoid(x)`, of a value, or of a value and its tangent; the operation with its backward pass.
+pub(super) fn swish<const N: usize, S: Shape, T: Tape<f32, Cuda> + 'static>(
     engine: Rc<Engine>,
-    x: Tensor<S, f32, Cuda, T>,
-) -> Tensor<S, f32, Cuda, T> {
+    x: [Tensor<S, f32, Cuda, T>; N],
+) -> [Tensor<S, f32, Cuda, T>; N] {
     let mut tape = T::default();
-    let x = take_tape(x, &mut tape);
-    let (device, count) = (x.device().clone(), x.shape().num_elements());
-    let y = output(&device, *x.shape());
-    done(engine.launch("swish", element_blocks(count), arguments![view(&y), view(&x), index(count)]));
+    let x = x.map(|x| take_tape(x, &mut tape));
+    let (device, shape) = (x[0].device().clone(), *x[0].shape());
+    let count = shape.num_elements();
+    let y = [(); N].map(|()| output(&device, shape));
+    let [to, from] = [&y, &x].map(|all| streams(all.each_ref().map(view)));
+    let of = arguments![to.0, to.1, from.0, from.1, index(count)];
+    done(engine.launch("swish", element_blocks(count), of));
     if T::OWNS_TAPE {
-        let (input, result) = (Ghost::of(&x), Ghost::of(&y));
+        let [inputs, outputs] = [&x, &y].map(|all| all.each_ref().map(Ghost::of));
         tape.add_backward_op(move |store| {
-            let gy = result.take(store, &device)?;
-            let of = arguments![input.gradient(store)?, taken(&gy), view(&x), index(count)];
+            let mut gy = Vec::with_capacity(N);
+            for output in &outputs {
+                gy.push(output.take(store, &device)?);
+            }
+            let mut gx = [view(&x[0]); N];
+            for (gx, input) in gx.iter_mut().zip(&inputs) {
+                *gx = input.gradient(store)?;
+            }
+            let (to, from) = (streams(gx), streams::<N>(std::array::from_fn(|i| taken(&gy[i]))));
+            let at = streams(x.each_ref().map(view));
+            let of = arguments![to.0, to.1, from.0, from.1, at.0, at.1, index(count)];
             engine.launch("swish_back", element_blocks(count), of)
         });
     }
-    y.put_tape(tape)
+    with_tape(y, tape)
 }
 
 /// See [`DropoutKey`]; the operation with its backward pass.

@@ -283,10 +283,22 @@ impl Kernels<f32> for Cuda {
     }
 
     fn swish<S: Shape, T: Tape<f32, Self> + 'static>(x: Tensor<S, f32, Self, T>) -> Tensor<S, f32, Self, T> {
-        match own(x.device(), Operation::Swish { numbers: NUMBERS }) {
-            Some((engine, _)) => elementwise::swish(engine, x),
-            None => compose::swish::<Plain<T>, S, f32, Self>(x),
-        }
+        let Some((engine, _)) = own(x.device(), Operation::Swish { numbers: NUMBERS, jvp: false }) else {
+            return compose::swish::<Plain<T>, S, f32, Self>(x);
+        };
+        let [y] = elementwise::swish(engine, [x]);
+        y
+    }
+
+    fn swish_jvp<S: Shape, T: Tape<f32, Self> + 'static>(
+        x: Dual<Tensor<S, f32, Self, T>>,
+    ) -> Dual<Tensor<S, f32, Self, T>> {
+        let Some((engine, _)) = own(x.value.device(), Operation::Swish { numbers: NUMBERS, jvp: true })
+        else {
+            return compose::swish::<Forward<Plain<T>>, S, f32, Self>(x);
+        };
+        let [value, tangent] = elementwise::swish(engine, [x.value, x.tangent]);
+        Dual::new(value, tangent)
     }
 
     fn distances<S: Shape, T: Tape<f32, Self> + 'static>(

@@ -85,19 +85,28 @@ KERNEL spread_back(float *gx, const float *gy, index count, int width, int chann
   }
 }
 
-// y = x sigmoid(x).
-KERNEL swish(float *y, const float *x, index count) {
-  PHASE {
-    ELEMENTS(BLOCK, count) y[i] = x[i] * sigmoid_of(x[i]);
-  }
-}
-
-// Its transpose at x: gx += gy (s + x s (1 - s)), s = sigmoid(x).
-KERNEL swish_back(float *gx, const float *gy, const float *x, index count) {
+// y = x s, s = sigmoid(x); of a tangent dy = dx f', f' = s + x s (1 - s).
+KERNEL swish(float *y, float *dy, const float *x, const float *dx, index count) {
   PHASE {
     ELEMENTS(BLOCK, count) {
       float s = sigmoid_of(x[i]);
-      gx[i] += gy[i] * (s + x[i] * s * (1.0f - s));
+      y[i] = x[i] * s;
+      if (dx) dy[i] = dx[i] * (s + x[i] * s * (1.0f - s));
+    }
+  }
+}
+
+// Its transpose at x and dx: gx += gy f' + gdy dx f'', gdx += gdy f', f'' = s (1 - s) (2 + x (1 - 2 s)).
+KERNEL swish_back(float *gx, float *gdx, const float *gy, const float *gdy, const float *x, const float *dx, index count) {
+  PHASE {
+    ELEMENTS(BLOCK, count) {
+      float s = sigmoid_of(x[i]), slope = s + x[i] * s * (1.0f - s);
+      float g = gy[i] * slope;
+      if (dx) {
+        g += gdy[i] * dx[i] * s * (1.0f - s) * (2.0f + x[i] * (1.0f - 2.0f * s));
+        gdx[i] += gdy[i] * slope;
+      }
+      gx[i] += g;
     }
   }
 }

@@ -7,7 +7,7 @@ mod device;
 
 use device::{OnDevice, on_test_device};
 use dfdx::prelude::*;
-use idode::tensor::{Kernels, Mode, Plain};
+use idode::tensor::Kernels;
 
 /// A tensor that records.
 type Taped<S, D> = Tensor<S, f64, D, OwnedTape<f64, D>>;
@@ -223,6 +223,8 @@ fn dfdx_loses_the_gradient_of_a_broadcast_tensor_that_is_reshaped() {
 #[cfg(debug_assertions)]
 #[should_panic(expected = "a broadcast tensor of shape (2, 3) is reshaped")]
 fn our_reshape_refuses_it() {
+    use idode::tensor::{Mode, Plain};
+
     struct Reshape;
     impl OnDevice for Reshape {
         type Out = ();

@@ -61,8 +61,9 @@ pub(crate) fn run(cargo: &OsString, peer: Option<&Path>) -> Result<(), String> {
     let mut headers = vec![toolkit.join("include").into_os_string()];
     headers.extend(kernels_of_dfdx(&target)?.into_iter().map(PathBuf::into_os_string));
     tool(Command::new("tar").arg("-chzPf").arg(folder.join("headers.tgz")).args(headers))?;
-    let recipes: &Path = Path::new("recipes/digits.toml");
-    tool(Command::new("cp").args(["-r", "tests/data/reference"]).arg(recipes).arg(&folder))?;
+    // `reference` is the program.
+    tool(Command::new("cp").args(["-r", "tests/data/reference"]).arg(folder.join("cases")))?;
+    tool(Command::new("cp").arg("recipes/digits.toml").arg(&folder))?;
     let pack = target.join("gpu-check.txz");
     tool(Command::new("tar").arg("-C").arg(&target).arg("-cJf").arg(&pack).arg("gpu-check"))?;
     let size = fs::metadata(&pack).map_err(|e| within(&pack, e))?.len();

@@ -10,7 +10,7 @@ end=$(($(date +%s) + 360))
 tar -xzPf "$here/headers.tgz" || echo "headers.tgz: not unpacked at the paths of the build: dfdx's last kernels will not compile"
 packages=$(python3 -c 'import nvidia; print(list(nvidia.__path__)[0])' 2>/dev/null)
 [ -n "$packages" ] && LD_LIBRARY_PATH="$packages/cu13/lib:$packages/cudnn/lib:$LD_LIBRARY_PATH"
-export LD_LIBRARY_PATH IDODE_TEST_DEVICE=cuda:0 IDODE_REFERENCE_DIR="$here/reference"
+export LD_LIBRARY_PATH IDODE_TEST_DEVICE=cuda:0 IDODE_REFERENCE_DIR="$here/cases"
 
 summary=""
 # part NAME SECONDS COMMAND...

@@ -171,7 +171,6 @@ impl Operation {
     }
 
     /// Everything that tells it from others, in words.
-    #[cfg(feature = "cuda")]
     pub(crate) fn key(self) -> String {
         let groups = |groups: usize| if groups == 1 { String::new() } else { format!(", {groups} groups") };
         match self {
@@ -239,7 +238,6 @@ impl Operation {
     }
 
     /// Whether a row has no inputs, or no outputs.
-    #[cfg(feature = "cuda")]
     pub(crate) fn is_empty(self) -> bool {
         let [height, width, channels, out] = self.sizes();
         let least = if matches!(self, Self::AveragePool { .. }) { 2 } else { 1 };
@@ -247,7 +245,6 @@ impl Operation {
     }
 
     /// The numbers of a row's widest image.
-    #[cfg(feature = "cuda")]
     pub(crate) fn numbers(self) -> usize {
         let [height, width, channels, out] = self.sizes();
         height * width * channels.max(out)
@@ -299,7 +296,7 @@ pub(crate) enum Work {
     Bytes(f64),
 }
 
-#[cfg(all(test, feature = "cuda"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;

@@ -11,6 +11,7 @@ mod lock;
 pub(crate) use lock::Lock;
 
 use crate::error::{Error, Result};
+use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,16 @@ use std::path::{Path, PathBuf};
 /// If the file cannot be written; `path` then holds what it held before.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     Staged::write(path, bytes)?.commit()
+}
+
+/// Reads a whole JSON file, which should hold what `expected` says.
+///
+/// # Errors
+/// If it cannot be read, or holds something else.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
+    let text = fs::read(path).map_err(Error::io(path, "read"))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::format(path, format!("line {}", error.line()), error, expected))
 }
 
 /// Content that is on the disk beside its place, under a temporary name: [`commit`](Self::commit) puts it there; dropped

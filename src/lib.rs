@@ -32,6 +32,7 @@ pub mod nn;
 pub mod number;
 pub mod commands;
 pub mod objective;
+mod order;
 pub mod parameterization;
 pub mod pixels;
 pub mod plot;

@@ -242,7 +242,8 @@ impl Model {
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
         let images = self.images(pixels)?;
-        let records = collected(images, progress, |each| self.each_ode(pixels, labels, dequantizer, each))?;
+        let records =
+            collected(images, progress, &mut |each| self.each_ode(pixels, labels, dequantizer, each))?;
         self.ode_of(records)
     }
 
@@ -288,7 +289,7 @@ impl Model {
     /// As [`ode`](Self::ode).
     pub fn vlb(&self, pixels: &[u16], labels: &[u16], progress: &mut dyn Progress) -> Result<VlbEstimate> {
         let images = self.images(pixels)?;
-        let records = collected(images, progress, |each| self.each_vlb(pixels, labels, each))?;
+        let records = collected(images, progress, &mut |each| self.each_vlb(pixels, labels, each))?;
         Ok(VlbEstimate::of(records))
     }
 

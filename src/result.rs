@@ -3,7 +3,7 @@
 use crate::budget::Budget;
 use crate::dequantization::nats_to_bits_per_dim;
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{read_json, write_atomically};
 use crate::progress::null_is_nan;
 use crate::tensor::Precision;
 use serde::{Deserialize, Serialize};
@@ -153,9 +153,7 @@ impl Outcome {
     /// # Errors
     /// If the file cannot be read, or is not one.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
-        serde_json::from_str(&text)
-            .map_err(|error| Error::format(path, format!("line {}", error.line()), error, "a result"))
+        read_json(path, "a result")
     }
 }
 
@@ -220,10 +218,7 @@ impl StageRecord {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let text = std::fs::read_to_string(path).map_err(Error::io(path, "read"))?;
-        serde_json::from_str(&text).map_err(|error| {
-            Error::format(path, format!("line {}", error.line()), error, "records of stages")
-        })
+        read_json(path, "records of stages")
     }
 
     /// Writes every record of a run, all of it or nothing.

@@ -1,10 +1,11 @@
 //! What a run's files hold of one estimate.
 
 use crate::error::{Error, Result};
+use crate::files::read_json;
 use crate::progress::null_is_nan;
 use crate::result::{DataRecord, Estimate, Outcome, VLB};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -87,10 +88,7 @@ impl Measured {
         conditions: usize,
     ) -> Result<Vec<Self>> {
         let outcome = Outcome::read(result)?;
-        let text = std::fs::read_to_string(records).map_err(Error::io(records, "read"))?;
-        let mut all: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|error| {
-            Error::format(records, format!("line {}", error.line()), error, "records of images")
-        })?;
+        let mut all: Map<String, Value> = read_json(records, "records of images")?;
         let of = |estimate: Estimate| {
             let name = estimate.name;
             let unit = if estimate.nats_per_row.is_some() { Unit::NatsPerRow } else { Unit::BitsPerDim };

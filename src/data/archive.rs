@@ -23,7 +23,7 @@ pub(crate) fn for_each_file(path: &Path, visitor: &mut Visitor<'_>) -> Result<()
     match (start.starts_with(b"PK"), packing) {
         (true, None) => {
             let file = File::open(path).map_err(Error::io(path, "read"))?;
-            zip::for_each(path, "", BufReader::with_capacity(1 << 16, file), visitor)
+            zip::for_each(path, "", &mut BufReader::with_capacity(1 << 16, file), visitor)
         }
         (true, Some(packing)) => {
             Err(Error::format(path, "content", format!("a zip packed again ({packing})"), "the zip alone"))

@@ -10,6 +10,7 @@ use crate::data::labels::Labels;
 use crate::data::shape::ImageShape;
 use crate::data::source::Split;
 use crate::error::{Error, Result};
+use crate::order::ordered;
 use crate::pixels::PixelGrid;
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -54,7 +55,10 @@ impl Files {
 /// If there is no image. If one is corrupt, has transparency, has colours where the set is grey, or is of another shape or of
 /// fewer levels than asked. If two have one name, or one is in none of the classes.
 pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> Result<StreamedSet> {
-    let path = path.as_ref();
+    load_files(path.as_ref(), name, split, files)
+}
+
+fn load_files(path: &Path, name: &str, split: Split, files: Files) -> Result<StreamedSet> {
     let Files { shape, levels, crop_seed, classes } = files;
     if !matches!(shape.channels, 1 | 3) {
         return Err(Error::value("channels of image files", shape.channels, "1 or 3"));
@@ -82,8 +86,7 @@ pub fn load(path: impl AsRef<Path>, name: &str, split: Split, files: Files) -> R
     if let Some(name) = names.iter().find(|name| !seen.insert(name.strip_prefix("./").unwrap_or(name))) {
         return Err(Error::format(path, "entries", format!("two called {name}"), "each name once"));
     }
-    let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by(|&a, &b| names[a].cmp(&names[b]));
+    let order = ordered(names.len(), &|a, b| names[a].cmp(&names[b]));
     let set = cache.finish(name, split, Some(&order))?.beside(passed_over);
     match classes {
         None => Ok(set),

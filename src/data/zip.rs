@@ -17,14 +17,19 @@ pub(crate) fn for_each_in_zip(
     bytes: Vec<u8>,
     visitor: &mut Visitor<'_>,
 ) -> Result<()> {
-    for_each(path, &format!("{entry}: "), Cursor::new(bytes), visitor)
+    for_each(path, &format!("{entry}: "), &mut Cursor::new(bytes), visitor)
 }
+
+/// What a zip is read from.
+pub(crate) trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
 
 /// Hands every file of the zip that `reader` reads to `visitor`; `within` is what errors put before its parts.
 pub(crate) fn for_each(
     path: &Path,
     within: &str,
-    reader: impl Read + Seek,
+    reader: &mut dyn ReadSeek,
     visitor: &mut Visitor<'_>,
 ) -> Result<()> {
     let corrupt = |what: &str, e: ZipError| read_error(path, &format!("{within}{what}"), io::Error::other(e));
@@ -52,7 +57,7 @@ pub(crate) fn for_each(
 }
 
 /// Names an entry that the directory has twice: a record is 46 bytes, its name, and what else it says the lengths of.
-fn twice(archive: ZipArchive<impl Read + Seek>) -> io::Result<String> {
+fn twice(archive: ZipArchive<&mut dyn ReadSeek>) -> io::Result<String> {
     let start = archive.central_directory_start();
     let mut reader = io::BufReader::new(archive.into_inner());
     reader.seek(SeekFrom::Start(start))?;

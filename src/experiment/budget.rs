@@ -27,7 +27,7 @@ pub(super) fn of(
     kind: Kind,
     values: &[f64],
     model: &Model,
-    again: impl Fn(&Model, usize, &mut dyn Progress) -> Result<Vec<f64>>,
+    again: &dyn Fn(&Model, usize, &mut dyn Progress) -> Result<Vec<f64>>,
     observer: &mut dyn Observer,
 ) -> Result<Budget> {
     let evaluation = &model.recipe().evaluation;

@@ -10,7 +10,6 @@ use crate::result::DataRecord;
 use crate::run::{Header, Observer, Phase, Place, RecordsLog, RunFolder, Shard, Watched};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::Value;
 
@@ -110,11 +109,12 @@ impl Journal {
         &mut self,
         (name, phase, unit): (&str, &str, &str),
         observer: &mut dyn Observer,
-        estimate: impl FnOnce(Each<'_, R>) -> Result<()>,
+        estimate: &mut dyn FnMut(Each<'_, R>) -> Result<()>,
     ) -> Result<Vec<R>> {
-        let mut found: BTreeMap<usize, R> = self.log.records(name)?;
-        let there: Vec<R> = self.rows.iter().filter_map(|row| found.get(row)).copied().collect();
-        let missing: Vec<usize> = self.rows.iter().copied().filter(|row| !found.contains_key(row)).collect();
+        let mut found = Slots { rows: &self.rows, records: vec![None; self.rows.len()] };
+        found.put(&self.log.records(name)?);
+        let there: Vec<R> = found.records.iter().copied().flatten().collect();
+        let missing = found.missing();
         let total = self.rows.len() as u64;
         observer.start(&Phase { name: phase, unit, done: there.len() as u64, total })?;
         let mut so_far = SoFar::default();
@@ -126,7 +126,7 @@ impl Journal {
                 rows: &missing,
                 take: &mut |records| {
                     waiting.extend(records.iter().map(|record| (record.index(), *record)));
-                    found.extend(records.iter().map(|record| (record.index(), *record)));
+                    found.put(records);
                     if waiting.len() >= at_once {
                         log.add(name, &waiting)?;
                         waiting.clear();
@@ -140,7 +140,34 @@ impl Journal {
             ended?;
         }
         observer.end()?;
-        Ok(self.rows.iter().filter_map(|row| found.get(row)).copied().collect())
+        Ok(found.records.into_iter().flatten().collect())
+    }
+}
+
+/// A place for the record of each of some rows, which rise.
+struct Slots<'r, R> {
+    rows: &'r [usize],
+    records: Vec<Option<R>>,
+}
+
+impl<R: Record> Slots<'_, R> {
+    /// Puts records into their places; those of other rows have none.
+    fn put(&mut self, records: &[R]) {
+        for record in records {
+            if let Ok(at) = self.rows.binary_search(&record.index()) {
+                self.records[at] = Some(*record);
+            }
+        }
+    }
+
+    /// The rows without a record.
+    fn missing(&self) -> Vec<usize> {
+        self.rows
+            .iter()
+            .zip(&self.records)
+            .filter(|(_, record)| record.is_none())
+            .map(|(row, _)| *row)
+            .collect()
     }
 }
 

@@ -70,13 +70,13 @@ impl<'a> Series<'a> {
     fn add<R: Record + Serialize + DeserializeOwned, F: Serialize>(
         &mut self,
         (name, phase, kind): (&str, &str, Kind),
-        each: impl Fn(&Model, Each<'_, R>) -> Result<()>,
-        of: impl Fn(Vec<R>) -> Result<F>,
+        each: &dyn Fn(&Model, Each<'_, R>) -> Result<()>,
+        of: &dyn Fn(Vec<R>) -> Result<F>,
     ) -> Result<Option<F>> {
         let started = Instant::now();
         let records = self
             .journal
-            .fill((name, phase, self.unit), &mut *self.observer, |rows| each(self.model, rows))?;
+            .fill((name, phase, self.unit), &mut *self.observer, &mut |rows| each(self.model, rows))?;
         if self.journal.is_of_a_shard() {
             return Ok(None);
         }
@@ -94,10 +94,10 @@ impl<'a> Series<'a> {
         };
         if evaluation.budget {
             let again = |model: &Model, rows, progress: &mut dyn Progress| {
-                Ok(bits(&collected(rows, progress, |rows| each(model, rows))?))
+                Ok(bits(&collected(rows, progress, &mut |rows| each(model, rows))?))
             };
             let values = bits(&records);
-            found.budget = Some(budget::of(name, kind, &values, self.model, again, &mut *self.observer)?);
+            found.budget = Some(budget::of(name, kind, &values, self.model, &again, &mut *self.observer)?);
         }
         let found = match self.dims {
             Some(dims) => found.of_rows(dims),
@@ -140,14 +140,14 @@ fn images(
     let pixels = &images.source().batch(&visits)?;
     let labels = images.labels().map(Labels::values).map_or(&[][..], |labels| &labels[..count]);
     let mut series = Series::new((subject, model), ("images", None, count), observer)?;
-    series.add((VLB, "VLB", OF_VLB), |model, rows| model.each_vlb(pixels, labels, rows), Ok)?;
+    series.add((VLB, "VLB", OF_VLB), &|model, rows| model.each_vlb(pixels, labels, rows), &Ok)?;
     for (name, dequantizer) in model.dequantizers()? {
         let phase = format!("ODE, {}", name.replace('_', " "));
         let name = ode_name(&name);
         let kind = Kind { draws: Some(model.recipe().evaluation.draws), solved: true };
         let each =
             |model: &Model, rows: Each<'_, ImageRecord>| model.each_ode(pixels, labels, &*dequantizer, rows);
-        let ode = series.add((&name, &phase, kind), each, |records| model.ode_of(records))?;
+        let ode = series.add((&name, &phase, kind), &each, &|records| model.ode_of(records))?;
         if let Some(noise) = ode.and_then(|ode| ode.probe_noise) {
             series.observer.message(&format!(
                 "{name}: random probes make the K-sample bound too good by at most {:.4} bits/dim",
@@ -166,12 +166,12 @@ fn table(subject: &Subject<'_>, model: &Model, rows: &Table, observer: &mut dyn 
     let count = rows.rows();
     let dims = Some(rows.columns().len());
     let mut series = Series::new((subject, model), ("rows", dims, count), observer)?;
-    series.add((VLB, "VLB", OF_VLB), |model, own| model.each_vlb_of_density(rows, own), Ok)?;
+    series.add((VLB, "VLB", OF_VLB), &|model, own| model.each_vlb_of_density(rows, own), &Ok)?;
     // Nothing is drawn of rows without a grid.
     let drawn = model.schema().is_some_and(|schema| !schema.grid().is_empty());
     let kind = Kind { draws: drawn.then_some(model.recipe().evaluation.draws), solved: true };
     let of = |records| Ok(OdeEstimate::of(records, None));
-    series.add((&ode_name(""), "ODE", kind), |model, own| model.each_density(rows, own), of)?;
+    series.add((&ode_name(""), "ODE", kind), &|model, own| model.each_density(rows, own), &of)?;
     Ok(series.found)
 }
 

@@ -47,15 +47,16 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Tree> {
 
 /// The file's content.
 pub(super) fn bytes(path: &Path, tree: &Tree) -> Result<Vec<u8>> {
+    let arrays = tree.arrays();
     let mut views = Vec::new();
-    for (name, array) in tree.arrays() {
+    for (name, array) in &arrays {
         let dtype = TYPES.iter().find(|(_, dtype)| *dtype == array.dtype());
         let view =
             dtype.and_then(|(dtype, _)| TensorView::new(*dtype, array.shape().to_vec(), array.bytes()).ok());
         let Some(view) = view else {
             return Err(Error::format(path, name, array, "a type that safetensors has"));
         };
-        views.push((name, view));
+        views.push((name.as_str(), view));
     }
     safetensors::serialize(views, None)
         .map_err(|error| Error::format(path, "content", error, "tensors that safetensors can hold"))

@@ -45,7 +45,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     /// # Reference
     /// Song et al. 2021, arXiv 2011.13456, appendix D.2; the bound: arXiv 1511.01844, section 3.1, and arXiv 1509.00519, equation 8.
     pub fn nats_per_row(&self, data: &DensityRows<'_>, progress: &mut dyn Progress) -> Result<OdeEstimate> {
-        let records = collected(data.rows, progress, |each| self.each_nats_per_row(data, each))?;
+        let records = collected(data.rows, progress, &mut |each| self.each_nats_per_row(data, each))?;
         Ok(OdeEstimate::of(records, None))
     }
 

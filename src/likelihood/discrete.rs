@@ -42,7 +42,8 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         progress: &mut dyn Progress,
     ) -> Result<OdeEstimate> {
         let images = self.flow.rows("pixels", pixels.len())?;
-        let records = collected(images, progress, |each| self.each_bits_per_dim(pixels, dequantizer, each))?;
+        let records =
+            collected(images, progress, &mut |each| self.each_bits_per_dim(pixels, dequantizer, each))?;
         let probed = self.measures_probes().then_some((self.flow.dims(), self.draws));
         Ok(OdeEstimate::of(records, probed))
     }

@@ -71,19 +71,18 @@ impl SoFar {
 pub(crate) fn collected<R: Record>(
     rows: usize,
     progress: &mut dyn Progress,
-    estimate: impl FnOnce(Each<'_, R>) -> Result<()>,
+    estimate: &mut dyn FnMut(Each<'_, R>) -> Result<()>,
 ) -> Result<Vec<R>> {
-    let (mut records, mut so_far) = (Vec::with_capacity(rows), SoFar::default());
+    let (mut records, mut so_far) = (vec![None; rows], SoFar::default());
     let rows: Vec<usize> = (0..rows).collect();
     estimate(Each {
         rows: &rows,
         take: &mut |new| {
-            records.extend_from_slice(new);
+            new.iter().for_each(|record| records[record.index()] = Some(*record));
             so_far.add(new, progress)
         },
     })?;
-    records.sort_unstable_by_key(R::index);
-    Ok(records)
+    Ok(records.into_iter().flatten().collect())
 }
 
 #[cfg(test)]
@@ -131,7 +130,7 @@ mod tests {
     #[test]
     fn progress_is_the_mean_so_far() {
         let mut heard = Heard(Vec::new(), u64::MAX);
-        let records = collected(4, &mut heard, estimate).expect("records");
+        let records = collected(4, &mut heard, &mut estimate).expect("records");
         assert_eq!(records.iter().map(|record| record.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
         assert_eq!(heard.0, [(1, None), (3, Some(3.5)), (4, Some(2.0))]);
     }
@@ -139,7 +138,7 @@ mod tests {
     #[test]
     fn who_hears_of_it_may_end_it() {
         let mut heard = Heard(Vec::new(), 3);
-        assert!(matches!(collected(4, &mut heard, estimate), Err(Error::Interrupted)));
+        assert!(matches!(collected(4, &mut heard, &mut estimate), Err(Error::Interrupted)));
         assert_eq!(heard.0.len(), 2);
     }
 }

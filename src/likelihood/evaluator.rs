@@ -158,12 +158,11 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
             price: 0.0,
             seed: self.probe_seed(self.key(row, 0), Purpose::Probe),
         };
-        let mut found = Vec::with_capacity(count);
+        let mut found = vec![None; count];
         self.solve_draws(from, (&rows, 1, conditioning), &draw, &mut |solved| {
-            found.extend(solved.iter().map(|(row, draws)| (*row, draws[0].density)));
+            solved.iter().for_each(|(row, draws)| found[*row] = Some(draws[0].density));
             Ok(())
         })?;
-        found.sort_unstable_by_key(|(row, _)| *row);
-        Ok(found.into_iter().map(|(_, density)| density).collect())
+        Ok(found.into_iter().flatten().collect())
     }
 }

@@ -50,8 +50,8 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
         let images = self.flow.rows("pixels", pixels.len())?;
-        let each = |each: Each<'_, VlbRecord>| self.each_vlb(pixels, grid, (levels, time), each);
-        Ok(VlbEstimate::of(collected(images, progress, each)?))
+        let mut each = |each: Each<'_, VlbRecord>| self.each_vlb(pixels, grid, (levels, time), each);
+        Ok(VlbEstimate::of(collected(images, progress, &mut each)?))
     }
 
     /// [`vlb`](Self::vlb) of chosen images, one by one: `pixels` are all that may be chosen from.
@@ -92,8 +92,8 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
         time: &dyn TimeSampler,
         progress: &mut dyn Progress,
     ) -> Result<VlbEstimate> {
-        let each = |each: Each<'_, VlbRecord>| self.each_vlb_of_density(data, (levels, time), each);
-        Ok(VlbEstimate::of(collected(data.rows, progress, each)?))
+        let mut each = |each: Each<'_, VlbRecord>| self.each_vlb_of_density(data, (levels, time), each);
+        Ok(VlbEstimate::of(collected(data.rows, progress, &mut each)?))
     }
 
     /// [`vlb_of_density`](Self::vlb_of_density) of chosen rows, one by one.

@@ -16,7 +16,7 @@ impl Model {
     /// # Errors
     /// A model of images, or rows of other columns.
     pub fn density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<OdeEstimate> {
-        let records = collected(rows.rows(), progress, |each| self.each_density(rows, each))?;
+        let records = collected(rows.rows(), progress, &mut |each| self.each_density(rows, each))?;
         Ok(OdeEstimate::of(records, None))
     }
 
@@ -40,7 +40,7 @@ impl Model {
     /// # Errors
     /// As [`density`](Self::density).
     pub fn vlb_of_density(&self, rows: &Table, progress: &mut dyn Progress) -> Result<VlbEstimate> {
-        let records = collected(rows.rows(), progress, |each| self.each_vlb_of_density(rows, each))?;
+        let records = collected(rows.rows(), progress, &mut |each| self.each_vlb_of_density(rows, each))?;
         Ok(VlbEstimate::of(records))
     }
 

@@ -4,7 +4,6 @@ use crate::config::field_error::{join, one_of};
 use crate::config::{Named, Source, de};
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What `idode list` says about a name.
@@ -46,7 +45,8 @@ type Builder<I, O> = Arc<dyn Fn(&Named, &Context<'_, I, O>) -> Result<O> + Send 
 /// Names of one kind: builders from settings and inputs `I` to the trait object `O`.
 pub struct Builders<I, O> {
     kind: &'static str,
-    entries: BTreeMap<String, (Entry, Builder<I, O>)>,
+    /// In the order of their names.
+    entries: Vec<(String, Entry, Builder<I, O>)>,
 }
 
 impl<I, O> Clone for Builders<I, O> {
@@ -63,7 +63,7 @@ impl<I, O> std::fmt::Debug for Builders<I, O> {
 
 impl<I, O> Builders<I, O> {
     pub(super) fn new(kind: &'static str) -> Self {
-        Self { kind, entries: BTreeMap::new() }
+        Self { kind, entries: Vec::new() }
     }
 
     /// What the names stand for: "noise schedule", "ODE solver", ...
@@ -73,12 +73,12 @@ impl<I, O> Builders<I, O> {
 
     /// Every name in alphabetical order.
     pub fn names(&self) -> Vec<&str> {
-        self.entries.keys().map(String::as_str).collect()
+        self.entries.iter().map(|(name, ..)| name.as_str()).collect()
     }
 
     /// Every name with its formula and reference, in alphabetical order.
     pub fn entries(&self) -> impl Iterator<Item = (&str, Entry)> {
-        self.entries.iter().map(|(name, (entry, _))| (name.as_str(), *entry))
+        self.entries.iter().map(|(name, entry, _)| (name.as_str(), *entry))
     }
 
     pub(super) fn add<C: DeserializeOwned>(
@@ -92,7 +92,16 @@ impl<I, O> Builders<I, O> {
                 .map_err(|error| context.source.field_error(error.under(context.key)))?;
             build(settings, context)
         });
-        self.entries.insert(name.to_owned(), (entry, builder));
+        let own = (name.to_owned(), entry, builder);
+        match self.place(name) {
+            Ok(at) => self.entries[at] = own,
+            Err(at) => self.entries.insert(at, own),
+        }
+    }
+
+    /// Where a name is, or would be.
+    fn place(&self, name: &str) -> std::result::Result<usize, usize> {
+        self.entries.binary_search_by(|(own, ..)| own.as_str().cmp(name))
     }
 
     /// Builds what `named` names; `key` is where the recipe holds it, for messages.
@@ -101,13 +110,14 @@ impl<I, O> Builders<I, O> {
     /// A name that is not registered, settings that its builder does not know, or values that it
     /// does not take.
     pub fn build(&self, named: &Named, inputs: &I, source: &Source, key: &str) -> Result<O> {
-        let Some((_, builder)) = self.entries.get(&named.name) else {
+        let Ok(at) = self.place(&named.name) else {
             if let Some(own) = named.without_name() {
                 let found = format!("the {} \"{own}\" of a program", self.kind);
                 return Err(source.error(&source.name_key(key), found, "one that a registry has a name for"));
             }
             return Err(self.unknown(&named.name, source, key));
         };
+        let (.., builder) = &self.entries[at];
         builder(named, &Context { inputs, builders: self, source, key }).map_err(|error| match error {
             Error::Value { name, found, expected } => {
                 let own = [named.name.as_str(), self.kind];

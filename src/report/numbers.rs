@@ -3,12 +3,12 @@
 use super::html::Html;
 use super::source::Source;
 use crate::data::{ImageShape, Rows};
+use crate::files::read_json;
 use crate::plot::{self as draw, Axis, Plot, Png};
 use crate::progress::StepMetrics;
 use crate::result::{Estimate, images};
 use serde::Deserialize;
 use serde_json::Value;
-use std::fs;
 use std::time::Duration;
 
 fn number(value: f64) -> String {
@@ -217,7 +217,7 @@ pub(super) fn ladder(source: &Source<'_>) -> Html {
             _ => Html::missing("not measured: idode ladder does"),
         };
     }
-    let found = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let found = read_json::<Value>(&path, "a ladder").ok();
     let rungs = found.as_ref().and_then(|found| found.get("rungs")?.as_array());
     let Some(rungs) = rungs else { return Html::missing("ladder.json cannot be read") };
     let text = |rung: &Value, key: &str| match &rung[key] {

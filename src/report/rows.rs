@@ -3,11 +3,12 @@
 use super::html::Html;
 use super::source::{Source, grid};
 use crate::data::Rows;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::files::read_json;
+use crate::order::ordered;
 use crate::plot::{Axis, Plot};
 use crate::result::VLB;
 use serde_json::Value;
-use std::fs;
 
 /// So many of each.
 const EACH: usize = 16;
@@ -29,9 +30,9 @@ fn values(text: &Value) -> Option<Values> {
     let in_nats = list.iter().any(|record| record.get("nats_per_row").is_some());
     let (key, unit) = if in_nats { ("nats_per_row", "nats/row") } else { ("bits_per_dim", "bits/dim") };
     let one = |record: &Value| Some((record.get("index")?.as_u64()? as usize, record.get(key)?.as_f64()?));
-    let mut rising: Vec<(usize, f64)> = list.iter().filter_map(one).collect();
-    rising.sort_by(|a, b| a.1.total_cmp(&b.1));
-    Some(Values { name: name.clone(), unit, rising })
+    let rows: Vec<(usize, f64)> = list.iter().filter_map(one).collect();
+    let rising = ordered(rows.len(), &|i, j| rows[i].1.total_cmp(&rows[j].1)).into_iter().map(|i| rows[i]);
+    Some(Values { name: name.clone(), unit, rising: rising.collect() })
 }
 
 pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
@@ -39,9 +40,7 @@ pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
     if !path.exists() {
         return Ok(Html::missing("not measured yet: idode eval writes records.json"));
     }
-    let text = fs::read(&path).map_err(Error::io(&path, "read"))?;
-    let text: Value = serde_json::from_slice(&text)
-        .map_err(|error| Error::format(&path, format!("line {}", error.line()), error, "records"))?;
+    let text: Value = read_json(&path, "records")?;
     let Some(Values { name, unit, rising }) = values(&text).filter(|values| !values.rising.is_empty()) else {
         return Ok(Html::missing("no row has a value"));
     };

@@ -84,11 +84,11 @@ fn by_step(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
         let step = text.strip_prefix("step_").and_then(|text| text.strip_suffix(".safetensors"));
         // Only a name as it is written here.
         if let Some(step) = step.and_then(|step| step.parse().ok()).filter(|&step| name(step) == text) {
-            found.push((step, path));
+            found.push(step);
         }
     }
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(found)
+    found.sort_unstable();
+    Ok(found.into_iter().rev().map(|step| (step, folder.join(name(step)))).collect())
 }
 
 /// Every checkpoint of a folder, the newest first.

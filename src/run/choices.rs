@@ -2,21 +2,18 @@
 
 use super::{Observer, RunFolder};
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{read_json, write_atomically};
 use crate::registry::ComputeDevice;
 use crate::tensor::Choices;
 use std::path::{Path, PathBuf};
 
 /// What is chosen, by time too, for devices of one name; nothing if the file is not there.
 fn read(path: &Path) -> Result<Option<Choices>> {
-    let text = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(Error::io(path, "read"))?,
-    };
-    serde_json::from_str(&text).map(Some).map_err(|error| {
-        let expected = "a device's name, and own, cudnn, patches or portable for each of its operations";
-        Error::format(path, format!("line {}", error.line()), error, expected)
-    })
+    if !path.exists() {
+        return Ok(None);
+    }
+    let expected = "a device's name, and own, cudnn, patches or portable for each of its operations";
+    read_json(path, expected).map(Some)
 }
 
 impl RunFolder {

@@ -161,18 +161,17 @@ impl RecordsLog {
         Ok((Self { path: path.to_owned(), rows, file }, said))
     }
 
-    /// The records of an estimate so far, by the indices of their rows.
+    /// The records of an estimate so far, in the order of their rows.
     ///
     /// # Errors
     /// If they are of another kind.
-    pub(crate) fn records<R: DeserializeOwned>(&self, estimate: &str) -> Result<BTreeMap<usize, R>> {
+    pub(crate) fn records<R: DeserializeOwned>(&self, estimate: &str) -> Result<Vec<R>> {
         let rows = self.rows.iter().find(|(name, _)| name == estimate).map(|(_, rows)| rows);
-        let parse = |(&index, text): (&usize, &String)| match serde_json::from_str(text) {
-            Ok(record) => Ok((index, record)),
-            Err(error) => {
+        let parse = |(index, text): (&usize, &String)| {
+            serde_json::from_slice(text.as_bytes()).map_err(|error| {
                 let what = format!("row {index} of {estimate}");
-                Err(Error::format(&self.path, what, error, "a record of this estimate"))
-            }
+                Error::format(&self.path, what, error, "a record of this estimate")
+            })
         };
         rows.into_iter().flatten().map(parse).collect()
     }

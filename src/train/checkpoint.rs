@@ -9,6 +9,7 @@ use crate::data::Position;
 use crate::data::table::Schema;
 use crate::error::{Error, Result};
 use crate::nn::Parameters;
+use crate::order::ordered;
 use crate::progress::StepMetrics;
 use crate::tensor::{Kernels, Moments, Precision, Real};
 use safetensors::SafeTensors;
@@ -154,12 +155,13 @@ pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
             entries.push((format!("{part}/{name}"), shape.clone(), E::to_bytes(&values)));
         }
     }
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    let by_name = ordered(entries.len(), &|i, j| entries[i].0.cmp(&entries[j].0));
     // A checkpoint that cannot be whole must not replace the last one that is.
     let unfit = |error: &dyn std::fmt::Display| {
         Error::value("checkpoint", one_line(&error.to_string()), "tensors that safetensors can hold")
     };
-    let views = entries.iter().map(|(name, shape, bytes)| {
+    let views = by_name.into_iter().map(|i| {
+        let (name, shape, bytes) = &entries[i];
         let view = TensorView::new(E::STORED, shape.clone(), bytes).map_err(|error| unfit(&error))?;
         Ok((name.as_str(), view))
     });
@@ -195,10 +197,10 @@ impl<'a> Checkpoint<'a> {
         let unreadable = |error: serde_json::Error| {
             Error::format(path, "metadata key \"idode\"", error, "the state of a checkpoint")
         };
-        let Stored { sha256, state } = serde_json::from_str(state).map_err(unreadable)?;
-        let mut tensors = file.tensors();
-        tensors.sort_by(|a, b| a.0.cmp(&b.0));
-        let tensors = tensors.iter().map(|(name, view)| (name.as_str(), view.clone()));
+        let Stored { sha256, state } = serde_json::from_slice(state.as_bytes()).map_err(unreadable)?;
+        let tensors = file.tensors();
+        let by_name = ordered(tensors.len(), &|i, j| tensors[i].0.cmp(&tensors[j].0));
+        let tensors = by_name.into_iter().map(|i| (tensors[i].0.as_str(), tensors[i].1.clone()));
         let found = Stored::new(&state, tensors).map_err(unreadable)?.sha256;
         if found != sha256 {
             let expected = format!("{sha256}, as it was written");

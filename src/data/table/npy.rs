@@ -17,7 +17,7 @@ pub(super) fn read(file: &TableFile, bytes: Vec<u8>, choice: &Choice) -> Result<
         return table(path, "array", &mut &bytes[..], choice);
     }
     let (mut found, mut others) = (None, Vec::new());
-    zip::for_each(path, "", Cursor::new(bytes), &mut |entry, reader| {
+    zip::for_each(path, "", &mut Cursor::new(bytes), &mut |entry, reader| {
         let array = entry.strip_suffix(".npy").unwrap_or(entry).to_owned();
         if found.is_none() && file.key.as_ref().is_none_or(|key| *key == array) {
             found = Some(table(path, &array, reader, choice)?);

@@ -6,7 +6,7 @@
 use super::matrix::{View, multiply};
 use super::micro::{PAD, Product};
 use super::scratch::scratch;
-use super::simd::{exp, row_dot, row_max, row_sum, vectorized};
+use super::simd::{dispatched, exp, row_dot, row_max, row_sum, vectorized};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::parallel::each;
@@ -62,8 +62,8 @@ impl Sizes {
     pub(super) fn transpose(self, x: &[f32], factor: f32, out: &mut [f32]) {
         for (x, panel) in x.chunks(PANEL * self.c).zip(out.chunks_exact_mut(PANEL * self.c)) {
             for (column, x) in x.chunks_exact(self.c).enumerate() {
-                for (x, line) in x.iter().zip(panel.chunks_exact_mut(PANEL)) {
-                    line[column] = factor * x;
+                for (i, x) in x.iter().enumerate() {
+                    panel[i * PANEL + column] = factor * x;
                 }
             }
         }
@@ -76,7 +76,7 @@ impl Sizes {
             let (a_strides, c_line) = ((c, 1), line);
             let c = &mut d[i * PANEL..];
             let sizes = (rows, self.c, PANEL);
-            pulp::Arch::new().dispatch(Product { sizes, a: x, a_strides, b, c, c_line, keep });
+            dispatched(Product { sizes, a: x, a_strides, b, c, c_line, keep });
         }
     }
 
@@ -101,7 +101,7 @@ impl Sizes {
         keep: bool,
     ) {
         if sizes.2.is_multiple_of(PAD) {
-            pulp::Arch::new().dispatch(Product { sizes, a, a_strides, b, c, c_line: sizes.2, keep });
+            dispatched(Product { sizes, a, a_strides, b, c, c_line: sizes.2, keep });
         } else {
             let a = View::strided(a, a_strides);
             multiply(sizes, c, keep, 1.0, a, View::new(b, sizes.2));
@@ -136,8 +136,8 @@ impl Sizes {
                 for (p, d) in p.chunks_exact(self.line()).zip(d.chunks_exact_mut(self.line())) {
                     let (p, d) = (&p[..self.n], &mut d[..self.n]);
                     let sum = row_dot(p, d);
-                    for (p, d) in p.iter().zip(d) {
-                        *d = p * (*d - sum);
+                    for i in 0..self.n {
+                        d[i] = p[i] * (d[i] - sum);
                     }
                 }
             },

@@ -7,6 +7,7 @@ use super::convolution_backward::{Into, backward};
 use super::convolution_layer::{Image, Layer, Split, by_group, cut, pieces, prepared, prepared_len, stream};
 use super::micro::padded;
 use super::scratch::{lend, scratch};
+use super::simd::{add, dispatched};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::taps;
 use super::unwritten::unwritten;
@@ -85,12 +86,12 @@ pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu> + 'static>(
                 give(grads.get_or_alloc_mut(ghost)?, gradient);
             }
             if let Some(shift) = &shift {
-                grads.get_or_alloc_mut(shift)?.iter_mut().zip(&sums).for_each(|(g, s)| *g += s);
+                add(grads.get_or_alloc_mut(shift)?, &sums);
             }
             if let Some(bias) = &layer.bias {
                 let bias = grads.get_or_alloc_mut(bias)?;
                 for sums in sums.chunks_exact(sizes.out.max(1)) {
-                    bias.iter_mut().zip(sums).for_each(|(g, s)| *g += s);
+                    add(bias, sums);
                 }
             }
             for (norm, parts) in layer.norms.iter().flatten().zip(&norm_parts) {
@@ -112,7 +113,7 @@ fn terms(split: Split, bias: Option<&[f32]>, shift: Option<&[f32]>) -> Option<Ve
         (Some(_), None) => vec![0.0; split.rows * out],
     };
     for terms in terms.chunks_exact_mut(out.max(1)) {
-        terms.iter_mut().zip(bias.into_iter().flatten()).for_each(|(t, b)| *t += b);
+        bias.iter().for_each(|bias| add(terms, bias));
     }
     Some(terms)
 }
@@ -136,7 +137,7 @@ fn forward<const N: usize>(
         let images = split.images(group);
         for (i, y) in ys.into_iter().enumerate() {
             let terms = terms.as_ref().filter(|_| i == 0);
-            pulp::Arch::new().dispatch(Forward {
+            dispatched(Forward {
                 sizes,
                 inputs: &stream(split, group, i, xs, &prepared),
                 tiles: images.len() * sizes.tiles(),

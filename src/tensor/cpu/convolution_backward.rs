@@ -5,6 +5,7 @@ use super::dropout::mask;
 use super::micro::padded;
 use super::norm_images;
 use super::scratch::{lend, scratch};
+use super::simd::{add, clear, dispatched, vectorized};
 use super::storage::{Buffer, numbers};
 use super::taps;
 use super::winograd::{POINTS, Sizes, add_inputs, products, spread_outputs, transform_inputs};
@@ -119,7 +120,7 @@ fn backward_part<const N: usize>(
                 Some(_) => {
                     let zeros = |gx: &&mut [f32]| {
                         let zeros = cut(&mut buffer, gx.len());
-                        zeros.fill(0.0);
+                        clear(zeros);
                         zeros
                     };
                     gxs.iter().map(zeros).collect()
@@ -129,7 +130,7 @@ fn backward_part<const N: usize>(
             let inputs_of = |i| stream(split, group, i, xs, &prepared);
             for (i, gy) in gys.iter().enumerate() {
                 let gy = &gy[split.range(group, sizes.out)];
-                pulp::Arch::new().dispatch(Backward {
+                dispatched(Backward {
                     sizes,
                     inputs: &inputs_of(i),
                     tiles: split.images(group).len() * sizes.tiles(),
@@ -149,7 +150,7 @@ fn backward_part<const N: usize>(
                 });
             }
             for (g, gy) in gresidual.into_iter().zip(gys) {
-                g.iter_mut().zip(&gy[split.range(group, sizes.out)]).for_each(|(g, d)| *g += d);
+                add(g, &gy[split.range(group, sizes.out)]);
             }
             add_positions(&gys[0][split.range(group, sizes.out)], split.positions(), sizes.out, sums);
             drop(prepared);
@@ -179,12 +180,12 @@ fn several<X, const N: usize>(items: &mut impl Iterator<Item = X>) -> Option<[X;
 
 /// The sum over the positions of each image.
 fn add_positions(gy: &[f32], positions: usize, channels: usize, sums: &mut [f32]) {
-    super::simd::vectorized(
+    vectorized(
         #[inline(always)]
         || {
             for (sums, gy) in sums.chunks_exact_mut(channels).zip(gy.chunks_exact(positions * channels)) {
                 for gy in gy.chunks_exact(channels) {
-                    sums.iter_mut().zip(gy).for_each(|(s, g)| *s += g);
+                    add(sums, gy);
                 }
             }
         },

@@ -60,7 +60,9 @@ pub(super) fn mask<const N: usize>(key: DropoutKey, first: usize, streams: [&mut
             for stream in &mut streams {
                 let Some(x) = stream.next() else { continue };
                 ended = false;
-                x.iter_mut().zip(factors).for_each(|(x, f)| *x *= f);
+                for i in 0..x.len().min(LINE) {
+                    x[i] *= factors[i];
+                }
             }
             if ended {
                 return;

@@ -27,9 +27,9 @@ pub(super) fn totals<const L: usize, const K: usize>(
 /// `sums += x`.
 #[inline(always)]
 fn add_all<const L: usize, const K: usize>(sums: &mut [[f32; L]; K], x: [[f32; L]; K]) {
-    for (sum, x) in sums.iter_mut().zip(x) {
+    for k in 0..K {
         for i in 0..L {
-            sum[i] += x[i];
+            sums[k][i] += x[k][i];
         }
     }
 }

@@ -34,7 +34,7 @@ impl Plan<'_> {
         let count = (positions * own) as f32;
         for group in sums.as_flattened_mut().chunks_exact_mut(own) {
             let mean = group.iter().sum::<f32>() / count;
-            group.fill(mean);
+            group.iter_mut().for_each(|sum| *sum = mean);
         }
     }
 

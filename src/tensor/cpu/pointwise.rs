@@ -3,6 +3,7 @@
 use super::convolution_layer::Image;
 use super::matrix::{View, multiply};
 use super::scratch::lend;
+use super::simd::{add, clear, vectorized};
 use super::storage::{Buffer, claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::Convolution;
@@ -46,15 +47,16 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
     each(numbers_mut(&mut y).chunks_mut(unit), |i, y| {
         match &residual {
             Some(residual) => y.copy_from_slice(&numbers(residual)[i * unit..][..y.len()]),
-            None => y.fill(0.0),
+            None => clear(y),
         }
+        let (bias, shift) = (bias.as_ref().map(numbers), shift.as_ref().map(numbers));
         for (p, y) in y.chunks_exact_mut(out).enumerate() {
-            if let Some(bias) = &bias {
-                y.iter_mut().zip(numbers(bias)).for_each(|(y, b)| *y += b);
+            if let Some(bias) = bias {
+                add(y, bias);
             }
-            if let Some(shift) = &shift {
+            if let Some(shift) = shift {
                 let row = (i * unit + p * out) / image;
-                y.iter_mut().zip(&numbers(shift)[row * out..]).for_each(|(y, s)| *y += s);
+                add(y, &shift[row * out..]);
             }
         }
         let positions = y.len() / out;
@@ -106,7 +108,7 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
             if let Some(residual) = &residual {
                 let gradient: &mut Buffer = grads.get_or_alloc_mut(residual)?;
                 each(gradient.chunks_mut(unit).zip(gy.chunks(unit)), |_, (g, d)| {
-                    g.iter_mut().zip(d).for_each(|(g, d)| *g += d);
+                    add(g, d);
                 });
             }
             Ok(())
@@ -133,7 +135,7 @@ fn add_weight_gradient(x: &[f32], channels: usize, gy: &[f32], out: usize, gw: &
             );
         });
         for sum in sums.chunks_exact((channels * out).max(1)) {
-            gw.iter_mut().zip(sum).for_each(|(g, s)| *g += s);
+            add(gw, sum);
         }
     });
 }
@@ -142,11 +144,11 @@ fn add_weight_gradient(x: &[f32], channels: usize, gy: &[f32], out: usize, gw: &
 /// stretch of `gy`.
 fn add_rows(gy: &[f32], stretch: usize, channels: usize, total: &mut Buffer) {
     each(total.chunks_mut(channels).zip(gy.chunks(stretch)), |_, (total, gy)| {
-        super::simd::vectorized(
+        vectorized(
             #[inline(always)]
             || {
                 for gy in gy.chunks_exact(channels) {
-                    total.iter_mut().zip(gy).for_each(|(t, g)| *t += g);
+                    add(total, gy);
                 }
             },
         );

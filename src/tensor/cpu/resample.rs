@@ -1,6 +1,7 @@
 //! Half and double resolution: each image on its own.
 
 use super::convolution_layer::Image;
+use super::simd::clear;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::parallel::each;
@@ -30,7 +31,9 @@ fn scatter_squares((h, w, c): Sides, coarse: &[f32], fine: &mut [f32], factor: f
             let from = &coarse[(y * w + x) * c..][..c];
             for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 let to = &mut fine[((2 * y + dy) * fine_width + 2 * x + dx) * c..][..c];
-                to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * from);
+                for i in 0..c {
+                    to[i] += factor * from[i];
+                }
             }
         }
     }
@@ -50,7 +53,7 @@ pub(super) fn average_pool<T: Tape<f32, Cpu> + 'static>(x: Image<T>) -> Image<T>
     let sides = (height / 2, width / 2, c);
     let mut y = unwritten(&device, &[rows, sides.0, sides.1, c]);
     images(numbers(&x), numbers_mut(&mut y), rows, |x, y| {
-        y.fill(0.0);
+        clear(y);
         gather_squares(sides, x, y, 0.25, width);
     });
     let (input, output) = (x.ghost(), y.ghost());
@@ -71,7 +74,7 @@ pub(super) fn upsample<T: Tape<f32, Cpu> + 'static>(x: Image<T>) -> Image<T> {
     let sides = (height, width, c);
     let mut y = unwritten(&device, &[rows, 2 * height, 2 * width, c]);
     images(numbers(&x), numbers_mut(&mut y), rows, |x, y| {
-        y.fill(0.0);
+        clear(y);
         scatter_squares(sides, x, y, 1.0, 2 * width);
     });
     let (input, output) = (x.ghost(), y.ghost());

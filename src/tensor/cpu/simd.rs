@@ -1,11 +1,39 @@
 //! Vector instructions chosen at run time, and the functions that need them.
+//!
+//! Loops over single numbers run over indices. An iterator of two slices is begun by a function that the standard library leaves to the
+//! compiler to inline; where the crate is compiled in many units it is called instead, for each short row anew, and takes as long as the row.
+
+use pulp::WithSimd;
 
 /// Runs `f` compiled for the widest vector instructions that the processor has.
 ///
-/// What `f` calls must be inlined into it to profit.
-#[inline]
+/// What `f` calls must be inlined into it to profit. That it is bound as `FnOnce` here, and not as what pulp makes of that, has the compiler
+/// call its body, and not a way to it that is not inlined.
+#[inline(always)]
 pub(super) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+    dispatched(f)
+}
+
+/// Does `work` with the widest vector instructions that the processor has: compiled once for every kind of them, not again wherever it is called.
+#[inline(never)]
+pub(super) fn dispatched<W: WithSimd>(work: W) -> W::Output {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// Adds the numbers of `x` to as many of `to`.
+#[inline(always)]
+pub(super) fn add(to: &mut [f32], x: &[f32]) {
+    let len = to.len().min(x.len());
+    let (to, x) = (&mut to[..len], &x[..len]);
+    for i in 0..len {
+        to[i] += x[i];
+    }
+}
+
+/// Sets every number to 0: unlike `fill`, inlined, and so known to be what the system's own clearing of memory does.
+#[inline(always)]
+pub(super) fn clear(x: &mut [f32]) {
+    x.iter_mut().for_each(|x| *x = 0.0);
 }
 
 /// `e^x` to about 2 units in the last place, without branches, so that loops over it vectorize.
@@ -37,8 +65,8 @@ pub(super) fn row_sum(row: &[f32]) -> f32 {
     let (chunks, rest) = row.as_chunks::<16>();
     let mut sums = [0.0f32; 16];
     for chunk in chunks {
-        for (sum, x) in sums.iter_mut().zip(chunk) {
-            *sum += x;
+        for i in 0..16 {
+            sums[i] += chunk[i];
         }
     }
     sums.iter().chain(rest).sum()
@@ -50,8 +78,8 @@ pub(super) fn row_dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     let mut sums = [0.0f32; 16];
     for (a, b) in a.iter().zip(b) {
-        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum = a.mul_add(*b, *sum);
+        for i in 0..16 {
+            sums[i] = a[i].mul_add(b[i], sums[i]);
         }
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
@@ -65,8 +93,8 @@ pub(super) fn row_max(row: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut max = [f32::NEG_INFINITY; 16];
     for chunk in chunks {
-        for (max, x) in max.iter_mut().zip(chunk) {
-            *max = larger(*max, *x);
+        for i in 0..16 {
+            max[i] = larger(max[i], chunk[i]);
         }
     }
     max.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| larger(a, *b))

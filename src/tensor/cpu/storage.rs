@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use super::simd::add;
 use dfdx::prelude::*;
 
 /// A CPU tensor's buffer, as dfdx stores gradients.
@@ -51,7 +52,7 @@ pub(super) fn claim(gradient: &mut Buffer, len: usize, device: &Cpu) -> Result<B
 /// Puts a claimed gradient back.
 pub(super) fn give(kept: &mut Buffer, gradient: Buffer) {
     if kept.len() == gradient.len() {
-        kept.iter_mut().zip(gradient.iter()).for_each(|(k, g)| *k += g);
+        add(kept, &gradient);
     } else {
         *kept = gradient;
     }

@@ -2,6 +2,7 @@
 
 use super::micro::{PAD, padded};
 use super::points::{IN, TAPS, both_sides_of_inputs, both_sides_of_taps, taps_map, taps_transpose};
+use super::simd::{add, dispatched};
 use super::winograd::{load, store};
 use crate::tensor::parallel::each;
 use pulp::{Simd, WithSimd};
@@ -27,7 +28,7 @@ pub(super) fn transform(weight: &[f32], channels: usize, out: usize, u: &mut [f3
         .collect();
     each(units, |unit, mut planes| {
         let first = unit * UNIT;
-        pulp::Arch::new().dispatch(Transform { weight, channels, out, first, planes: &mut planes });
+        dispatched(Transform { weight, channels, out, first, planes: &mut planes });
     });
 }
 
@@ -75,10 +76,13 @@ pub(super) fn transpose(u: &[f32], channels: usize, out: usize, turned: &mut [f3
     let (line, column) = (padded(out), padded(channels));
     let planes = u.chunks_exact(plane(channels, out)).zip(turned.chunks_exact_mut(plane(out, channels)));
     each(planes, |_, (u, turned)| {
-        for (first, turned) in (0..out).step_by(16).zip(turned.chunks_mut(16 * column)) {
+        for first in (0..out).step_by(16) {
+            let rows = (out - first).min(16);
+            let turned = &mut turned[first * column..][..rows * column];
             for (c, u) in u.chunks_exact(line).take(channels).enumerate() {
-                for (u, turned) in u[first..].iter().zip(turned.chunks_exact_mut(column)) {
-                    turned[c] = *u;
+                let u = &u[first..][..rows];
+                for i in 0..rows {
+                    turned[i * column + c] = u[i];
                 }
             }
         }
@@ -90,7 +94,7 @@ pub(super) fn transpose(u: &[f32], channels: usize, out: usize, turned: &mut [f3
 /// # Shapes
 /// `gu`: 36 matrices `channels x padded out`, each [`plane`] after the other; `gg`: `9 x channels x out`.
 pub(super) fn gradient(gu: &[f32], channels: usize, out: usize, gg: &mut [f32]) {
-    pulp::Arch::new().dispatch(Gradient { gu, channels, out, gg });
+    dispatched(Gradient { gu, channels, out, gg });
 }
 
 /// See [`gradient`].
@@ -133,7 +137,7 @@ pub(super) fn add_parts(parts: &[f32], weight: &mut [f32]) {
     let len = weight.len();
     each(weight.chunks_mut(STRETCH), |i, weight| {
         for part in parts.chunks_exact(len) {
-            weight.iter_mut().zip(&part[i * STRETCH..]).for_each(|(w, g)| *w += g);
+            add(weight, &part[i * STRETCH..]);
         }
     });
 }

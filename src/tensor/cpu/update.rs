@@ -54,8 +54,8 @@ pub(super) fn sum_of_squares(x: &[f32]) -> f64 {
         let (blocks, rest) = x.as_chunks::<8>();
         let mut sums = [0.0f64; 8];
         for block in blocks {
-            for (sum, x) in sums.iter_mut().zip(block) {
-                *sum += f64::from(*x) * f64::from(*x);
+            for i in 0..8 {
+                sums[i] += f64::from(block[i]) * f64::from(block[i]);
             }
         }
         let rest: f64 = rest.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();

@@ -26,7 +26,7 @@ const NARROW: &[(&str, &[&str])] = &[
     ("objective", &["diffusion", "error", "level", "nn", "parameterization", "schedule", "tensor"]),
     ("budget", &["error", "math"]),
     ("communicator", &["error", "tensor"]),
-    ("comparison", &["error", "math", "progress", "result"]),
+    ("comparison", &["error", "files", "math", "progress", "result"]),
     ("progress", &["error"]),
     ("files", &["error"]),
 ];

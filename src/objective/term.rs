@@ -1,7 +1,5 @@
 //! What training reports of a high-order term.
 
-use crate::order::ordered;
-
 /// A high-order term of an objective on one batch, before its weight in a sum.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
@@ -46,7 +44,8 @@ impl Term {
     pub fn common_excess(&self, gammas: &[f64]) -> Option<f64> {
         let errors =
             self.errors.as_ref().filter(|errors| errors.len() > 1 && errors.len() == gammas.len())?;
-        let rows = ordered(errors.len(), &|i, j| gammas[i].total_cmp(&gammas[j]));
+        let mut rows: Vec<usize> = (0..errors.len()).collect();
+        rows.sort_by(|&i, &j| gammas[i].total_cmp(&gammas[j]));
         let products = rows.windows(2).map(|pair| errors[pair[0]] * errors[pair[1]]);
         Some(products.sum::<f64>() / (rows.len() - 1) as f64)
     }

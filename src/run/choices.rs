@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 /// What is chosen, by time too, for devices of one name; nothing if the file is not there.
 fn read(path: &Path) -> Result<Option<Choices>> {
-    if !path.exists() {
-        return Ok(None);
-    }
     let expected = "a device's name, and own, cudnn, patches or portable for each of its operations";
-    read_json(path, expected).map(Some)
+    match read_json(path, expected) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        choices => choices.map(Some),
+    }
 }
 
 impl RunFolder {

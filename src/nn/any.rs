@@ -184,14 +184,6 @@ impl<E: Real, D: Kernels<E>> fmt::Debug for DynNetwork<E, D> {
     }
 }
 
-/// `a` as a `B`, which it is.
-#[allow(clippy::panic)]
-fn same<A: 'static, B: 'static>(a: A) -> B {
-    let mut a = Some(a);
-    let b = (&mut a as &mut dyn Any).downcast_mut::<Option<B>>().and_then(Option::take);
-    b.unwrap_or_else(|| panic!("{} is no {}", std::any::type_name::<A>(), std::any::type_name::<B>()))
-}
-
 /// The modes whose tape is `T`.
 fn modes<T: 'static>() -> [TypeId; 3] {
     [TypeId::of::<Plain<T>>(), TypeId::of::<Forward<Plain<T>>>(), TypeId::of::<Forward<Forward<Plain<T>>>>()]
@@ -214,22 +206,32 @@ impl<E: Real, D: Kernels<E>> ModeNetwork<E, D> for DynNetwork<E, D> {
 
     #[allow(clippy::panic)]
     fn apply<M: Mode<E, D>>(&self, z: M::Of<Self::Batch>, pass: &mut Pass<'_>) -> M::Of<Self::Batch> {
-        let mode = TypeId::of::<M>();
-        let at = |modes: [TypeId; 3]| modes.iter().position(|own| *own == mode);
-        match (at(modes::<NoneTape>()), at(modes::<OwnedTape<E, D>>())) {
-            (Some(0), _) => same(self.0.value(same(z), pass)),
-            (Some(1), _) => same(self.0.along(same(z), pass)),
-            (Some(_), _) => same(self.0.along_both(same(z), pass)),
-            (_, Some(0)) => same(self.0.taped_value(same(z), pass)),
-            (_, Some(1)) => same(self.0.taped_along(same(z), pass)),
-            (_, Some(_)) => same(self.0.taped_along_both(same(z), pass)),
-            (None, None) if mode == TypeId::of::<Count<D>>() => {
-                let z: Activation<Self::Batch> = same(z);
-                self.0.draw(pass);
-                same(z.counted(self.0.tally()))
-            }
-            (None, None) => panic!("a network behind an object has no mode {}", std::any::type_name::<M>()),
+        let found = self.in_mode(TypeId::of::<M>(), Box::new(z), pass);
+        match found.and_then(|f| f.downcast().ok()) {
+            Some(f) => *f,
+            None => panic!("a network behind an object has no mode {}", std::any::type_name::<M>()),
         }
+    }
+}
+
+impl<E: Real, D: Kernels<E>> DynNetwork<E, D> {
+    /// The network of an activation of a mode, or none if it is of another: compiled once for all modes.
+    fn in_mode(&self, mode: TypeId, z: Box<dyn Any>, pass: &mut Pass<'_>) -> Option<Box<dyn Any>> {
+        let at = |modes: [TypeId; 3]| modes.iter().position(|own| *own == mode);
+        Some(match (at(modes::<NoneTape>()), at(modes::<OwnedTape<E, D>>())) {
+            (Some(0), _) => Box::new(self.0.value(*z.downcast().ok()?, pass)),
+            (Some(1), _) => Box::new(self.0.along(*z.downcast().ok()?, pass)),
+            (Some(_), _) => Box::new(self.0.along_both(*z.downcast().ok()?, pass)),
+            (_, Some(0)) => Box::new(self.0.taped_value(*z.downcast().ok()?, pass)),
+            (_, Some(1)) => Box::new(self.0.taped_along(*z.downcast().ok()?, pass)),
+            (_, Some(_)) => Box::new(self.0.taped_along_both(*z.downcast().ok()?, pass)),
+            (None, None) if mode == TypeId::of::<Count<D>>() => {
+                let z: Activation<(usize, usize)> = *z.downcast().ok()?;
+                self.0.draw(pass);
+                Box::new(z.counted(self.0.tally()))
+            }
+            (None, None) => return None,
+        })
     }
 }
 

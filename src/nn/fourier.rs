@@ -53,14 +53,19 @@ impl<E: Real, D: Kernels<E>> FourierFeatures<E, D> {
         if self.channels() == channels.size() {
             return vec![z];
         }
-        // A number for each row and exponent goes to the device.
-        let factors = self.fading.as_ref().map(|fading| {
-            let own: Vec<E> = times.iter().flat_map(|&time| fading.factors(time).map(E::of)).collect();
-            self.frequencies.device().upload(&own, (rows, fading.exponents.len()))
-        });
-        let waves = Waves { frequencies: &self.frequencies, factors };
+        let waves = Waves { frequencies: &self.frequencies, factors: self.factors(times) };
         let [sin, cos] = M::waves::<H, W>(M::share(&z), &waves);
         vec![z, sin, cos]
+    }
+
+    /// What each row's features are multiplied by, if they fade: a number for each row and exponent goes to the device.
+    fn factors(&self, times: &[f64]) -> Option<Tensor<(usize, usize), E, D>> {
+        let fading = self.fading.as_ref()?;
+        let mut own = Vec::with_capacity(times.len() * fading.exponents.len());
+        for &time in times {
+            own.extend(fading.factors(time).map(E::of));
+        }
+        Some(self.frequencies.device().upload(&own, (times.len(), fading.exponents.len())))
     }
 }
 

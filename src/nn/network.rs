@@ -83,7 +83,11 @@ impl<'a> Pass<'a> {
 
 /// The conditioning numbers of some rows, out of those of all rows, of which each has `each`.
 pub(crate) fn conditions_of(all: &[f64], each: usize, rows: &[usize]) -> Vec<f64> {
-    rows.iter().flat_map(|row| &all[row * each..(row + 1) * each]).copied().collect()
+    let mut own = Vec::with_capacity(rows.len() * each);
+    for row in rows {
+        own.extend_from_slice(&all[row * each..(row + 1) * each]);
+    }
+    own
 }
 
 /// A network `F(z, t)` from states to states of the same shape.

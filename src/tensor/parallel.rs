@@ -7,9 +7,12 @@ use std::sync::Mutex;
 ///
 /// The loop itself is compiled once, not for each `work`: a thread takes the item of the index that it has come to.
 pub(crate) fn each<T: Send>(items: impl IntoIterator<Item = T>, work: impl Fn(usize, T) + Sync) {
-    let items: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
-    on_all_threads(items.len(), &|i| {
-        let item = items[i].lock().ok().and_then(|mut item| item.take());
+    let mut slots = Vec::new();
+    for item in items {
+        slots.push(Mutex::new(Some(item)));
+    }
+    on_all_threads(slots.len(), &|i| {
+        let item = slots[i].lock().ok().and_then(|mut item| item.take());
         if let Some(item) = item {
             work(i, item);
         }

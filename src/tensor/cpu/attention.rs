@@ -5,15 +5,16 @@
 
 use super::matrix::{View, multiply};
 use super::micro::{PAD, Product};
+use super::recorded::Backward;
 use super::scratch::scratch;
 use super::simd::{dispatched, exp, row_dot, row_max, row_sum, vectorized};
-use super::storage::{claim, give, numbers, numbers_mut, take};
+use super::storage::{Buffer, claim, give, numbers, numbers_mut, take};
 use super::unwritten::unwritten;
 use crate::tensor::parallel::each;
 use dfdx::prelude::*;
 
 /// The positions of each image as rows.
-pub(super) type Tokens<T> = Tensor<(usize, usize, usize), f32, Cpu, T>;
+pub(super) type Tokens<T = NoneTape> = Tensor<(usize, usize, usize), f32, Cpu, T>;
 
 /// Rows of weights that are worked on at once: they stay in the second-level cache.
 pub(super) const ROWS: usize = 32;
@@ -150,13 +151,8 @@ pub(super) fn image(x: &[f32], row: usize, len: usize) -> &[f32] {
     &x[row * len..(row + 1) * len]
 }
 
-/// The operation with its backward pass.
-pub(super) fn attention<T: Tape<f32, Cpu> + 'static>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
-    let (q, tape) = q.contiguous().split_tape();
-    let (k, other) = k.contiguous().split_tape();
-    let tape = tape.merge(other);
-    let (v, other) = v.contiguous().split_tape();
-    let mut tape = tape.merge(other);
+/// The output, and the backward pass if it is to `record`.
+pub(super) fn attention(q: Tokens, k: Tokens, v: Tokens, record: bool) -> (Tokens, Option<Backward>) {
     let device = q.device().clone();
     let (_, n, c) = *q.shape();
     let sizes = Sizes { n, c };
@@ -164,7 +160,8 @@ pub(super) fn attention<T: Tape<f32, Cpu> + 'static>(q: Tokens<T>, k: Tokens<T>,
 
     let mut y = unwritten(&device, q.shape());
     each(numbers_mut(&mut y).chunks_mut(len.max(1)), |row, y| {
-        let [q, k, v] = [&q, &k, &v].map(|x| image(numbers(x), row, len));
+        let at = |x| image(numbers(x), row, len);
+        let (q, k, v) = (at(&q), at(&k), at(&v));
         scratch(sizes.panels() + sizes.block(), |buffer| {
             let (keys, p) = buffer.split_at_mut(sizes.panels());
             sizes.transpose(k, sizes.factor(), keys);
@@ -177,30 +174,33 @@ pub(super) fn attention<T: Tape<f32, Cpu> + 'static>(q: Tokens<T>, k: Tokens<T>,
         });
     });
 
-    if T::OWNS_TAPE {
+    let backward = record.then(|| -> Backward {
         let (ghosts, out) = ([q.ghost(), k.ghost(), v.ghost()], y.ghost());
-        tape.add_backward_op(move |grads| {
+        Box::new(move |grads| {
             let gy = take(grads.get_or_alloc_mut(&out)?, &device)?;
             let mut gradients = Vec::with_capacity(3);
             for ghost in &ghosts {
                 gradients.push(claim(grads.get_or_alloc_mut(ghost)?, gy.len(), &device)?);
             }
-            let mut images = gradients.iter_mut().map(|g| g.chunks_mut(len.max(1))).collect::<Vec<_>>();
-            let images =
-                (0..gy.len() / len.max(1)).map(|_| images.iter_mut().filter_map(Iterator::next).collect());
-            let images: Vec<Vec<&mut [f32]>> = images.collect();
-            each(images, |row, mut gradients| {
+            each(by_image(&mut gradients, len), |row, mut gradients| {
                 let [gq, gk, gv] = &mut gradients[..] else { return };
-                let [q, k, v] = [&q, &k, &v].map(|x| image(numbers(x), row, len));
-                backward(sizes, [q, k, v], image(&gy, row, len), [gq, gk, gv]);
+                let at = |x| image(numbers(x), row, len);
+                backward(sizes, [at(&q), at(&k), at(&v)], image(&gy, row, len), [gq, gk, gv]);
             });
             for (gradient, ghost) in gradients.into_iter().zip(&ghosts) {
                 give(grads.get_or_alloc_mut(ghost)?, gradient);
             }
             Ok(())
-        });
-    }
-    y.put_tape(tape)
+        })
+    });
+    (y, backward)
+}
+
+/// For each image of `len` numbers, its piece of every gradient.
+pub(super) fn by_image(gradients: &mut [Buffer], len: usize) -> Vec<Vec<&mut [f32]>> {
+    let images = gradients.first().map_or(0, |g| g.len() / len.max(1));
+    let mut pieces: Vec<_> = gradients.iter_mut().map(|g| g.chunks_mut(len.max(1))).collect();
+    (0..images).map(|_| pieces.iter_mut().filter_map(Iterator::next).collect()).collect()
 }
 
 /// Adds one image's gradients.

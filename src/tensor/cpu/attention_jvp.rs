@@ -7,7 +7,8 @@
 //! - `gV = P^T gY + P'^T gY'`, `gV' = P^T gY'`;
 //! - `gQ = s (gS K + gS' K')`, `gQ' = s gS' K`, `gK = s (gS^T Q + gS'^T Q')`, `gK' = s gS'^T Q`.
 
-use super::attention::{ROWS, Sizes, Tokens, image};
+use super::attention::{ROWS, Sizes, Tokens, by_image, image};
+use super::recorded::Backward;
 use super::scratch::scratch;
 use super::simd::{row_dot, vectorized};
 use super::storage::{claim, give, numbers, numbers_mut, take};
@@ -19,20 +20,14 @@ use dfdx::prelude::*;
 /// An image's queries, keys and values: a point and a tangent each.
 type Streams<'a> = [[&'a [f32]; 2]; 3];
 
-/// The operation with its backward pass.
-pub(super) fn attention_jvp<T: Tape<f32, Cpu> + 'static>(
-    q: Dual<Tokens<T>>,
-    k: Dual<Tokens<T>>,
-    v: Dual<Tokens<T>>,
-) -> Dual<Tokens<T>> {
-    let mut tape = T::default();
-    let xs = [q, k, v].map(|x| {
-        [x.value, x.tangent].map(|x| {
-            let (x, own) = x.contiguous().split_tape();
-            tape = std::mem::take(&mut tape).merge(own);
-            x
-        })
-    });
+/// The output, and the backward pass if it is to `record`.
+pub(super) fn attention_jvp(
+    q: Dual<Tokens>,
+    k: Dual<Tokens>,
+    v: Dual<Tokens>,
+    record: bool,
+) -> (Dual<Tokens>, Option<Backward>) {
+    let xs = [[q.value, q.tangent], [k.value, k.tangent], [v.value, v.tangent]];
     let device = xs[0][0].device().clone();
     let (_, n, c) = *xs[0][0].shape();
     let sizes = Sizes { n, c };
@@ -41,10 +36,10 @@ pub(super) fn attention_jvp<T: Tape<f32, Cpu> + 'static>(
     let images = numbers_mut(&mut y).chunks_mut(len.max(1)).zip(numbers_mut(&mut dy).chunks_mut(len.max(1)));
     each(images, |row, (y, dy)| forward(sizes, streams(&xs, row, len), y, dy));
 
-    if T::OWNS_TAPE {
+    let backward = record.then(|| -> Backward {
         let outputs = [y.ghost(), dy.ghost()];
-        let ghosts: Vec<_> = xs.iter().flatten().map(Tensor::ghost).collect();
-        tape.add_backward_op(move |grads| {
+        let ghosts: Vec<_> = xs.as_flattened().iter().map(Tensor::ghost).collect();
+        Box::new(move |grads| {
             let [gy, gdy] = &outputs;
             let gy = take(grads.get_or_alloc_mut(gy)?, &device)?;
             let gdy = take(grads.get_or_alloc_mut(gdy)?, &device)?;
@@ -52,11 +47,7 @@ pub(super) fn attention_jvp<T: Tape<f32, Cpu> + 'static>(
             for ghost in &ghosts {
                 gradients.push(claim(grads.get_or_alloc_mut(ghost)?, gy.len(), &device)?);
             }
-            let mut images = gradients.iter_mut().map(|g| g.chunks_mut(len.max(1))).collect::<Vec<_>>();
-            let images =
-                (0..gy.len() / len.max(1)).map(|_| images.iter_mut().filter_map(Iterator::next).collect());
-            let images: Vec<Vec<&mut [f32]>> = images.collect();
-            each(images, |row, gradients| {
+            each(by_image(&mut gradients, len), |row, gradients| {
                 let g = [image(&gy, row, len), image(&gdy, row, len)];
                 backward(sizes, streams(&xs, row, len), g, gradients);
             });
@@ -64,13 +55,14 @@ pub(super) fn attention_jvp<T: Tape<f32, Cpu> + 'static>(
                 give(grads.get_or_alloc_mut(ghost)?, gradient);
             }
             Ok(())
-        });
-    }
-    Dual::new(y.put_tape(tape), dy.put_tape(T::default()))
+        })
+    });
+    (Dual::new(y, dy), backward)
 }
 
-fn streams(xs: &[[Tokens<NoneTape>; 2]; 3], row: usize, len: usize) -> Streams<'_> {
-    xs.each_ref().map(|x| x.each_ref().map(|x| image(numbers(x), row, len)))
+fn streams([q, k, v]: &[[Tokens; 2]; 3], row: usize, len: usize) -> Streams<'_> {
+    let at = |x| image(numbers(x), row, len);
+    [[at(&q[0]), at(&q[1])], [at(&k[0]), at(&k[1])], [at(&v[0]), at(&v[1])]]
 }
 
 fn forward(sizes: Sizes, [q, k, v]: Streams<'_>, y: &mut [f32], dy: &mut [f32]) {

@@ -6,6 +6,7 @@
 use super::convolution_backward::{Into, backward};
 use super::convolution_layer::{Image, Layer, Split, by_group, cut, pieces, prepared, prepared_len, stream};
 use super::micro::padded;
+use super::recorded::Backward;
 use super::scratch::{lend, scratch};
 use super::simd::{add, dispatched};
 use super::storage::{claim, give, numbers, numbers_mut, take};
@@ -16,92 +17,91 @@ use crate::tensor::parallel::each;
 use dfdx::prelude::*;
 use pulp::{Simd, WithSimd};
 
-/// See [`Convolution`](crate::tensor::Convolution) and [`Preparation`](crate::tensor::Preparation); the operation with
-/// its backward pass. Bias and shift belong to the first stream.
-pub(super) fn convolution<const N: usize, T: Tape<f32, Cpu> + 'static>(
-    inputs: Vec<[Image<T>; N]>,
+/// See [`Convolution`](crate::tensor::Convolution) and [`Preparation`](crate::tensor::Preparation): the output's streams, and the backward
+/// pass if it is to `record`. Each input has a stream of values, or one of values and one of tangents, and so has the residual; bias and
+/// shift belong to the first stream.
+pub(super) fn convolution(
+    xs: Vec<Vec<Image>>,
     layer: Layer,
-    shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,
-    residual: Option<[Image<T>; N]>,
-) -> [Image<T>; N] {
+    shift: Option<Tensor<(usize, usize), f32, Cpu>>,
+    residual: Option<Vec<Image>>,
+    record: bool,
+) -> (Vec<Image>, Option<Backward>) {
     let device = layer.weight.device().clone();
-    let mut tape = T::default();
-    let mut split_off = |image: Image<T>| {
-        let (image, own) = image.contiguous().split_tape();
-        tape = std::mem::take(&mut tape).merge(own);
-        image
-    };
-    let xs: Vec<[Image<NoneTape>; N]> = inputs.into_iter().map(|x| x.map(&mut split_off)).collect();
-    let residual = residual.map(|r| r.map(&mut split_off));
-    let shift = shift.map(|shift| {
-        let (shift, own) = shift.contiguous().split_tape();
-        tape = std::mem::take(&mut tape).merge(own);
-        shift
-    });
-    let rows = xs.first().map_or(0, |x| x[0].shape()[0]);
-    let channels = xs.iter().map(|x| x[0].shape()[3]).sum();
+    let streams = xs.first().map_or(0, Vec::len);
+    let rows = xs.first().map_or(0, |x| x[0].shape().0);
+    let channels = xs.iter().map(|x| x[0].shape().3).sum();
     let (height, width) = layer.side;
     let sizes = Sizes { height, width, channels, out: layer.weight.shape().1 };
     let split = Split { sizes, rows, group: (sizes.block() / sizes.tiles().max(1)).max(1) };
 
-    let mut ys = [(); N].map(|()| unwritten(&device, &[rows, height, width, sizes.out]));
+    let mut ys: Vec<Image> = Vec::with_capacity(streams);
+    for _ in 0..streams {
+        ys.push(unwritten(&device, &(rows, height, width, sizes.out)));
+    }
     let terms = terms(split, layer.bias.as_ref().map(numbers), shift.as_ref().map(numbers));
     lend(POINTS * taps::plane(channels, sizes.out), |u| {
         taps::transform(numbers(&layer.weight), channels, sizes.out, u);
-        let outputs: Vec<Vec<&mut [f32]>> =
-            by_group(split, ys.iter_mut().map(|y| pieces(split, sizes.out, numbers_mut(y))));
+        let outputs =
+            by_group(split, ys.iter_mut().map(|y| pieces(split, sizes.out, numbers_mut(y))).collect());
         each(outputs, |group, ys| {
-            forward(split, &layer, group, &xs, u, &terms, residual.as_ref(), ys);
+            forward(split, &layer, group, &xs, u, &terms, residual.as_deref(), ys);
         });
     });
+    if !record {
+        return (ys, None);
+    }
 
-    if T::OWNS_TAPE {
-        let outputs: Vec<_> = ys.iter().map(Tensor::ghost).collect();
-        let ghosts: Vec<Vec<_>> = xs.iter().map(|x| x.iter().map(Tensor::ghost).collect()).collect();
-        let residual: Option<Vec<_>> = residual.map(|r| r.iter().map(Tensor::ghost).collect());
-        let shift = shift.map(|shift| shift.ghost());
-        tape.add_backward_op(move |grads| {
-            let gys = outputs
-                .iter()
-                .map(|y| take(grads.get_or_alloc_mut(y)?, &device))
-                .collect::<Result<Vec<_>, _>>()?;
-            let mut gxs = Vec::new();
-            for (ghost, x) in ghosts.iter().flatten().zip(xs.iter().flatten()) {
+    let ghosts = |xs: &[Image]| xs.iter().map(Tensor::ghost).collect::<Vec<_>>();
+    let outputs = ghosts(&ys);
+    let inputs: Vec<_> = xs.iter().map(|x| ghosts(x)).collect();
+    let residual = residual.map(|r| ghosts(&r)).unwrap_or_default();
+    let shift = shift.map(|shift| shift.ghost());
+    let backward: Backward = Box::new(move |grads| {
+        let mut gys = Vec::with_capacity(outputs.len());
+        for y in &outputs {
+            gys.push(take(grads.get_or_alloc_mut(y)?, &device)?);
+        }
+        let mut gxs = Vec::new();
+        for (ghosts, xs) in inputs.iter().zip(&xs) {
+            for (ghost, x) in ghosts.iter().zip(xs) {
                 gxs.push(claim(grads.get_or_alloc_mut(ghost)?, numbers(x).len(), &device)?);
             }
-            let mut gresidual = Vec::new();
-            for r in residual.iter().flatten() {
-                gresidual.push(claim(grads.get_or_alloc_mut(r)?, gys[0].len(), &device)?);
-            }
-            let mut sums = vec![0.0; rows * sizes.out];
-            let mut norm_parts: Vec<Vec<f32>> =
-                xs.iter().map(|x| vec![0.0; rows * 2 * x[0].shape()[3]]).collect();
-            let into =
-                Into { xs: &mut gxs, residual: &mut gresidual, sums: &mut sums, norms: &mut norm_parts };
-            backward(split, &layer, &xs, &gys, into, grads.get_or_alloc_mut(&layer.weight)?);
-            for (gradient, ghost) in gxs.into_iter().zip(ghosts.iter().flatten()) {
+        }
+        let mut gresidual = Vec::new();
+        for r in &residual {
+            gresidual.push(claim(grads.get_or_alloc_mut(r)?, gys[0].len(), &device)?);
+        }
+        let mut sums = vec![0.0; rows * sizes.out];
+        let mut norm_parts: Vec<Vec<f32>> = xs.iter().map(|x| vec![0.0; rows * 2 * x[0].shape().3]).collect();
+        let into = Into { xs: &mut gxs, residual: &mut gresidual, sums: &mut sums, norms: &mut norm_parts };
+        backward(split, &layer, &xs, &gys, into, grads.get_or_alloc_mut(&layer.weight)?);
+        let mut gxs = gxs.into_iter();
+        for ghosts in &inputs {
+            for (ghost, gradient) in ghosts.iter().zip(gxs.by_ref()) {
                 give(grads.get_or_alloc_mut(ghost)?, gradient);
             }
-            for (gradient, ghost) in gresidual.into_iter().zip(residual.iter().flatten()) {
-                give(grads.get_or_alloc_mut(ghost)?, gradient);
+        }
+        for (gradient, ghost) in gresidual.into_iter().zip(&residual) {
+            give(grads.get_or_alloc_mut(ghost)?, gradient);
+        }
+        if let Some(shift) = &shift {
+            add(grads.get_or_alloc_mut(shift)?, &sums);
+        }
+        if let Some(bias) = &layer.bias {
+            let bias = grads.get_or_alloc_mut(bias)?;
+            for sums in sums.chunks_exact(sizes.out.max(1)) {
+                add(bias, sums);
             }
-            if let Some(shift) = &shift {
-                add(grads.get_or_alloc_mut(shift)?, &sums);
-            }
-            if let Some(bias) = &layer.bias {
-                let bias = grads.get_or_alloc_mut(bias)?;
-                for sums in sums.chunks_exact(sizes.out.max(1)) {
-                    add(bias, sums);
-                }
-            }
-            for (norm, parts) in layer.norms.iter().flatten().zip(&norm_parts) {
+        }
+        if let Some(norms) = &layer.norms {
+            for (norm, parts) in norms.iter().zip(&norm_parts) {
                 norm.add_parts(parts, grads)?;
             }
-            Ok(())
-        });
-    }
-    let mut tape = Some(tape);
-    ys.map(|y| y.put_tape(tape.take().unwrap_or_default()))
+        }
+        Ok(())
+    });
+    (ys, Some(backward))
 }
 
 /// Bias plus shift of each image, if there is either.
@@ -119,19 +119,19 @@ fn terms(split: Split, bias: Option<&[f32]>, shift: Option<&[f32]>) -> Option<Ve
 }
 
 #[allow(clippy::too_many_arguments)]
-fn forward<const N: usize>(
+fn forward(
     split: Split,
     layer: &Layer,
     group: usize,
-    xs: &[[Image<NoneTape>; N]],
+    xs: &[Vec<Image>],
     u: &[f32],
     terms: &Option<Vec<f32>>,
-    residual: Option<&[Image<NoneTape>; N]>,
+    residual: Option<&[Image]>,
     ys: Vec<&mut [f32]>,
 ) {
     let sizes = split.sizes;
     let [v_len, m_len] = sizes.block_lens();
-    scratch(prepared_len::<N>(split, layer, group) + v_len + m_len, |mut buffer| {
+    scratch(prepared_len(split, layer, group, ys.len()) + v_len + m_len, |mut buffer| {
         let (v, m) = (cut(&mut buffer, v_len), cut(&mut buffer, m_len));
         let prepared = prepared(split, layer, group, xs, &mut buffer);
         let images = split.images(group);

@@ -10,7 +10,7 @@ use super::storage::{Buffer, numbers};
 use super::taps;
 use super::winograd::{POINTS, Sizes, add_inputs, products, spread_outputs, transform_inputs};
 use crate::tensor::parallel::each;
-use dfdx::prelude::*;
+use dfdx::prelude::HasShape;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
@@ -42,10 +42,10 @@ struct Part<'a> {
 }
 
 /// Adds to all gradients from those of the outputs, `gys`, one per stream.
-pub(super) fn backward<const N: usize>(
+pub(super) fn backward(
     split: Split,
     layer: &Layer,
-    xs: &[[Image<NoneTape>; N]],
+    xs: &[Vec<Image>],
     gys: &[Buffer],
     into: Into<'_>,
     gweight: &mut Buffer,
@@ -58,14 +58,20 @@ pub(super) fn backward<const N: usize>(
     }
     let parts = PARTS.min(groups);
     let (len, turned_len) = (POINTS * taps::plane(channels, out), POINTS * taps::plane(out, channels));
-    let widths = xs.iter().map(|x| x[0].shape()[3]);
-    let streams = widths.clone().flat_map(|width| [width; N]);
-    let mut gxs =
-        by_group(split, gxs.iter_mut().zip(streams).map(|(g, width)| pieces(split, width, g))).into_iter();
-    let mut gresidual = by_group(split, gresidual.iter_mut().map(|g| pieces(split, out, g))).into_iter();
-    let norm_pieces =
-        norm_parts.iter_mut().zip(widths).map(|(p, width)| p.chunks_mut((split.group * 2 * width).max(1)));
-    let mut norm_parts = by_group(split, norm_pieces).into_iter();
+    let mut of_inputs = Vec::with_capacity(gxs.len());
+    let mut gxs = gxs.iter_mut();
+    for x in xs {
+        let own = gxs.by_ref().take(x.len());
+        of_inputs.extend(own.map(|g| pieces(split, x[0].shape().3, g)));
+    }
+    let mut gxs = by_group(split, of_inputs).into_iter();
+    let of_residual = gresidual.iter_mut().map(|g| pieces(split, out, g)).collect();
+    let mut gresidual = by_group(split, of_residual).into_iter();
+    let mut of_norms = Vec::with_capacity(xs.len());
+    for (p, x) in norm_parts.iter_mut().zip(xs) {
+        of_norms.push(p.chunks_mut((split.group * 2 * x[0].shape().3).max(1)));
+    }
+    let mut norm_parts = by_group(split, of_norms).into_iter();
     let mut sums = sums.chunks_mut(split.group * out);
     let taps = gweight.len();
     lend(len + turned_len + parts * taps, |buffer| {
@@ -73,31 +79,28 @@ pub(super) fn backward<const N: usize>(
         let (turned, partial) = rest.split_at_mut(turned_len);
         taps::transform(numbers(&layer.weight), channels, out, u);
         taps::transpose(u, channels, out, turned);
-        let parts: Vec<Part<'_>> = partial
-            .chunks_exact_mut(taps)
-            .enumerate()
-            .map(|(i, gweight)| {
-                let range = i * groups / parts..(i + 1) * groups / parts;
-                let n = range.len();
-                Part {
-                    groups: range,
-                    gweight,
-                    gxs: gxs.by_ref().take(n).collect(),
-                    gresidual: gresidual.by_ref().take(n).collect(),
-                    sums: sums.by_ref().take(n).collect(),
-                    norm_parts: norm_parts.by_ref().take(n).collect(),
-                }
-            })
-            .collect();
-        each(parts, |_, part| backward_part(split, layer, xs, gys, turned, part));
+        let mut all = Vec::with_capacity(parts);
+        for (i, gweight) in partial.chunks_exact_mut(taps).enumerate() {
+            let range = i * groups / parts..(i + 1) * groups / parts;
+            let n = range.len();
+            all.push(Part {
+                groups: range,
+                gweight,
+                gxs: gxs.by_ref().take(n).collect(),
+                gresidual: gresidual.by_ref().take(n).collect(),
+                sums: sums.by_ref().take(n).collect(),
+                norm_parts: norm_parts.by_ref().take(n).collect(),
+            });
+        }
+        each(all, |_, part| backward_part(split, layer, xs, gys, turned, part));
         taps::add_parts(partial, gweight);
     });
 }
 
-fn backward_part<const N: usize>(
+fn backward_part(
     split: Split,
     layer: &Layer,
-    xs: &[[Image<NoneTape>; N]],
+    xs: &[Vec<Image>],
     gys: &[Buffer],
     turned: &[f32],
     part: Part<'_>,
@@ -106,7 +109,7 @@ fn backward_part<const N: usize>(
     let Part { groups, gweight, gxs, gresidual, sums, norm_parts } = part;
     let [v_len, e_len] = sizes.block_lens();
     let sum_len = POINTS * taps::plane(sizes.channels, sizes.out);
-    let longest = prepared_len::<N>(split, layer, groups.start);
+    let longest = prepared_len(split, layer, groups.start, gys.len());
     let mut fresh = true;
     let outputs = gxs.into_iter().zip(gresidual).zip(sums.into_iter().zip(norm_parts));
     scratch(sum_len + v_len + e_len + 2 * longest, |mut buffer| {
@@ -118,18 +121,23 @@ fn backward_part<const N: usize>(
             // What the norms' backward pass begins with; without norms, the inputs' gradients themselves.
             let mut gas: Vec<&mut [f32]> = match &layer.norms {
                 Some(_) => {
-                    let zeros = |gx: &&mut [f32]| {
+                    let mut gas = Vec::with_capacity(gxs.len());
+                    for gx in &gxs {
                         let zeros = cut(&mut buffer, gx.len());
                         clear(zeros);
-                        zeros
-                    };
-                    gxs.iter().map(zeros).collect()
+                        gas.push(zeros);
+                    }
+                    gas
                 }
                 None => std::mem::take(&mut gxs),
             };
             let inputs_of = |i| stream(split, group, i, xs, &prepared);
             for (i, gy) in gys.iter().enumerate() {
                 let gy = &gy[split.range(group, sizes.out)];
+                let mut gx = Vec::with_capacity(xs.len());
+                for (g, x) in gas.iter_mut().skip(i).step_by(gys.len()).zip(xs) {
+                    gx.push((&mut **g, x[0].shape().3));
+                }
                 dispatched(Backward {
                     sizes,
                     inputs: &inputs_of(i),
@@ -138,13 +146,7 @@ fn backward_part<const N: usize>(
                     turned,
                     sum: &mut *sum,
                     fresh: std::mem::replace(&mut fresh, false),
-                    gx: &mut gas
-                        .iter_mut()
-                        .skip(i)
-                        .step_by(N)
-                        .zip(xs)
-                        .map(|(g, x)| (&mut **g, x[0].shape()[3]))
-                        .collect::<Vec<_>>(),
+                    gx: &mut gx,
                     v: &mut *v,
                     e: &mut *e,
                 });
@@ -156,26 +158,20 @@ fn backward_part<const N: usize>(
             drop(prepared);
             if let Some(norms) = &layer.norms {
                 let first = split.images(group).start;
-                let mut gas = gas.into_iter();
-                let mut gxs = gxs.into_iter();
-                for ((norm, x), part) in norms.iter().zip(xs).zip(norm_parts) {
-                    let channels = x[0].shape()[3];
-                    let (Some(mut ga), Some(gx)) = (several(&mut gas), several(&mut gxs)) else { return };
+                let own = gas.chunks_mut(gys.len()).zip(gxs.chunks_mut(gys.len()));
+                for (((norm, x), part), (ga, gx)) in norms.iter().zip(xs).zip(norm_parts).zip(own) {
+                    let channels = x[0].shape().3;
                     if let Some(key) = layer.dropout {
-                        mask(key, first * split.positions() * channels, ga.each_mut().map(|g| &mut **g));
+                        mask(key, first * split.positions() * channels, ga);
                     }
-                    let x = x.each_ref().map(|x| &numbers(x)[split.range(group, channels)]);
-                    norm_images::backward(norm, split.positions() * channels, x, ga, gx, part);
+                    let x: Vec<&[f32]> =
+                        x.iter().map(|x| &numbers(x)[split.range(group, channels)]).collect();
+                    norm_images::backward(norm, split.positions() * channels, &x, ga, gx, part);
                 }
             }
         }
         taps::gradient(sum, sizes.channels, sizes.out, gweight);
     });
-}
-
-/// The next `N` of an iterator.
-fn several<X, const N: usize>(items: &mut impl Iterator<Item = X>) -> Option<[X; N]> {
-    items.take(N).collect::<Vec<X>>().try_into().ok()
 }
 
 /// The sum over the positions of each image.

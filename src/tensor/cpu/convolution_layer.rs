@@ -6,14 +6,14 @@ use super::norm_images;
 use super::normalize::Kept;
 use super::storage::numbers;
 use super::winograd::Sizes;
-use crate::tensor::DropoutKey;
+use crate::tensor::{DropoutKey, ImageBatch};
 use dfdx::prelude::*;
 use std::ops::Range;
 
 /// A batch of images of a shape that is known at run time only.
-pub(super) type Image<T> = Tensor<[usize; 4], f32, Cpu, T>;
+pub(super) type Image = Tensor<ImageBatch<usize, usize, usize>, f32, Cpu>;
 
-/// The convolution and what comes before it, of `N = 1` stream (values) or 2 (values and tangents).
+/// The convolution and what comes before it, of one stream (values) or two (values and tangents).
 pub(super) struct Layer {
     /// Height and width.
     pub(super) side: (usize, usize),
@@ -64,11 +64,10 @@ pub(super) fn pieces<'a>(
 }
 
 /// For each group, its piece of every buffer.
-pub(super) fn by_group<'a, I: Iterator<Item = &'a mut [f32]>>(
+pub(super) fn by_group<'a>(
     split: Split,
-    buffers: impl Iterator<Item = I>,
+    mut buffers: Vec<std::slice::ChunksMut<'a, f32>>,
 ) -> Vec<Vec<&'a mut [f32]>> {
-    let mut buffers: Vec<I> = buffers.collect();
     (0..split.groups()).map(|_| buffers.iter_mut().filter_map(Iterator::next).collect()).collect()
 }
 
@@ -80,47 +79,48 @@ pub(super) fn cut<'a>(buffer: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
 }
 
 /// The buffers for a group's inputs after norm and dropout, input by input and stream by stream.
-pub(super) fn prepared<'a, const N: usize>(
+pub(super) fn prepared<'a>(
     split: Split,
     layer: &Layer,
     group: usize,
-    xs: &[[Image<NoneTape>; N]],
+    xs: &[Vec<Image>],
     buffer: &mut &'a mut [f32],
-) -> Vec<[&'a mut [f32]; N]> {
+) -> Vec<Vec<&'a mut [f32]>> {
     let Some(norms) = &layer.norms else { return Vec::new() };
     let first = split.images(group).start;
     let mut all = Vec::with_capacity(xs.len());
     for (norm, x) in norms.iter().zip(xs) {
-        let channels = x[0].shape()[3];
+        let channels = x[0].shape().3;
         let range = split.range(group, channels);
-        let mut a = [(); N].map(|()| cut(buffer, range.len()));
-        let x = x.each_ref().map(|x| &numbers(x)[range.clone()]);
-        norm_images::forward(norm, split.positions() * channels, x, a.each_mut().map(|a| &mut **a));
+        let x: Vec<&[f32]> = x.iter().map(|x| &numbers(x)[range.clone()]).collect();
+        let mut a: Vec<&mut [f32]> = x.iter().map(|_| cut(buffer, range.len())).collect();
+        norm_images::forward(norm, split.positions() * channels, &x, &mut a);
         if let Some(key) = layer.dropout {
-            mask(key, first * split.positions() * channels, a.each_mut().map(|a| &mut **a));
+            mask(key, first * split.positions() * channels, &mut a);
         }
         all.push(a);
     }
     all
 }
 
-/// The numbers of a group's inputs after norm and dropout.
-pub(super) fn prepared_len<const N: usize>(split: Split, layer: &Layer, group: usize) -> usize {
-    layer.norms.as_ref().map_or(0, |_| N * split.range(group, split.sizes.channels).len())
+/// How many numbers a group's inputs have after norm and dropout.
+pub(super) fn prepared_len(split: Split, layer: &Layer, group: usize, streams: usize) -> usize {
+    layer.norms.as_ref().map_or(0, |_| streams * split.range(group, split.sizes.channels).len())
 }
 
 /// A group's inputs of one stream, with their channels.
-pub(super) fn stream<'a, const N: usize>(
+pub(super) fn stream<'a>(
     split: Split,
     group: usize,
     stream: usize,
-    xs: &'a [[Image<NoneTape>; N]],
-    prepared: &'a [[&mut [f32]; N]],
+    xs: &'a [Vec<Image>],
+    prepared: &'a [Vec<&mut [f32]>],
 ) -> Vec<(&'a [f32], usize)> {
-    let of = |(i, x): (usize, &'a [Image<NoneTape>; N])| {
-        let channels = x[0].shape()[3];
+    let mut inputs = Vec::with_capacity(xs.len());
+    for (i, x) in xs.iter().enumerate() {
+        let channels = x[0].shape().3;
         let own = prepared.get(i).map(|a| &*a[stream]);
-        (own.unwrap_or_else(|| &numbers(&x[stream])[split.range(group, channels)]), channels)
-    };
-    xs.iter().enumerate().map(of).collect()
+        inputs.push((own.unwrap_or_else(|| &numbers(&x[stream])[split.range(group, channels)]), channels));
+    }
+    inputs
 }

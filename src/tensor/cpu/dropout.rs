@@ -1,5 +1,6 @@
 //! Dropout without a mask in memory.
 
+use super::recorded::Backward;
 use super::simd::vectorized;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
@@ -10,22 +11,21 @@ use dfdx::prelude::*;
 /// Elements per unit of work.
 const UNIT: usize = 1 << 14;
 
-/// See [`DropoutKey`]; the operation with its backward pass.
-pub(super) fn dropout<T: Tape<f32, Cpu> + 'static>(
-    x: Tensor<[usize; 1], f32, Cpu, T>,
-    key: DropoutKey,
-) -> Tensor<[usize; 1], f32, Cpu, T> {
-    let (x, mut tape) = x.contiguous().split_tape();
+/// A batch as a row of numbers.
+type Numbers = Tensor<(usize,), f32, Cpu>;
+
+/// See [`DropoutKey`]: the output, and the backward pass if it is to `record`.
+pub(super) fn dropout(x: Numbers, key: DropoutKey, record: bool) -> (Numbers, Option<Backward>) {
     let device = x.device().clone();
     let mut y = unwritten(&device, x.shape());
     masked(key, numbers(&x), numbers_mut(&mut y), |y, x| *y = x);
     let (input, output) = (x.ghost(), y.ghost());
-    tape.add_backward_op(move |grads| {
+    let backward = move |grads: &mut Gradients<f32, Cpu>| {
         let gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
         masked(key, &gy, grads.get_or_alloc_mut(&input)?, |gx, gy| *gx += gy);
         Ok(())
-    });
-    y.put_tape(tape)
+    };
+    (y, record.then(|| Box::new(backward) as Backward))
 }
 
 /// Puts each number of `x`, times its factor, into the one of `y`.
@@ -44,28 +44,23 @@ fn masked(key: DropoutKey, x: &[f32], y: &mut [f32], put: impl Fn(&mut f32, f32)
 }
 
 /// Multiplies the numbers of several streams, which are elements `first` and after, with their one mask.
-pub(super) fn mask<const N: usize>(key: DropoutKey, first: usize, streams: [&mut [f32]; N]) {
+pub(super) fn mask(key: DropoutKey, first: usize, streams: &mut [&mut [f32]]) {
     const LINE: usize = 64;
-    let mut streams = streams.map(|x| x.chunks_mut(LINE));
-    let mut at = first as u64;
+    let len = streams.first().map_or(0, |x| x.len());
     vectorized(
         #[inline(always)]
-        || loop {
-            let mut factors = [0.0f32; LINE];
-            for (i, factor) in factors.iter_mut().enumerate() {
-                *factor = key.factor(at + i as u64) as f32;
-            }
-            at += LINE as u64;
-            let mut ended = true;
-            for stream in &mut streams {
-                let Some(x) = stream.next() else { continue };
-                ended = false;
-                for i in 0..x.len().min(LINE) {
-                    x[i] *= factors[i];
+        || {
+            for start in (0..len).step_by(LINE) {
+                let mut factors = [0.0f32; LINE];
+                for (i, factor) in factors.iter_mut().enumerate() {
+                    *factor = key.factor((first + start + i) as u64) as f32;
                 }
-            }
-            if ended {
-                return;
+                for stream in streams.iter_mut() {
+                    let x = &mut stream[start..(start + LINE).min(len)];
+                    for i in 0..x.len().min(LINE) {
+                        x[i] *= factors[i];
+                    }
+                }
             }
         },
     );

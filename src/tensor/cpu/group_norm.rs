@@ -1,7 +1,9 @@
 //! Group norm and swish in one pass over each image.
 
+use super::convolution_layer::Image;
 use super::norm_images;
 use super::normalize::Kept;
+use super::recorded::Backward;
 use super::scratch::scratch;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
@@ -9,14 +11,14 @@ use crate::tensor::GroupNorm;
 use crate::tensor::parallel::each;
 use dfdx::prelude::*;
 
-/// See [`GroupNorm`]; the operation with its backward pass.
-pub(super) fn group_norm<T: Tape<f32, Cpu> + 'static>(
-    x: Tensor<[usize; 4], f32, Cpu, T>,
+/// See [`GroupNorm`]: the output, and the backward pass if it is to `record`.
+pub(super) fn group_norm(
+    x: Image,
     norm: &GroupNorm<'_, f32, Cpu>,
-) -> Tensor<[usize; 4], f32, Cpu, T> {
-    let (x, mut tape) = x.contiguous().split_tape();
+    record: bool,
+) -> (Image, Option<Backward>) {
     let device = x.device().clone();
-    let [rows, height, width, channels] = *x.shape();
+    let (rows, height, width, channels) = *x.shape();
     let image = (height * width * channels).max(1);
     let kept = Kept::new(norm, channels);
 
@@ -25,9 +27,9 @@ pub(super) fn group_norm<T: Tape<f32, Cpu> + 'static>(
         scratch(norm_images::FORWARD[0] * channels, |buffer| norm_images::value(&kept, x, y, buffer));
     });
 
-    if T::OWNS_TAPE {
+    let backward = record.then(|| -> Backward {
         let (input, output) = (x.ghost(), y.ghost());
-        tape.add_backward_op(move |grads| {
+        Box::new(move |grads| {
             let mut gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
             let mut parts = vec![0.0; rows * 2 * channels];
             let gradients = grads.get_or_alloc_mut(&input)?.chunks_mut(image).zip(gy.chunks_mut(image));
@@ -38,7 +40,7 @@ pub(super) fn group_norm<T: Tape<f32, Cpu> + 'static>(
                 });
             });
             kept.add_parts(&parts, grads)
-        });
-    }
-    y.put_tape(tape)
+        })
+    });
+    (y, backward)
 }

@@ -1,7 +1,9 @@
 //! Group norm and swish of images and their tangents.
 
+use super::convolution_layer::Image;
 use super::norm_images;
 use super::normalize::Kept;
+use super::recorded::Backward;
 use super::scratch::scratch;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
@@ -9,19 +11,14 @@ use crate::tensor::parallel::each;
 use crate::tensor::{Dual, GroupNorm};
 use dfdx::prelude::*;
 
-/// The operation with its backward pass: see the module's equations.
-pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
-    x: Dual<Tensor<[usize; 4], f32, Cpu, T>>,
+/// The output, and the backward pass if it is to `record`.
+pub(super) fn group_norm_jvp(
+    Dual { value: x, tangent: dx }: Dual<Image>,
     norm: &GroupNorm<'_, f32, Cpu>,
-) -> Dual<Tensor<[usize; 4], f32, Cpu, T>> {
-    let (x, tape, dx, other) = {
-        let (value, tape) = x.value.contiguous().split_tape();
-        let (tangent, other) = x.tangent.contiguous().split_tape();
-        (value, tape, tangent, other)
-    };
-    let mut tape = tape.merge(other);
+    record: bool,
+) -> (Dual<Image>, Option<Backward>) {
     let device = x.device().clone();
-    let [rows, height, width, channels] = *x.shape();
+    let (rows, height, width, channels) = *x.shape();
     let image = (height * width * channels).max(1);
     let kept = Kept::new(norm, channels);
 
@@ -34,9 +31,9 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
         });
     });
 
-    if T::OWNS_TAPE {
+    let backward = record.then(|| -> Backward {
         let (input, tangent, output, slope) = (x.ghost(), dx.ghost(), y.ghost(), dy.ghost());
-        tape.add_backward_op(move |grads| {
+        Box::new(move |grads| {
             let mut gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
             let mut gdy = take(grads.get_or_alloc_mut(&slope)?, &device)?;
             let mut parts = vec![0.0; rows * 2 * channels];
@@ -52,7 +49,7 @@ pub(super) fn group_norm_jvp<T: Tape<f32, Cpu> + 'static>(
             });
             *grads.get_or_alloc_mut(&tangent)? = gdx;
             kept.add_parts(&parts, grads)
-        });
-    }
-    Dual::new(y.put_tape(tape), dy.put_tape(T::default()))
+        })
+    });
+    (Dual::new(y, dy), backward)
 }

@@ -8,7 +8,7 @@ use pulp::{Simd, WithSimd};
 pub(super) const PAD: usize = 16;
 
 /// Rows of `c` that are summed up in registers at once: two vectors of each, two of `b` and one of `a` fit into 16 registers, or 32. Without
-/// vectors there is less to gain, and each number of rows is compiled for itself.
+/// vectors there is less to gain. What is left is summed up by four rows, two and one: each number of rows is compiled for itself.
 const fn rows<S: Simd>() -> usize {
     match (S::F32_LANES, S::REGISTER_COUNT) {
         (1, _) => 4,
@@ -55,44 +55,46 @@ impl WithSimd for Product<'_> {
             "matrix product of wrong sizes"
         );
         for column in (0..n).step_by(2 * S::F32_LANES) {
-            for row in (0..m).step_by(rows::<S>()) {
+            let mut row = 0;
+            while row < m {
                 // SAFETY: the assertion above keeps every index of `a`, `b` and `c` inside its slice: a tile covers rows
                 // `row..row + R <= m` and columns `column..column + N * F32_LANES <= n`.
-                unsafe {
+                row += unsafe {
                     if column + 2 * S::F32_LANES <= n {
-                        self.tiles::<S, 2>(simd, row, column);
+                        self.tiles::<S, 2>(simd, row, column)
                     } else {
-                        self.tiles::<S, 1>(simd, row, column);
+                        self.tiles::<S, 1>(simd, row, column)
                     }
-                }
+                };
             }
         }
     }
 }
 
 impl Product<'_> {
-    /// The tile of at most [`rows`] rows at `row`.
+    /// The tile at `row` of as many rows as there is one for, and how many these are.
     #[inline(always)]
-    unsafe fn tiles<S: Simd, const N: usize>(&mut self, simd: S, row: usize, column: usize) {
+    unsafe fn tiles<S: Simd, const N: usize>(&mut self, simd: S, row: usize, column: usize) -> usize {
         // SAFETY: as the caller's.
         unsafe {
-            match (self.sizes.0 - row).min(rows::<S>()) {
-                1 => self.tile::<S, 1, N>(simd, row, column),
-                2 => self.tile::<S, 2, N>(simd, row, column),
-                3 => self.tile::<S, 3, N>(simd, row, column),
-                4 => self.tile::<S, 4, N>(simd, row, column),
-                5 if const { rows::<S>() > 4 } => self.tile::<S, 5, N>(simd, row, column),
-                6 if const { rows::<S>() > 4 } => self.tile::<S, 6, N>(simd, row, column),
-                7 if const { rows::<S>() > 6 } => self.tile::<S, 7, N>(simd, row, column),
-                8 if const { rows::<S>() > 6 } => self.tile::<S, 8, N>(simd, row, column),
-                _ => unreachable!("more rows than `rows`"),
+            match self.sizes.0 - row {
+                8.. if const { rows::<S>() == 8 } => self.tile::<S, 8, N>(simd, row, column),
+                6.. if const { rows::<S>() == 6 } => self.tile::<S, 6, N>(simd, row, column),
+                4.. => self.tile::<S, 4, N>(simd, row, column),
+                2.. => self.tile::<S, 2, N>(simd, row, column),
+                _ => self.tile::<S, 1, N>(simd, row, column),
             }
         }
     }
 
     /// `R` rows of `N` vectors, summed up in registers.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const N: usize>(&mut self, simd: S, row: usize, column: usize) {
+    unsafe fn tile<S: Simd, const R: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        column: usize,
+    ) -> usize {
         let (_, k, n) = self.sizes;
         let (down, along) = self.a_strides;
         let mut sums = [[simd.splat_f32s(0.0); N]; R];
@@ -123,5 +125,6 @@ impl Product<'_> {
                 }
             }
         }
+        R
     }
 }

@@ -21,6 +21,7 @@ mod normalize;
 mod normalize_jvp;
 mod points;
 mod pointwise;
+mod recorded;
 mod resample;
 mod scratch;
 mod simd;
@@ -34,19 +35,37 @@ use super::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Preparation,
     Updates, compose,
 };
-use dfdx::prelude::{Cpu, Dim, HasShape, ReshapeTo, Shape, Tape, Tensor};
+use dfdx::prelude::{Cpu, Dim, HasShape, PutTape, ReshapeTo, Shape, Tape, Tensor};
 
 use attention::Tokens;
-use convolution_layer::Layer;
+use convolution_layer::{Image, Layer};
 #[cfg(feature = "cli")]
 pub(crate) use matrix::product;
+use recorded::{Backward, Tapes};
 
-/// The same images with a shape that is known at run time only: the kernels are compiled once.
+/// The same images, contiguous, with a shape that is known at run time only: the kernels are compiled once.
 fn dynamic_image<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cpu> + 'static>(
     x: Tensor<ImageBatch<H, W, C>, f32, Cpu, T>,
-) -> Tensor<[usize; 4], f32, Cpu, T> {
-    let shape = x.shape().concrete();
-    x.reshape_like(&shape)
+) -> Tensor<ImageBatch<usize, usize, usize>, f32, Cpu, T> {
+    let (rows, height, width, channels) = *x.shape();
+    x.reshape_like(&(rows, height.size(), width.size(), channels.size()))
+}
+
+/// Images off their tapes.
+fn bare_images<H: Dim, W: Dim, C: Dim, T: Tape<f32, Cpu> + 'static>(
+    images: Vec<Tensor<ImageBatch<H, W, C>, f32, Cpu, T>>,
+    tapes: &mut Tapes<T>,
+) -> Vec<Image> {
+    let mut bare = Vec::with_capacity(images.len());
+    for x in images {
+        bare.push(tapes.bare(dynamic_image(x)));
+    }
+    bare
+}
+
+/// The one stream of an operation on values.
+fn first((mut streams, backward): (Vec<Image>, Option<Backward>)) -> (Image, Option<Backward>) {
+    (streams.swap_remove(0), backward)
 }
 
 /// A convolution's weight and bias with shapes that are known at run time only.
@@ -59,17 +78,17 @@ fn dynamic<O: Dim>(
     (operator.weight.clone().reshape_like(&(rows, out)), bias)
 }
 
-/// A 3x3 convolution and what its inputs, of so many channels each, go through before.
+/// A 3x3 convolution and what its inputs go through before.
 fn layer<O: Dim>(
     side: (usize, usize),
     operator: &Convolution<'_, O, f32, Cpu>,
-    preparation: Option<(&Preparation<'_, f32, Cpu>, &[usize])>,
+    preparation: Option<(&Preparation<'_, f32, Cpu>, &[Vec<Image>])>,
 ) -> Layer {
     let (weight, bias) = dynamic(operator);
     let dropout = preparation.and_then(|(preparation, _)| preparation.dropout);
-    let norms = preparation.map(|(preparation, channels)| {
-        let each = preparation.norms.iter().zip(channels);
-        each.map(|(norm, &channels)| normalize::Kept::new(norm, channels)).collect()
+    let norms = preparation.map(|(preparation, inputs)| {
+        let each = preparation.norms.iter().zip(inputs);
+        each.map(|(norm, x)| normalize::Kept::new(norm, x[0].shape().3)).collect()
     });
     Layer { side, weight, bias, norms, dropout }
 }
@@ -85,20 +104,22 @@ impl Kernels<f32> for Cpu {
     ) -> Tensor<ImageBatch<H, W, O>, f32, Self, T> {
         let (rows, height, width, _) = *inputs[0].shape();
         let out = operator.weight.shape().1;
-        let inputs = inputs.into_iter().map(dynamic_image);
-        let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
-        let residual = residual.map(dynamic_image);
-        let y = if operator.size == 1 {
+        let mut tapes = Tapes::new();
+        let inputs = bare_images(inputs, &mut tapes);
+        let residual = residual.map(|r| tapes.bare(dynamic_image(r)));
+        let shift = shift.map(|shift| tapes.bare(shift.reshape_like(&(rows, out.size()))));
+        let record = Tapes::<T>::RECORD;
+        let (y, backward) = if operator.size == 1 {
             let (weight, bias) = dynamic(operator);
             let operator = Convolution { size: 1, weight: &weight, bias: bias.as_ref() };
-            pointwise::convolution(inputs.collect(), &operator, shift, residual)
+            pointwise::convolution(inputs, &operator, shift, residual, record)
         } else {
+            let inputs = inputs.into_iter().map(|x| vec![x]).collect();
             let layer = layer((height.size(), width.size()), operator, None);
-            let [y] =
-                convolution::convolution(inputs.map(|x| [x]).collect(), layer, shift, residual.map(|r| [r]));
-            y
+            let residual = residual.map(|r| vec![r]);
+            first(convolution::convolution(inputs, layer, shift, residual, record))
         };
-        y.reshape_like(&(rows, height, width, out))
+        y.put_tape(tapes.recorded(backward)).reshape_like(&(rows, height, width, out))
     }
 
     fn norm_convolution<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
@@ -119,13 +140,14 @@ impl Kernels<f32> for Cpu {
         }
         let (rows, height, width, _) = *inputs[0].shape();
         let out = operator.weight.shape().1;
-        let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
-        let inputs: Vec<_> = inputs.into_iter().map(|x| [dynamic_image(x)]).collect();
-        let channels: Vec<usize> = inputs.iter().map(|[x]| x.shape()[3]).collect();
-        let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
-        let residual = residual.map(|r| [dynamic_image(r)]);
-        let [y] = convolution::convolution(inputs, layer, shift, residual);
-        y.reshape_like(&(rows, height, width, out))
+        let mut tapes = Tapes::new();
+        let inputs: Vec<_> = bare_images(inputs, &mut tapes).into_iter().map(|x| vec![x]).collect();
+        let residual = residual.map(|r| vec![tapes.bare(dynamic_image(r))]);
+        let shift = shift.map(|shift| tapes.bare(shift.reshape_like(&(rows, out.size()))));
+        let layer = layer((height.size(), width.size()), operator, Some((preparation, &inputs)));
+        let done = convolution::convolution(inputs, layer, shift, residual, Tapes::<T>::RECORD);
+        let (y, backward) = first(done);
+        y.put_tape(tapes.recorded(backward)).reshape_like(&(rows, height, width, out))
     }
 
     fn norm_convolution_jvp<H: Dim, W: Dim, I: Dim, O: Dim, T: Tape<f32, Self> + 'static>(
@@ -146,13 +168,18 @@ impl Kernels<f32> for Cpu {
         }
         let (rows, height, width, _) = *inputs[0].value.shape();
         let out = operator.weight.shape().1;
-        let shift = shift.map(|shift| shift.reshape_like(&[rows, out.size()]));
-        let streams = |x: Dual<_>| [dynamic_image(x.value), dynamic_image(x.tangent)];
-        let inputs: Vec<_> = inputs.into_iter().map(streams).collect();
-        let channels: Vec<usize> = inputs.iter().map(|x| x[0].shape()[3]).collect();
-        let layer = layer((height.size(), width.size()), operator, Some((preparation, &channels)));
-        let residual = residual.map(|r| [dynamic_image(r.value), dynamic_image(r.tangent)]);
-        let [value, tangent] = convolution::convolution(inputs, layer, shift, residual);
+        let mut tapes = Tapes::new();
+        let mut bare = Vec::with_capacity(inputs.len());
+        for Dual { value, tangent } in inputs {
+            bare.push(bare_images(vec![value, tangent], &mut tapes));
+        }
+        let residual = residual.map(|r| bare_images(vec![r.value, r.tangent], &mut tapes));
+        let shift = shift.map(|shift| tapes.bare(shift.reshape_like(&(rows, out.size()))));
+        let layer = layer((height.size(), width.size()), operator, Some((preparation, &bare)));
+        let (mut streams, backward) =
+            convolution::convolution(bare, layer, shift, residual, Tapes::<T>::RECORD);
+        let (tangent, value) = (streams.swap_remove(1), streams.swap_remove(0));
+        let (value, tangent) = (value.put_tape(tapes.recorded(backward)), tangent.put_tape(T::default()));
         Dual::new(value, tangent).map(|y| y.reshape_like(&(rows, height, width, out)))
     }
 
@@ -161,7 +188,10 @@ impl Kernels<f32> for Cpu {
         key: DropoutKey,
     ) -> Tensor<S, f32, Self, T> {
         let shape = *x.shape();
-        dropout::dropout(x.reshape_like(&[shape.num_elements()]), key).reshape_like(&shape)
+        let mut tapes = Tapes::new();
+        let x = tapes.bare(x.reshape_like(&(shape.num_elements(),)));
+        let (y, backward) = dropout::dropout(x, key, Tapes::<T>::RECORD);
+        y.put_tape(tapes.recorded(backward)).reshape_like(&shape)
     }
 
     fn group_norm<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
@@ -169,7 +199,10 @@ impl Kernels<f32> for Cpu {
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Tensor<ImageBatch<H, W, C>, f32, Self, T> {
         let shape = *x.shape();
-        group_norm::group_norm(dynamic_image(x), norm).reshape_like(&shape)
+        let mut tapes = Tapes::new();
+        let x = tapes.bare(dynamic_image(x));
+        let (y, backward) = group_norm::group_norm(x, norm, Tapes::<T>::RECORD);
+        y.put_tape(tapes.recorded(backward)).reshape_like(&shape)
     }
 
     fn group_norm_jvp<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
@@ -177,11 +210,18 @@ impl Kernels<f32> for Cpu {
         norm: &GroupNorm<'_, f32, Self>,
     ) -> Dual<Tensor<ImageBatch<H, W, C>, f32, Self, T>> {
         let shape = *x.value.shape();
-        group_norm_jvp::group_norm_jvp(x.map(dynamic_image), norm).map(|y| y.reshape_like(&shape))
+        let mut tapes = Tapes::new();
+        let x = x.map(|x| tapes.bare(dynamic_image(x)));
+        let (y, backward) = group_norm_jvp::group_norm_jvp(x, norm, Tapes::<T>::RECORD);
+        let (value, tangent) = (y.value.put_tape(tapes.recorded(backward)), y.tangent.put_tape(T::default()));
+        Dual::new(value, tangent).map(|y| y.reshape_like(&shape))
     }
 
     fn attention<T: Tape<f32, Self> + 'static>(q: Tokens<T>, k: Tokens<T>, v: Tokens<T>) -> Tokens<T> {
-        attention::attention(q, k, v)
+        let mut tapes = Tapes::new();
+        let (q, k, v) = (tapes.bare(q.contiguous()), tapes.bare(k.contiguous()), tapes.bare(v.contiguous()));
+        let (y, backward) = attention::attention(q, k, v, Tapes::<T>::RECORD);
+        y.put_tape(tapes.recorded(backward))
     }
 
     fn attention_jvp<T: Tape<f32, Self> + 'static>(
@@ -189,25 +229,31 @@ impl Kernels<f32> for Cpu {
         k: Dual<Tokens<T>>,
         v: Dual<Tokens<T>>,
     ) -> Dual<Tokens<T>> {
-        attention_jvp::attention_jvp(q, k, v)
+        let mut tapes = Tapes::new();
+        let mut bare = |x: Dual<Tokens<T>>| x.map(|x| tapes.bare(x.contiguous()));
+        let (q, k, v) = (bare(q), bare(k), bare(v));
+        let (y, backward) = attention_jvp::attention_jvp(q, k, v, Tapes::<T>::RECORD);
+        Dual::new(y.value.put_tape(tapes.recorded(backward)), y.tangent.put_tape(T::default()))
     }
 
     fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
         x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
     ) -> Tensor<ImageBatch<usize, usize, C>, f32, Self, T> {
         let channels = x.shape().3;
-        let y = resample::average_pool(dynamic_image(x));
-        let [rows, height, width, _] = *y.shape();
-        y.reshape_like(&(rows, height, width, channels))
+        let mut tapes = Tapes::new();
+        let (y, backward) = resample::average_pool(tapes.bare(dynamic_image(x)), Tapes::<T>::RECORD);
+        let (rows, height, width, _) = *y.shape();
+        y.put_tape(tapes.recorded(backward)).reshape_like(&(rows, height, width, channels))
     }
 
     fn upsample<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(
         x: Tensor<ImageBatch<H, W, C>, f32, Self, T>,
     ) -> Tensor<ImageBatch<usize, usize, C>, f32, Self, T> {
         let channels = x.shape().3;
-        let y = resample::upsample(dynamic_image(x));
-        let [rows, height, width, _] = *y.shape();
-        y.reshape_like(&(rows, height, width, channels))
+        let mut tapes = Tapes::new();
+        let (y, backward) = resample::upsample(tapes.bare(dynamic_image(x)), Tapes::<T>::RECORD);
+        let (rows, height, width, _) = *y.shape();
+        y.put_tape(tapes.recorded(backward)).reshape_like(&(rows, height, width, channels))
     }
 
     fn adamw<S: Shape>(

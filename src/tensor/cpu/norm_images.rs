@@ -64,47 +64,55 @@ pub(super) fn both_back(
 }
 
 /// Normalizes images of `len` numbers each: one stream of values, or two of values and tangents.
-pub(super) fn forward<const N: usize>(norm: &Kept, len: usize, x: [&[f32]; N], y: [&mut [f32]; N]) {
-    let mut scratch = vec![0.0; FORWARD[N - 1] * norm.plan().channels];
-    let mut y = y.map(|y| y.chunks_exact_mut(len.max(1)));
-    let mut x = x.map(|x| x.chunks_exact(len.max(1)));
-    while let ([Some(x), dx @ ..], [Some(y), dy @ ..]) =
-        (&x.each_mut().map(Iterator::next)[..], &mut y.each_mut().map(Iterator::next)[..])
-    {
-        match (dx, dy) {
-            ([Some(dx)], [Some(dy)]) => both(norm, [x, dx], [y, dy], &mut scratch),
-            _ => value(norm, x, y, &mut scratch),
+pub(super) fn forward(norm: &Kept, len: usize, x: &[&[f32]], y: &mut [&mut [f32]]) {
+    let (channels, len) = (norm.plan().channels, len.max(1));
+    match (x, y) {
+        ([x, dx], [y, dy]) => {
+            let mut scratch = vec![0.0; FORWARD[1] * channels];
+            let inputs = x.chunks_exact(len).zip(dx.chunks_exact(len));
+            let outputs = y.chunks_exact_mut(len).zip(dy.chunks_exact_mut(len));
+            for ((x, dx), (y, dy)) in inputs.zip(outputs) {
+                both(norm, [x, dx], [y, dy], &mut scratch);
+            }
         }
+        ([x], [y]) => {
+            let mut scratch = vec![0.0; FORWARD[0] * channels];
+            for (x, y) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)) {
+                value(norm, x, y, &mut scratch);
+            }
+        }
+        _ => {}
     }
 }
 
 /// Adds to `gx` the gradients of the images, and to `parts` those of scale and bias, image by image. `gy` is used up.
-pub(super) fn backward<const N: usize>(
+pub(super) fn backward(
     norm: &Kept,
     len: usize,
-    x: [&[f32]; N],
-    gy: [&mut [f32]; N],
-    gx: [&mut [f32]; N],
+    x: &[&[f32]],
+    gy: &mut [&mut [f32]],
+    gx: &mut [&mut [f32]],
     parts: &mut [f32],
 ) {
-    let channels = norm.plan().channels;
-    let mut scratch = vec![0.0; BACKWARD[N - 1] * channels];
-    let mut x = x.map(|x| x.chunks_exact(len.max(1)));
-    let mut gy = gy.map(|g| g.chunks_exact_mut(len.max(1)));
-    let mut gx = gx.map(|g| g.chunks_exact_mut(len.max(1)));
-    for part in parts.chunks_exact_mut(2 * channels) {
-        let ([Some(x), dx @ ..], [Some(gy), gdy @ ..], [Some(gx), gdx @ ..]) = (
-            &x.each_mut().map(Iterator::next)[..],
-            &mut gy.each_mut().map(Iterator::next)[..],
-            &mut gx.each_mut().map(Iterator::next)[..],
-        ) else {
-            return;
-        };
-        match (dx, gdy, gdx) {
-            ([Some(dx)], [Some(gdy)], [Some(gdx)]) => {
+    let (channels, len) = (norm.plan().channels, len.max(1));
+    let parts = parts.chunks_exact_mut(2 * channels);
+    match (x, gy, gx) {
+        ([x, dx], [gy, gdy], [gx, gdx]) => {
+            let mut scratch = vec![0.0; BACKWARD[1] * channels];
+            let at = x.chunks_exact(len).zip(dx.chunks_exact(len));
+            let from = gy.chunks_exact_mut(len).zip(gdy.chunks_exact_mut(len));
+            let to = gx.chunks_exact_mut(len).zip(gdx.chunks_exact_mut(len));
+            for (((part, (x, dx)), (gy, gdy)), (gx, gdx)) in parts.zip(at).zip(from).zip(to) {
                 both_back(norm, [x, dx], [gy, gdy], [gx, gdx], (part, &mut scratch));
             }
-            _ => value_back(norm, x, gy, gx, (part, &mut scratch)),
         }
+        ([x], [gy], [gx]) => {
+            let mut scratch = vec![0.0; BACKWARD[0] * channels];
+            let images = x.chunks_exact(len).zip(gy.chunks_exact_mut(len)).zip(gx.chunks_exact_mut(len));
+            for (part, ((x, gy), gx)) in parts.zip(images) {
+                value_back(norm, x, gy, gx, (part, &mut scratch));
+            }
+        }
+        _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use super::convolution_layer::Image;
 use super::matrix::{View, multiply};
+use super::recorded::Backward;
 use super::scratch::lend;
 use super::simd::{add, clear, vectorized};
 use super::storage::{Buffer, claim, give, numbers, numbers_mut, take};
@@ -15,34 +16,22 @@ const UNIT: usize = 512;
 /// How many partial sums of the weights' gradient there are at most: fixed, so that the order of addition is.
 const PARTS: usize = 8;
 
-/// See [`Convolution`]; the operation with its backward pass.
-pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
-    inputs: Vec<Image<T>>,
+/// See [`Convolution`]: the output, and the backward pass if it is to `record`.
+pub(super) fn convolution(
+    xs: Vec<Image>,
     operator: &Convolution<'_, usize, f32, Cpu>,
-    shift: Option<Tensor<[usize; 2], f32, Cpu, T>>,
-    residual: Option<Image<T>>,
-) -> Image<T> {
+    shift: Option<Tensor<(usize, usize), f32, Cpu>>,
+    residual: Option<Image>,
+    record: bool,
+) -> (Image, Option<Backward>) {
     let device = operator.weight.device().clone();
-    let mut tape = T::default();
-    let mut split_off = |image: Image<T>| {
-        let (image, own) = image.contiguous().split_tape();
-        tape = std::mem::take(&mut tape).merge(own);
-        image
-    };
-    let xs: Vec<Image<NoneTape>> = inputs.into_iter().map(&mut split_off).collect();
-    let residual = residual.map(split_off);
-    let shift = shift.map(|shift| {
-        let (shift, own) = shift.contiguous().split_tape();
-        tape = std::mem::take(&mut tape).merge(own);
-        shift
-    });
     let weight = operator.weight.clone();
     let bias = operator.bias.cloned();
-    let [rows, height, width, _] = xs.first().map_or([0; 4], |x| *x.shape());
+    let (rows, height, width, _) = xs.first().map_or((0, 0, 0, 0), |x| *x.shape());
     let out = weight.shape().1;
     let image = height * width * out;
 
-    let mut y = unwritten(&device, &[rows, height, width, out]);
+    let mut y = unwritten(&device, &(rows, height, width, out));
     let unit = (UNIT * out).max(1);
     each(numbers_mut(&mut y).chunks_mut(unit), |i, y| {
         match &residual {
@@ -62,7 +51,7 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
         let positions = y.len() / out;
         let mut first = 0;
         for x in &xs {
-            let channels = x.shape()[3];
+            let channels = x.shape().3;
             let x = &numbers(x)[i * UNIT * channels..];
             let weight = &numbers(&weight)[first * out..];
             multiply(
@@ -77,13 +66,13 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
         }
     });
 
-    if T::OWNS_TAPE {
+    let backward = record.then(|| -> Backward {
         let output = y.ghost();
         let ghosts: Vec<_> = xs.iter().map(Tensor::ghost).collect();
         let bias = bias.map(|bias| bias.ghost());
         let shift = shift.map(|shift| shift.ghost());
         let residual = residual.map(|residual| residual.ghost());
-        tape.add_backward_op(move |grads| {
+        Box::new(move |grads| {
             let gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
             if let Some(bias) = &bias {
                 add_rows(&gy, gy.len().max(1), out, grads.get_or_alloc_mut(bias)?);
@@ -93,7 +82,7 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
             }
             let mut first = 0;
             for (x, ghost) in xs.iter().zip(&ghosts) {
-                let channels = ghost.shape()[3];
+                let channels = ghost.shape().3;
                 let mut gx = claim(grads.get_or_alloc_mut(ghost)?, numbers(x).len(), &device)?;
                 let own = View::new(&numbers(&weight)[first * out..], out).t();
                 each(gx.chunks_mut(UNIT * channels).zip(gy.chunks(unit)), |_, (gx, gy)| {
@@ -112,9 +101,9 @@ pub(super) fn convolution<T: Tape<f32, Cpu> + 'static>(
                 });
             }
             Ok(())
-        });
-    }
-    y.put_tape(tape)
+        })
+    });
+    (y, backward)
 }
 
 /// `gw += x^T gy`.

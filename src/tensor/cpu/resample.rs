@@ -1,6 +1,7 @@
 //! Half and double resolution: each image on its own.
 
 use super::convolution_layer::Image;
+use super::recorded::Backward;
 use super::simd::clear;
 use super::storage::{numbers, numbers_mut, take};
 use super::unwritten::unwritten;
@@ -45,44 +46,42 @@ fn images(from: &[f32], to: &mut [f32], rows: usize, f: impl Fn(&[f32], &mut [f3
     each(to.chunks_mut(b.max(1)).zip(from.chunks(a.max(1))), |_, (to, from)| f(from, to));
 }
 
-/// See [`Kernels::average_pool`](crate::tensor::Kernels::average_pool); the operation with its backward pass.
-pub(super) fn average_pool<T: Tape<f32, Cpu> + 'static>(x: Image<T>) -> Image<T> {
-    let (x, mut tape) = x.contiguous().split_tape();
+/// See [`Kernels::average_pool`](crate::tensor::Kernels::average_pool); the output, and the backward pass if it is to `record`.
+pub(super) fn average_pool(x: Image, record: bool) -> (Image, Option<Backward>) {
     let device = x.device().clone();
-    let [rows, height, width, c] = *x.shape();
+    let (rows, height, width, c) = *x.shape();
     let sides = (height / 2, width / 2, c);
-    let mut y = unwritten(&device, &[rows, sides.0, sides.1, c]);
+    let mut y = unwritten(&device, &(rows, sides.0, sides.1, c));
     images(numbers(&x), numbers_mut(&mut y), rows, |x, y| {
         clear(y);
         gather_squares(sides, x, y, 0.25, width);
     });
     let (input, output) = (x.ghost(), y.ghost());
-    tape.add_backward_op(move |grads| {
+    let backward = move |grads: &mut Gradients<f32, Cpu>| {
         let gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
         let gx = grads.get_or_alloc_mut(&input)?;
         images(&gy, gx, rows, |gy, gx| scatter_squares(sides, gy, gx, 0.25, width));
         Ok(())
-    });
-    y.put_tape(tape)
+    };
+    (y, record.then(|| Box::new(backward) as Backward))
 }
 
-/// See [`Kernels::upsample`](crate::tensor::Kernels::upsample); the operation with its backward pass.
-pub(super) fn upsample<T: Tape<f32, Cpu> + 'static>(x: Image<T>) -> Image<T> {
-    let (x, mut tape) = x.contiguous().split_tape();
+/// See [`Kernels::upsample`](crate::tensor::Kernels::upsample); the output, and the backward pass if it is to `record`.
+pub(super) fn upsample(x: Image, record: bool) -> (Image, Option<Backward>) {
     let device = x.device().clone();
-    let [rows, height, width, c] = *x.shape();
+    let (rows, height, width, c) = *x.shape();
     let sides = (height, width, c);
-    let mut y = unwritten(&device, &[rows, 2 * height, 2 * width, c]);
+    let mut y = unwritten(&device, &(rows, 2 * height, 2 * width, c));
     images(numbers(&x), numbers_mut(&mut y), rows, |x, y| {
         clear(y);
         scatter_squares(sides, x, y, 1.0, 2 * width);
     });
     let (input, output) = (x.ghost(), y.ghost());
-    tape.add_backward_op(move |grads| {
+    let backward = move |grads: &mut Gradients<f32, Cpu>| {
         let gy = take(grads.get_or_alloc_mut(&output)?, &device)?;
         let gx = grads.get_or_alloc_mut(&input)?;
         images(&gy, gx, rows, |gy, gx| gather_squares(sides, gy, gx, 1.0, 2 * width));
         Ok(())
-    });
-    y.put_tape(tape)
+    };
+    (y, record.then(|| Box::new(backward) as Backward))
 }

@@ -5,7 +5,7 @@
 
 use super::field_error::{FieldError, nameless};
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Error as _, Unexpected, Visitor};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Error as _, Expected, Unexpected, Visitor};
 use toml::{Table, Value};
 
 /// Reads `T` from a table; keys in errors are relative to it.
@@ -13,30 +13,154 @@ pub(crate) fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, FieldE
     T::deserialize(Settings { table: Some(table), skip: None })
 }
 
-/// One value.
+/// One value. Each hint takes what its visitors take and no more, so that these are not compiled for the rest.
 struct Node<'de>(&'de Value);
+
+impl<'de> Node<'de> {
+    /// The error of what expects something else.
+    fn refused(&self, expected: &dyn Expected) -> FieldError {
+        let found = match self.0 {
+            Value::String(text) => Unexpected::Str(text),
+            Value::Integer(number) => Unexpected::Signed(*number),
+            Value::Float(number) => Unexpected::Float(*number),
+            Value::Boolean(flag) => Unexpected::Bool(*flag),
+            Value::Datetime(_) => Unexpected::Other("a date"),
+            Value::Array(_) => Unexpected::Seq,
+            Value::Table(_) => Unexpected::Map,
+        };
+        FieldError::invalid_type(found, expected)
+    }
+
+    fn integer<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        match self.0 {
+            Value::Integer(number) => visitor.visit_i64(*number),
+            _ => Err(self.refused(&visitor)),
+        }
+    }
+
+    fn text<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        match self.0 {
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            _ => Err(self.refused(&visitor)),
+        }
+    }
+
+    fn array<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        let Value::Array(items) = self.0 else { return Err(self.refused(&visitor)) };
+        let mut elements = Elements { items, next: 0 };
+        let result = visitor.visit_seq(&mut elements)?;
+        elements.end()?;
+        Ok(result)
+    }
+
+    fn table<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        match self.0 {
+            Value::Table(table) => visitor.visit_map(Entries::of(table)),
+            _ => Err(self.refused(&visitor)),
+        }
+    }
+
+    /// The variant of an enum, if this is what can be one.
+    fn choice(&self) -> Result<Option<Choice<'de>>, FieldError> {
+        let table = match self.0 {
+            Value::String(name) => {
+                return Ok(Some(Choice { name, key: "", settings: Settings { table: None, skip: None } }));
+            }
+            Value::Table(table) => table,
+            _ => return Ok(None),
+        };
+        match table.get("name") {
+            Some(Value::String(name)) => {
+                let settings = Settings { table: Some(table), skip: Some("name") };
+                Ok(Some(Choice { name, key: "name", settings }))
+            }
+            Some(other) => Err(Node(other).refused(&"a string").under("name")),
+            None => Err(nameless(table.keys())),
+        }
+    }
+}
 
 impl<'de> de::Deserializer<'de> for Node<'de> {
     type Error = FieldError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
         match self.0 {
-            Value::String(text) => visitor.visit_borrowed_str(text),
+            Value::String(_) => self.text(visitor),
+            Value::Integer(_) => self.integer(visitor),
+            Value::Float(_) => self.deserialize_f64(visitor),
+            Value::Boolean(_) => self.deserialize_bool(visitor),
+            Value::Datetime(_) => Err(self.refused(&visitor)),
+            Value::Array(_) => self.array(visitor),
+            Value::Table(_) => self.table(visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        match self.0 {
+            Value::Boolean(flag) => visitor.visit_bool(*flag),
+            _ => Err(self.refused(&visitor)),
+        }
+    }
+
+    fn deserialize_i32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_u8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_u16<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.integer(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        match self.0 {
             Value::Integer(number) => visitor.visit_i64(*number),
             Value::Float(number) => visitor.visit_f64(*number),
-            Value::Boolean(flag) => visitor.visit_bool(*flag),
-            Value::Datetime(_) => Err(FieldError::invalid_type(Unexpected::Other("a date"), &visitor)),
-            Value::Array(items) => {
-                let mut elements = Elements { items, next: 0 };
-                let result = visitor.visit_seq(&mut elements)?;
-                if elements.next < items.len() {
-                    let expected = format!("an array of {}", elements.next);
-                    return Err(FieldError::invalid_length(items.len(), &expected.as_str()));
-                }
-                Ok(result)
-            }
-            Value::Table(table) => Settings { table: Some(table), skip: None }.deserialize_any(visitor),
+            _ => Err(self.refused(&visitor)),
         }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.text(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.text(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.array(visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, FieldError> {
+        self.array(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
+        self.table(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, FieldError> {
+        self.table(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, FieldError> {
@@ -57,28 +181,14 @@ impl<'de> de::Deserializer<'de> for Node<'de> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, FieldError> {
-        let choice = match self.0 {
-            Value::String(name) => Choice { name, key: "", settings: Settings { table: None, skip: None } },
-            Value::Table(table) => match table.get("name") {
-                Some(Value::String(name)) => Choice {
-                    name,
-                    key: "name",
-                    settings: Settings { table: Some(table), skip: Some("name") },
-                },
-                Some(other) => {
-                    let wrong = <String as de::Deserialize>::deserialize(Node(other)).err();
-                    return Err(wrong.unwrap_or_else(|| FieldError::missing_field("")).under("name"));
-                }
-                None => return Err(nameless(table.keys())),
-            },
-            other => return Node(other).deserialize_any(visitor),
-        };
-        visitor.visit_enum(choice)
+        match self.choice()? {
+            Some(choice) => visitor.visit_enum(choice),
+            None => Err(self.refused(&visitor)),
+        }
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        i8 i16 i128 u128 f32 char bytes byte_buf unit unit_struct tuple_struct identifier ignored_any
     }
 }
 
@@ -107,19 +217,36 @@ struct Entries<'de> {
     value: Option<(&'de str, &'de Value)>,
 }
 
+impl<'de> Entries<'de> {
+    fn of(table: &'de Table) -> Self {
+        Self { table: Some(table.iter()), skip: None, value: None }
+    }
+
+    /// The next key, whose value is then at hand.
+    fn next_key(&mut self) -> Option<&'de str> {
+        let skip = self.skip;
+        let (key, value) = self.table.as_mut()?.find(|(key, _)| Some(key.as_str()) != skip)?;
+        self.value = Some((key, value));
+        Some(key)
+    }
+
+    fn value(&mut self) -> Result<(&'de str, &'de Value), FieldError> {
+        self.value.take().ok_or_else(|| FieldError::custom("a key before its value"))
+    }
+}
+
 impl<'de> de::MapAccess<'de> for Entries<'de> {
     type Error = FieldError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, FieldError> {
-        let skip = self.skip;
-        let mut rest = self.table.iter_mut().flatten();
-        let Some((key, value)) = rest.find(|(key, _)| Some(key.as_str()) != skip) else { return Ok(None) };
-        self.value = Some((key, value));
-        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
+        match self.next_key() {
+            Some(key) => Ok(Some(seed.deserialize(BorrowedStrDeserializer::new(key))?)),
+            None => Ok(None),
+        }
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, FieldError> {
-        let (key, value) = self.value.take().ok_or_else(|| FieldError::custom("a key before its value"))?;
+        let (key, value) = self.value()?;
         seed.deserialize(Node(value)).map_err(|error| error.under(key))
     }
 }
@@ -129,6 +256,28 @@ struct Elements<'de> {
     next: usize,
 }
 
+impl<'de> Elements<'de> {
+    fn next(&mut self) -> Option<&'de Value> {
+        let item = self.items.get(self.next)?;
+        self.next += 1;
+        Some(item)
+    }
+
+    /// The error of the element that came last.
+    fn of_last(&self, error: FieldError) -> FieldError {
+        error.under(&format!("[{}]", self.next - 1))
+    }
+
+    /// Whether every element was read.
+    fn end(&self) -> Result<(), FieldError> {
+        if self.next == self.items.len() {
+            return Ok(());
+        }
+        let expected = format!("an array of {}", self.next);
+        Err(FieldError::invalid_length(self.items.len(), &expected.as_str()))
+    }
+}
+
 impl<'de> de::SeqAccess<'de> for &mut Elements<'de> {
     type Error = FieldError;
 
@@ -136,10 +285,10 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, FieldError> {
-        let Some(item) = self.items.get(self.next) else { return Ok(None) };
-        let index = format!("[{}]", self.next);
-        self.next += 1;
-        seed.deserialize(Node(item)).map(Some).map_err(|error| error.under(&index))
+        match self.next() {
+            Some(item) => Ok(Some(seed.deserialize(Node(item)).map_err(|error| self.of_last(error))?)),
+            None => Ok(None),
+        }
     }
 }
 

@@ -5,33 +5,71 @@ use serde::{Deserialize, Serialize};
 
 /// One training step in numbers; also a line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Line")]
 pub struct StepMetrics {
     /// The stage, counted from 0.
     pub stage: usize,
     /// The step, counted from 1 over all stages.
     pub step: u64,
     /// The loss that was minimised, in nats per dimension.
-    #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
     /// The VLB that the step's rows estimate, in bits/dim.
-    #[serde(deserialize_with = "null_is_nan")]
     pub bits_per_dim: f64,
     /// The learning rate of the step.
     pub learning_rate: f64,
     /// The global norm of the gradient before clipping.
-    #[serde(deserialize_with = "null_is_nan")]
     pub gradient_norm: f64,
     /// Seconds of training so far, over all sessions.
     pub seconds: f64,
     /// Steps so far that were passed over because a loss or gradient was not finite, this one too if its loss is NaN.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub skipped: u64,
     /// What was measured after the step on rows that are not trained on, where that was due.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<ValidationMetrics>,
     /// The first-order loss of the step's rows and its high-order terms, where the stage has any.
-    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub high_order: Option<HighOrderMetrics>,
+}
+
+/// [`StepMetrics`] as they are read: field by field, where serde would keep the whole line until it knows what of it is of a high order.
+#[derive(Deserialize)]
+#[serde(rename = "StepMetrics")]
+struct Line {
+    stage: usize,
+    step: u64,
+    #[serde(deserialize_with = "null_is_nan")]
+    loss: f64,
+    #[serde(deserialize_with = "null_is_nan")]
+    bits_per_dim: f64,
+    learning_rate: f64,
+    #[serde(deserialize_with = "null_is_nan")]
+    gradient_norm: f64,
+    seconds: f64,
+    #[serde(default)]
+    skipped: u64,
+    validation: Option<ValidationMetrics>,
+    #[serde(default, deserialize_with = "null_is_some_nan")]
+    first_order: Option<f64>,
+    terms: Option<Vec<TermMetrics>>,
+}
+
+impl From<Line> for StepMetrics {
+    fn from(line: Line) -> Self {
+        let high_order = line.first_order.zip(line.terms);
+        Self {
+            stage: line.stage,
+            step: line.step,
+            loss: line.loss,
+            bits_per_dim: line.bits_per_dim,
+            learning_rate: line.learning_rate,
+            gradient_norm: line.gradient_norm,
+            seconds: line.seconds,
+            skipped: line.skipped,
+            validation: line.validation,
+            high_order: high_order.map(|(first_order, terms)| HighOrderMetrics { first_order, terms }),
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {

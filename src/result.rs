@@ -2,8 +2,8 @@
 
 use crate::budget::Budget;
 use crate::dequantization::nats_to_bits_per_dim;
-use crate::error::{Error, Result};
-use crate::files::{read_json, write_atomically};
+use crate::error::Result;
+use crate::files::{indented_json, read_json, write_atomically};
 use crate::progress::null_is_nan;
 use crate::tensor::Precision;
 use serde::{Deserialize, Serialize};
@@ -142,10 +142,7 @@ impl Outcome {
     /// # Errors
     /// If the file cannot be written.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))?;
-        text.push('\n');
-        write_atomically(path, text.as_bytes())
+        write_atomically(path, indented_json(path, self)?.as_bytes())
     }
 
     /// Reads a `result.json`.
@@ -226,9 +223,7 @@ impl StageRecord {
     /// # Errors
     /// If the file cannot be written.
     pub(crate) fn write(records: &[Self], path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(records)
-            .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))?;
-        write_atomically(path, (text + "\n").as_bytes())
+        write_atomically(path, indented_json(path, &records)?.as_bytes())
     }
 }
 

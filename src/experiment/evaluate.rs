@@ -6,7 +6,7 @@ use super::{Experiment, data, journal, ladder, measure, others, target};
 use crate::config::Evaluation;
 use crate::data::Rows;
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{self, write_atomically};
 use crate::ladder::Ladder;
 use crate::model::Model;
 use crate::need;
@@ -284,9 +284,8 @@ impl<D: ComputeDevice> Experiment<D> {
             estimates: found.estimates,
             stages: if is_own { StageRecord::read(&run.stages())? } else { Vec::new() },
         };
-        let text = serde_json::to_vec(&found.records)
-            .map_err(|error| Error::format(place.records(), "content", error, "values that JSON can hold"))?;
-        write_atomically(&place.records(), &text)?;
+        let text = files::json(&place.records(), &found.records)?;
+        write_atomically(&place.records(), text.as_bytes())?;
         write_atomically(&place.table(), found.table.as_bytes())?;
         outcome.write(&place.result())?;
         subject.finish()?;

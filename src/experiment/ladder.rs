@@ -4,7 +4,7 @@ use crate::config::{Data, Evaluation, Recipe};
 use crate::data::{Labels, Rows, TwoPixel, Visit};
 use crate::dequantization::nats_to_bits_per_dim;
 use crate::error::{Error, Result};
-use crate::files::write_atomically;
+use crate::files::{indented_json, write_atomically};
 use crate::ladder::{IMMSE, Ladder, Rung, violations};
 use crate::model::Model;
 use crate::plot;
@@ -47,10 +47,7 @@ pub(super) fn measured(
     };
     found.violations.iter().for_each(|line| observer.message(line));
     let path = run.ladder();
-    let mut text = serde_json::to_string_pretty(&found)
-        .map_err(|error| Error::format(&path, "content", error, "values that JSON can hold"))?;
-    text.push('\n');
-    write_atomically(&path, text.as_bytes())?;
+    write_atomically(&path, indented_json(&path, &found)?.as_bytes())?;
     plot::ladder(&found)?.write(&run.ladder_plot())?;
     Ok(found)
 }

@@ -4,7 +4,8 @@ use super::budget::{self, Kind};
 use super::journal::{Journal, Subject};
 use crate::data::table::Table;
 use crate::data::{Images, Labels, Rows, Visit};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::files::json_value;
 use crate::likelihood::{Each, ImageRecord, OdeEstimate, Record, Summary, collected};
 use crate::model::Model;
 use crate::progress::Progress;
@@ -108,9 +109,7 @@ impl<'a> Series<'a> {
         let per_bit = self.dims.map_or(1.0, |dims| dims as f64 * std::f64::consts::LN_2);
         self.found.table.extend(records.iter().map(|record| line(name, record, per_bit)));
         let kept = of(records)?;
-        let value = serde_json::to_value(&kept).map_err(|error| {
-            Error::format(self.subject.place.records(), "content", error, "values that JSON can hold")
-        })?;
+        let value = json_value(&self.subject.place.records(), &kept)?;
         self.found.records.insert(name.to_owned(), value);
         Ok(Some(kept))
     }

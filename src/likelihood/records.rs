@@ -33,10 +33,14 @@ fn in_words<S: Serializer>(failure: &Failure, serializer: S) -> Result<S::Ok, S:
 }
 
 fn from_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Failure, D::Error> {
-    let words = String::deserialize(deserializer)?;
+    named(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+/// The failure that these words are of.
+fn named(words: &str) -> Result<Failure, String> {
     let known = [Failure::NonFinite, Failure::StepLimit, Failure::StepTooSmall];
-    let named = known.into_iter().find(|failure| failure.to_string() == words);
-    named.ok_or_else(|| serde::de::Error::custom(format!("\"{words}\", no reason of a failure")))
+    let named = known.iter().find(|failure| failure.to_string() == words);
+    named.copied().ok_or_else(|| format!("\"{words}\", no reason of a failure"))
 }
 
 impl ImageStatus {
@@ -60,31 +64,115 @@ impl ImageStatus {
 
 /// The ODE's bound on one image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Fields", try_from = "Fields")]
 pub struct ImageRecord {
     /// The index of the image.
     pub index: usize,
     /// The bound, in bits/dim; NaN where a draw failed.
-    #[serde(deserialize_with = "null_is_nan")]
     pub bits_per_dim: f64,
     /// The same in nats, where the rows are no images.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_is_some_nan")]
     pub nats_per_row: Option<f64>,
     /// The standard error of the bound over the image's own draws, in bits/dim; of one bound there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standard_error: Option<f64>,
     /// The first draw's log-density with other probes, less its own, in nats, where that is measured: see [`ProbeNoise`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_difference_nats: Option<f64>,
     /// Evaluations of the right-hand side, over all draws.
     pub evaluations: u64,
     /// Whether it has a value.
-    #[serde(flatten)]
     pub status: ImageStatus,
     /// The evaluation's seed; with the index and the number of a draw it names every random number:
     /// see [`DrawKey`](super::DrawKey).
     pub seed: u64,
     /// The number of draws, numbered from 0.
     pub draws: usize,
+}
+
+/// [`ImageRecord`] as it is written: those of its status are fields among the others.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "ImageRecord")]
+struct Fields {
+    index: usize,
+    #[serde(deserialize_with = "null_is_nan")]
+    bits_per_dim: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "null_is_some_nan")]
+    nats_per_row: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standard_error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_difference_nats: Option<f64>,
+    evaluations: u64,
+    status: Word,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draw: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gamma: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<u32>,
+    seed: u64,
+    draws: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Finished,
+    Failed,
+}
+
+impl From<ImageRecord> for Fields {
+    fn from(record: ImageRecord) -> Self {
+        let (status, failed) = match record.status {
+            ImageStatus::Finished => (Word::Finished, None),
+            ImageStatus::Failed { draw, reason, gamma, steps } => {
+                (Word::Failed, Some((draw, reason, gamma, steps)))
+            }
+        };
+        Self {
+            index: record.index,
+            bits_per_dim: record.bits_per_dim,
+            nats_per_row: record.nats_per_row,
+            standard_error: record.standard_error,
+            probe_difference_nats: record.probe_difference_nats,
+            evaluations: record.evaluations,
+            status,
+            draw: failed.map(|(draw, ..)| draw),
+            reason: failed.map(|(_, reason, ..)| reason.to_string()),
+            gamma: failed.map(|(_, _, gamma, _)| gamma),
+            steps: failed.map(|(.., steps)| steps),
+            seed: record.seed,
+            draws: record.draws,
+        }
+    }
+}
+
+impl TryFrom<Fields> for ImageRecord {
+    type Error = String;
+
+    fn try_from(fields: Fields) -> Result<Self, String> {
+        let missing = |name: &str| format!("missing field `{name}`");
+        let status = match fields.status {
+            Word::Finished => ImageStatus::Finished,
+            Word::Failed => ImageStatus::Failed {
+                draw: fields.draw.ok_or_else(|| missing("draw"))?,
+                reason: named(&fields.reason.ok_or_else(|| missing("reason"))?)?,
+                gamma: fields.gamma.ok_or_else(|| missing("gamma"))?,
+                steps: fields.steps.ok_or_else(|| missing("steps"))?,
+            },
+        };
+        Ok(Self {
+            index: fields.index,
+            bits_per_dim: fields.bits_per_dim,
+            nats_per_row: fields.nats_per_row,
+            standard_error: fields.standard_error,
+            probe_difference_nats: fields.probe_difference_nats,
+            evaluations: fields.evaluations,
+            status,
+            seed: fields.seed,
+            draws: fields.draws,
+        })
+    }
 }
 
 /// The variational bound of one image.

@@ -2,7 +2,7 @@
 
 use super::{Observer, RunFolder};
 use crate::error::{Error, Result};
-use crate::files::{read_json, write_atomically};
+use crate::files::{indented_json, read_json, write_atomically};
 use crate::registry::ComputeDevice;
 use crate::tensor::Choices;
 use std::path::{Path, PathBuf};
@@ -51,9 +51,7 @@ impl<'a, D: ComputeDevice> ChoicesWriter<'a, D> {
         if choices.is_none() || choices == self.written {
             return Ok(());
         }
-        let text = serde_json::to_string_pretty(&choices)
-            .map_err(|error| Error::format(&self.path, "content", error, "values that JSON can hold"))?;
-        write_atomically(&self.path, (text + "\n").as_bytes())?;
+        write_atomically(&self.path, indented_json(&self.path, &choices)?.as_bytes())?;
         self.written = choices;
         Ok(())
     }

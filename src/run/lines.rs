@@ -1,7 +1,7 @@
 //! A file of lines that are of training steps, continued after a resume.
 
 use crate::error::{Error, Result};
-use crate::files::{Appended, write_atomically};
+use crate::files::{Appended, json, write_atomically};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -62,9 +62,7 @@ impl<T: Stepped> StepLog<T> {
     /// # Errors
     /// If the file cannot be written.
     pub fn append(&mut self, line: &T) -> Result<()> {
-        let line = serde_json::to_string(line)
-            .map_err(|error| Error::format(&self.path, "content", error, "values that JSON can hold"))?;
-        self.file.add((line + "\n").as_bytes())
+        self.file.add((json(&self.path, line)? + "\n").as_bytes())
     }
 
     /// Forces every line to the disk.

@@ -8,6 +8,7 @@ use super::AdamW;
 use crate::data::Position;
 use crate::data::table::Schema;
 use crate::error::{Error, Result};
+use crate::files::with_first_field;
 use crate::nn::Parameters;
 use crate::order::ordered;
 use crate::progress::StepMetrics;
@@ -97,34 +98,25 @@ fn is_zero(count: &u64) -> bool {
 /// The metadata key of the state.
 const KEY: &str = "idode";
 
-/// What is under that key.
-#[derive(Serialize, Deserialize)]
-struct Stored {
+/// What is under that key beside the state.
+#[derive(Deserialize)]
+struct Seal {
     sha256: String,
-    #[serde(flatten)]
-    state: CheckpointState,
 }
 
-impl Stored {
-    /// A state with the hash that belongs to it and to `tensors`, which are in the order of their names.
-    fn new<'t>(
-        state: &CheckpointState,
-        tensors: impl Iterator<Item = (&'t str, TensorView<'t>)>,
-    ) -> serde_json::Result<Self> {
-        let mut hash = Sha256::new();
-        let text = serde_json::to_string(state)?;
-        // Lengths go before what they are of, so that no two contents run into the same bytes.
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-        for (name, view) in tensors {
-            let head = format!("{name} {:?} {:?} {}", view.dtype(), view.shape(), view.data().len());
-            hash.update((head.len() as u64).to_le_bytes());
-            hash.update(head);
-            hash.update(view.data());
-        }
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { sha256, state: state.clone() })
+/// The hash that belongs to a state, as JSON, and to `tensors`, which are in the order of their names.
+fn sealed<'t>(state: &str, tensors: &mut dyn Iterator<Item = (&'t str, TensorView<'t>)>) -> String {
+    let mut hash = Sha256::new();
+    // Lengths go before what they are of, so that no two contents run into the same bytes.
+    hash.update((state.len() as u64).to_le_bytes());
+    hash.update(state);
+    for (name, view) in tensors {
+        let head = format!("{name} {:?} {:?} {}", view.dtype(), view.shape(), view.data().len());
+        hash.update((head.len() as u64).to_le_bytes());
+        hash.update(head);
+        hash.update(view.data());
     }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Serializes a network and its optimizer.
@@ -166,8 +158,9 @@ pub fn encode<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
         Ok((name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    let stored = Stored::new(state, views.iter().cloned()).and_then(|stored| serde_json::to_string(&stored));
-    let metadata = HashMap::from([(KEY.to_owned(), stored.map_err(|error| unfit(&error))?)]);
+    let state = serde_json::to_string(state).map_err(|error| unfit(&error))?;
+    let stored = with_first_field("sha256", &sealed(&state, &mut views.iter().cloned()), &state);
+    let metadata = HashMap::from([(KEY.to_owned(), stored)]);
     safetensors::serialize(views, Some(metadata)).map_err(|error| unfit(&error))
 }
 
@@ -197,11 +190,12 @@ impl<'a> Checkpoint<'a> {
         let unreadable = |error: serde_json::Error| {
             Error::format(path, "metadata key \"idode\"", error, "the state of a checkpoint")
         };
-        let Stored { sha256, state } = serde_json::from_slice(state.as_bytes()).map_err(unreadable)?;
+        let Seal { sha256 } = serde_json::from_slice(state.as_bytes()).map_err(unreadable)?;
+        let state: CheckpointState = serde_json::from_slice(state.as_bytes()).map_err(unreadable)?;
         let tensors = file.tensors();
         let by_name = ordered(tensors.len(), &|i, j| tensors[i].0.cmp(&tensors[j].0));
-        let tensors = by_name.into_iter().map(|i| (tensors[i].0.as_str(), tensors[i].1.clone()));
-        let found = Stored::new(&state, tensors).map_err(unreadable)?.sha256;
+        let mut tensors = by_name.into_iter().map(|i| (tensors[i].0.as_str(), tensors[i].1.clone()));
+        let found = sealed(&serde_json::to_string(&state).map_err(unreadable)?, &mut tensors);
         if found != sha256 {
             let expected = format!("{sha256}, as it was written");
             return Err(Error::format(path, "sha256 of the checkpoint", found, expected));

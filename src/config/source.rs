@@ -2,7 +2,7 @@
 
 use super::field_error::{FieldError, join};
 use crate::error::{Error, Result};
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 #[derive(Clone, Default)]
 pub struct Source {
     path: Option<PathBuf>,
-    lines: BTreeMap<String, usize>,
+    lines: LiteMap<String, usize>,
 }
 
 impl PartialEq for Source {
@@ -36,7 +36,7 @@ impl Source {
             Error::format(path, format!("line {line}"), format!("bad TOML ({message})"), "a TOML document")
         };
         let document = DeTable::parse(text).map_err(|error| syntax(&error))?;
-        let mut lines = BTreeMap::new();
+        let mut lines = LiteMap::new();
         note_table(text, "", document.get_ref(), &mut lines);
         let table = text.parse().map_err(|error| syntax(&error))?;
         Ok((Self { path: Some(path.to_owned()), lines }, table))
@@ -84,7 +84,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }
 
-fn note_table(text: &str, path: &str, table: &DeTable<'_>, lines: &mut BTreeMap<String, usize>) {
+fn note_table(text: &str, path: &str, table: &DeTable<'_>, lines: &mut LiteMap<String, usize>) {
     for (key, value) in table {
         let name = join(path, key.get_ref());
         lines.insert(name.clone(), line_of(text, key.span().start));
@@ -92,7 +92,7 @@ fn note_table(text: &str, path: &str, table: &DeTable<'_>, lines: &mut BTreeMap<
     }
 }
 
-fn note_value(text: &str, path: &str, value: &DeValue<'_>, lines: &mut BTreeMap<String, usize>) {
+fn note_value(text: &str, path: &str, value: &DeValue<'_>, lines: &mut LiteMap<String, usize>) {
     match value {
         DeValue::Table(table) => note_table(text, path, table, lines),
         DeValue::Array(items) => {

@@ -18,8 +18,8 @@ use crate::solver::OdeSolver;
 use crate::tensor::Precision;
 use crate::time::TimeSampler;
 use dfdx::prelude::Cpu;
+use litemap::LiteMap;
 use std::any::type_name;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Experiment<Cpu> {
@@ -69,7 +69,7 @@ impl<D: ComputeDevice> Experiment<D> {
             parts,
             device: device.clone(),
             network,
-            objectives: BTreeMap::new(),
+            objectives: LiteMap::new(),
             rows,
             ranks: Ranks::alone(),
         }

@@ -4,9 +4,9 @@ use crate::dequantization::{Dequantizer, TrainingStep};
 use crate::error::Result;
 use crate::level::Gamma;
 use crate::model::{Parts, States, key};
+use litemap::LiteMap;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
 
 /// The streams of the generator from here on, below those of the probes, draw what learners draw.
 const LEARNERS: u64 = 1 << 62;
@@ -15,7 +15,7 @@ const LEARNERS: u64 = 1 << 62;
 #[derive(Debug)]
 pub(super) struct Learners {
     seed: u64,
-    learning: BTreeMap<String, Box<dyn Dequantizer>>,
+    learning: LiteMap<String, Box<dyn Dequantizer>>,
 }
 
 impl Learners {
@@ -26,7 +26,7 @@ impl Learners {
     pub(super) fn new(parts: &Parts, states: &States) -> Result<Self> {
         let keys = parts.recipe.evaluation.dequantizers.iter().map(key);
         let built = parts.dequantizers(states)?;
-        let mut learning = BTreeMap::new();
+        let mut learning = LiteMap::new();
         for (key, (_, dequantizer)) in keys.zip(built) {
             if dequantizer.state().is_some() {
                 learning.insert(key?, dequantizer);
@@ -52,7 +52,7 @@ impl Learners {
     ) -> Result<()> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(stream | LEARNERS);
-        for dequantizer in self.learning.values_mut() {
+        for (_, dequantizer) in self.learning.iter_mut() {
             let gamma = dequantizer.level().gamma();
             dequantizer.learn(&TrainingStep { images, rate, score: &|z| score(gamma, z) }, &mut rng)?;
         }
@@ -61,7 +61,12 @@ impl Learners {
 
     /// What they have learned.
     pub(super) fn states(&self) -> States {
-        let states = self.learning.iter().map(|(key, learner)| Some((key.clone(), learner.state()?)));
-        states.flatten().collect()
+        let mut states = States::new();
+        for (key, learner) in self.learning.iter() {
+            if let Some(state) = learner.state() {
+                states.insert(key.clone(), state);
+            }
+        }
+        states
     }
 }

@@ -67,8 +67,8 @@ use crate::run::{Change, Heeded, Observer, RunFolder};
 use crate::tensor::Kernels;
 use data::Loaded;
 use dfdx::prelude::Cpu;
+use litemap::LiteMap;
 use objective::AnyObjective;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
@@ -95,7 +95,7 @@ pub struct Experiment<D: ComputeDevice = Cpu> {
     device: D,
     network: Net<D>,
     /// Those that are given as types, by their stages.
-    objectives: BTreeMap<usize, AnyObjective<D>>,
+    objectives: LiteMap<usize, AnyObjective<D>>,
     /// The rows to train on and those to measure, where a program has its own.
     rows: Option<(Rows, Rows)>,
     /// The processes that share the work.
@@ -117,7 +117,7 @@ impl<D: ComputeDevice> Experiment<D> {
     /// # Errors
     /// A name, a setting or a range that cannot be used.
     pub fn named(device: &D, recipe: &Recipe, registry: &Registry) -> Result<Self> {
-        let (objectives, rows, ranks) = (BTreeMap::new(), None, Ranks::alone());
+        let (objectives, rows, ranks) = (LiteMap::new(), None, Ranks::alone());
         let parts = Parts::named(recipe, registry)?;
         Ok(Self { parts, device: device.clone(), network: Net::Named, objectives, rows, ranks })
     }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::registry::{self, FlowState, Registry};
 use crate::solver::{self, OdeSolver};
 use crate::time::TimeSampler;
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(crate) struct Parts {
     pub(crate) sample_solver: Option<Fresh<dyn OdeSolver<FlowState>>>,
     pub(crate) divergence: Option<Fresh<dyn Divergence>>,
     /// By their names in the recipe.
-    pub(crate) dequantizers: BTreeMap<String, Fresh<dyn Dequantizer>>,
+    pub(crate) dequantizers: LiteMap<String, Fresh<dyn Dequantizer>>,
 }
 
 impl Parts {
@@ -66,7 +66,7 @@ impl Parts {
             solver: None,
             sample_solver: None,
             divergence: None,
-            dequantizers: BTreeMap::new(),
+            dequantizers: LiteMap::new(),
         }
     }
 

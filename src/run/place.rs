@@ -37,6 +37,12 @@ impl Shard {
         (self.part - 1..count).step_by(self.of)
     }
 
+    /// Whether a row, of `count`, is one of them.
+    pub(super) fn has(self, row: usize, count: usize) -> bool {
+        let first = self.part - 1;
+        (first..count).contains(&row) && (row - first).is_multiple_of(self.of)
+    }
+
     /// The parts of one whole.
     pub(super) fn all(of: usize) -> impl Iterator<Item = Self> {
         (1..=of).map(move |part| Self { part, of })

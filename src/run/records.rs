@@ -7,11 +7,11 @@
 use super::place::Shard;
 use super::recipe_diff::between;
 use crate::error::{Error, Result};
-use crate::files::{Appended, write_atomically};
+use crate::files::{Appended, json, with_first_field, write_atomically};
 use crate::result::DataRecord;
-use serde::de::DeserializeOwned;
+use litemap::LiteMap;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What is measured: the first line.
@@ -49,24 +49,22 @@ impl Header {
     }
 }
 
-/// A line but the first.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Record { estimate: String, index: usize },
-    Finished { finished: bool },
+/// A line but the first: a record, or the last.
+#[derive(Deserialize)]
+struct Line {
+    estimate: Option<String>,
+    index: Option<usize>,
+    finished: Option<bool>,
 }
 
-/// A record as a line.
+/// The last line.
 #[derive(Serialize)]
-struct Written<'r, R> {
-    estimate: &'r str,
-    #[serde(flatten)]
-    record: &'r R,
+struct Finished {
+    finished: bool,
 }
 
 /// The lines of estimates, in the order in which these were begun, by the indices of their rows.
-type Rows = Vec<(String, BTreeMap<usize, String>)>;
+type Rows = Vec<(String, LiteMap<usize, String>)>;
 
 /// What a file holds.
 struct Stored {
@@ -93,11 +91,9 @@ impl Stored {
             .map_err(|error| refused(1, error, "what the records of an evaluation are of"))?;
         let mut stored = Self { header, rows: Rows::new(), finished: false, whole: first.len() };
         for (index, line) in lines.enumerate() {
-            match serde_json::from_slice(line)
-                .map_err(|error| refused(index + 2, error, "a record of an estimate"))?
-            {
-                Line::Finished { finished } => stored.finished = finished,
-                Line::Record { estimate, index: row } => {
+            let unfit = |error| refused(index + 2, error, "a record of an estimate");
+            match serde_json::from_slice(line).map_err(unfit)? {
+                Line { estimate: Some(estimate), index: Some(row), .. } => {
                     let text = String::from_utf8_lossy(line).trim_end().to_owned();
                     if of(&mut stored.rows, &estimate).insert(row, text).is_some() {
                         let found = format!("row {row} of {estimate} again");
@@ -105,6 +101,8 @@ impl Stored {
                         return Err(Error::format(path, format!("line {}", index + 2), found, expected));
                     }
                 }
+                Line { finished: Some(finished), .. } => stored.finished = finished,
+                _ => return Err(unfit(serde_json::Error::custom("neither a record nor the last line"))),
             }
             stored.whole += line.len();
         }
@@ -113,9 +111,9 @@ impl Stored {
 }
 
 /// The lines of an estimate.
-fn of<'r>(rows: &'r mut Rows, estimate: &str) -> &'r mut BTreeMap<usize, String> {
+fn of<'r>(rows: &'r mut Rows, estimate: &str) -> &'r mut LiteMap<usize, String> {
     let at = rows.iter().position(|(name, _)| name == estimate).unwrap_or_else(|| {
-        rows.push((estimate.to_owned(), BTreeMap::new()));
+        rows.push((estimate.to_owned(), LiteMap::new()));
         rows.len() - 1
     });
     &mut rows[at].1
@@ -167,13 +165,18 @@ impl RecordsLog {
     /// If they are of another kind.
     pub(crate) fn records<R: DeserializeOwned>(&self, estimate: &str) -> Result<Vec<R>> {
         let rows = self.rows.iter().find(|(name, _)| name == estimate).map(|(_, rows)| rows);
-        let parse = |(index, text): (&usize, &String)| {
-            serde_json::from_slice(text.as_bytes()).map_err(|error| {
-                let what = format!("row {index} of {estimate}");
-                Error::format(&self.path, what, error, "a record of this estimate")
-            })
-        };
-        rows.into_iter().flatten().map(parse).collect()
+        let Some(rows) = rows else { return Ok(Vec::new()) };
+        let mut records = Vec::with_capacity(rows.len());
+        for (index, text) in rows.iter() {
+            let record = serde_json::from_slice(text.as_bytes());
+            records.push(record.map_err(|error| self.refused(*index, estimate, &error))?);
+        }
+        Ok(records)
+    }
+
+    fn refused(&self, index: usize, estimate: &str, error: &serde_json::Error) -> Error {
+        let what = format!("row {index} of {estimate}");
+        Error::format(&self.path, what, error, "a record of this estimate")
     }
 
     /// Adds records of an estimate, each with the index of its row, and forces them to the disk.
@@ -183,7 +186,7 @@ impl RecordsLog {
     pub(crate) fn add<R: Serialize>(&mut self, estimate: &str, records: &[(usize, R)]) -> Result<()> {
         let mut text = String::new();
         for (index, record) in records {
-            let line = json(&self.path, &Written { estimate, record })?;
+            let line = with_first_field("estimate", estimate, &json(&self.path, record)?);
             text.push_str(&line);
             text.push('\n');
             of(&mut self.rows, estimate).insert(*index, line);
@@ -202,7 +205,7 @@ impl RecordsLog {
             return Err(Error::format(path, "first line", "nothing", "what the records are of"));
         };
         let mut bytes = lines(path, &header, &rows)?;
-        bytes.extend(json(path, &Line::Finished { finished: true })?.bytes().chain([b'\n']));
+        bytes.extend(json(path, &Finished { finished: true })?.bytes().chain([b'\n']));
         write_atomically(path, &bytes)
     }
 
@@ -215,12 +218,14 @@ impl RecordsLog {
         let mut rows = Self::open(path, header)?.0.rows;
         for other in others {
             let stored = std::fs::read(other).ok().and_then(|bytes| Stored::read(other, &bytes).ok()?);
-            for (estimate, more) in stored
-                .filter(|stored| stored.header.difference(header).is_none())
-                .into_iter()
-                .flat_map(|stored| stored.rows)
-            {
-                of(&mut rows, &estimate).extend(more);
+            let Some(stored) = stored.filter(|stored| stored.header.difference(header).is_none()) else {
+                continue;
+            };
+            for (estimate, more) in stored.rows {
+                let own = of(&mut rows, &estimate);
+                for (row, line) in more {
+                    own.insert(row, line);
+                }
             }
         }
         write_atomically(path, &lines(path, header, &rows)?)
@@ -235,8 +240,7 @@ impl RecordsLog {
         let bytes = std::fs::read(whole).map_err(Error::io(whole, "read"))?;
         let stored = Stored::read(whole, &bytes)?.filter(|stored| stored.header.difference(header).is_none());
         let mut rows = stored.map_or_else(Rows::new, |stored| stored.rows);
-        let own: BTreeSet<usize> = shard.rows(count).collect();
-        rows.iter_mut().for_each(|(_, rows)| rows.retain(|row, _| own.contains(row)));
+        rows.iter_mut().for_each(|(_, rows)| rows.retain(|row, _| shard.has(*row, count)));
         write_atomically(path, &lines(path, header, &rows)?)
     }
 
@@ -301,16 +305,13 @@ impl RecordsLog {
 /// The first line and those of the rows, in order.
 fn lines(path: &Path, header: &Header, rows: &Rows) -> Result<Vec<u8>> {
     let mut text = json(path, header)? + "\n";
-    for line in rows.iter().flat_map(|(_, rows)| rows.values()) {
-        text.push_str(line);
-        text.push('\n');
+    for (_, rows) in rows {
+        for line in rows.values() {
+            text.push_str(line);
+            text.push('\n');
+        }
     }
     Ok(text.into_bytes())
-}
-
-fn json(path: &Path, value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::format(path, "content", error, "values that JSON can hold"))
 }
 
 #[cfg(test)]

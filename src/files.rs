@@ -244,10 +244,10 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
 
 /// Removes the temporary files that processes which are gone left in `folder`, of the files that `of` names. What cannot be
 /// removed is left for another time.
-pub(crate) fn remove_abandoned(folder: &Path, of: impl Fn(&str) -> bool) {
+pub(crate) fn remove_abandoned(folder: &Path, of: &dyn Fn(&str) -> bool) {
     for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if made_of(name).is_some_and(&of) && is_abandoned(&path) {
+        if made_of(name).is_some_and(of) && is_abandoned(&path) {
             let _ = removed(&path);
         }
     }

@@ -197,7 +197,7 @@ pub fn export(run: &RunFolder, registry: &Registry, path: &Path) -> Result<()> {
     let tree = Export { checkpoint: &checkpoint, layout, path }.run(network)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().and_then(|name| name.to_str());
-    files::remove_abandoned(folder, |left| Some(left) == name);
+    files::remove_abandoned(folder, &|left| Some(left) == name);
     tree.save(path)
 }
 

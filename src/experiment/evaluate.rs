@@ -181,7 +181,10 @@ impl<D: ComputeDevice> Experiment<D> {
             let _lock = journal::waited_for(run, observer)?;
             return self.measured(run, &self.trained(run)?, options, observer);
         }
-        let shards = (1..=size).map(|part| Shard::new(part, size)).collect::<Result<Vec<_>>>()?;
+        let mut shards = Vec::with_capacity(size);
+        for part in 1..=size {
+            shards.push(Shard::new(part, size)?);
+        }
         let lock = ranks.is_first().then(|| journal::waited_for(run, observer)).transpose();
         let lock = unless_interrupted(ranks, lock)?;
         let model = self.shared_model(run)?;

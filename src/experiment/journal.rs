@@ -35,10 +35,14 @@ impl Subject<'_> {
     /// # Errors
     /// If the data cannot be read.
     pub(super) fn header(&self, model: &Model, count: usize) -> Result<Header> {
-        let mut settings = crate::config::ser::to_table(model.recipe())?;
-        settings.retain(|key, _| READ.contains(&key));
+        let mut settings = toml::Table::new();
+        for (key, value) in crate::config::ser::to_table(model.recipe())? {
+            if READ.contains(&key.as_str()) {
+                settings.insert(key, value);
+            }
+        }
         if let Some(evaluation) = settings.get_mut("evaluation").and_then(Value::as_table_mut) {
-            evaluation.retain(|key, _| !UNREAD.contains(&key));
+            UNREAD.iter().for_each(|key| drop(evaluation.remove(*key)));
         }
         // The same numbers on every GPU, others than on a processor.
         let device = if model.recipe().device == Device::Cpu { "cpu" } else { "cuda" };

@@ -51,7 +51,7 @@ pub use data::resolved;
 pub(crate) use data::table;
 pub use destination::{Destination, SampleOptions, Trained};
 pub use evaluate::EvaluateOptions;
-pub(crate) use objective::ByName;
+pub(crate) use objective::AnyObjective;
 pub use parts::{DataPart, NetworkPart};
 
 use crate::communicator::Ranks;
@@ -68,7 +68,6 @@ use crate::tensor::Kernels;
 use data::Loaded;
 use dfdx::prelude::Cpu;
 use litemap::LiteMap;
-use objective::AnyObjective;
 use std::path::PathBuf;
 
 /// A run: data, network, diffusion, stages, evaluation and sampling, on a device of type `D`.
@@ -266,14 +265,12 @@ impl<D: ComputeDevice> Experiment<D> {
         match self.objectives.get(&stage) {
             Some(own) => Ok(own.clone()),
             None => {
-                let named =
-                    ByName::new(&self.recipe().stage[stage].objective).map_err(|error| match error {
-                        Error::Value { found, expected, .. } => {
-                            self.recipe().source.error(&format!("stage[{stage}].objective"), found, expected)
-                        }
-                        other => other,
-                    })?;
-                Ok(AnyObjective::new(named))
+                AnyObjective::by_name(&self.recipe().stage[stage].objective).map_err(|error| match error {
+                    Error::Value { found, expected, .. } => {
+                        self.recipe().source.error(&format!("stage[{stage}].objective"), found, expected)
+                    }
+                    other => other,
+                })
             }
         }
     }

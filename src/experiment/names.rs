@@ -40,7 +40,7 @@ pub(super) fn find(parts: &mut Parts) {
             let built = registry.schedules.build(named, &inputs, &none, "schedule");
             built.is_ok_and(|own| probes(range).all(|gamma| own.level(gamma) == parts.diffusion.level(gamma)))
         };
-        first(registry.schedules.names(), &mut recipe.schedule, same);
+        first(registry.schedules.names(), &mut recipe.schedule, &same);
     }
     if recipe.parameterization.without_name().is_some() {
         let inputs = ParameterizationInputs { range, schedule: parts.diffusion.schedule().clone() };
@@ -54,12 +54,17 @@ pub(super) fn find(parts: &mut Parts) {
                 })
             })
         };
-        first(registry.parameterizations.names(), &mut recipe.parameterization, same);
+        first(registry.parameterizations.names(), &mut recipe.parameterization, &same);
     }
     if let Some(own) = parts.times.as_ref().filter(|_| recipe.time.without_name().is_some()) {
         let names = registry.time_samplers.names();
-        let around = |inner: &&str| Named::new("stratified").with("inner", Named::new(*inner));
-        let candidates = names.iter().map(around).chain(names.iter().map(|name| Named::new(*name)));
+        let mut candidates = Vec::with_capacity(2 * names.len());
+        for inner in &names {
+            candidates.push(Named::new("stratified").with("inner", Named::new(*inner)));
+        }
+        for name in &names {
+            candidates.push(Named::new(*name));
+        }
         let same = |named: &Named| {
             let recipe = Recipe { time: named.clone(), ..recipe.clone() };
             let built = registry.time_sampler(&recipe, &parts.diffusion);
@@ -97,9 +102,13 @@ pub(super) fn find(parts: &mut Parts) {
 }
 
 /// Puts the first name that stands for the same in the place of none.
-fn first(names: Vec<&str>, place: &mut Named, same: impl Fn(&Named) -> bool) {
-    if let Some(found) = names.into_iter().map(Named::new).find(same) {
-        *place = found;
+fn first(names: Vec<&str>, place: &mut Named, same: &dyn Fn(&Named) -> bool) {
+    for name in names {
+        let named = Named::new(name);
+        if same(&named) {
+            *place = named;
+            return;
+        }
     }
 }
 

@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 /// The first order and the high-order terms whose weights are not 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ByName(config::ThirdOrder);
+struct ByName(config::ThirdOrder);
 
 impl ByName {
     /// The objective of a recipe's stage.
     ///
     /// # Errors
     /// A program's own.
-    pub(crate) fn new(objective: &config::Objective) -> Result<Self> {
+    fn new(objective: &config::Objective) -> Result<Self> {
         match objective {
             config::Objective::Program(own) => {
                 let expected = "one that a recipe can name";
@@ -65,11 +65,19 @@ impl<D: Kernels<f32>, O: Objective<f32, D, DynNetwork<f32, D>>> AnyOrder<D> for 
 }
 
 /// An objective behind an object, for the networks of a run on devices of type `D`.
-pub(super) struct AnyObjective<D: Kernels<f32>>(Arc<dyn AnyOrder<D>>);
+pub(crate) struct AnyObjective<D: Kernels<f32>>(Arc<dyn AnyOrder<D>>);
 
 impl<D: Kernels<f32>> AnyObjective<D> {
     pub(super) fn new(objective: impl Objective<f32, D, DynNetwork<f32, D>> + 'static) -> Self {
         Self(Arc::new(objective))
+    }
+
+    /// The objective of a recipe's stage.
+    ///
+    /// # Errors
+    /// A program's own.
+    pub(crate) fn by_name(objective: &config::Objective) -> Result<Self> {
+        ByName::new(objective).map(Self::new)
     }
 }
 

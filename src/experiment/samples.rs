@@ -98,7 +98,11 @@ pub(super) fn of_table(
         (Some(given), _) => given.repeat(count),
         (None, None) => Vec::new(),
         (None, Some(data)) => {
-            (0..count).flat_map(|i| data.conditions(i % data.rows.rows())).copied().collect()
+            let mut given = Vec::with_capacity(count * conditions.len());
+            for i in 0..count {
+                given.extend_from_slice(data.conditions(i % data.rows.rows()));
+            }
+            given
         }
     };
     let own = &given[own.start * conditions.len()..own.end * conditions.len()];
@@ -120,11 +124,12 @@ pub(super) fn of_table(
         observer.samples(model.step(), &run.samples())?;
     }
     let names: Vec<String> = columns.iter().chain(conditions).cloned().collect();
-    let row = |i: usize| {
-        let of = |values: &[f64], width: usize| values[i * width..(i + 1) * width].to_vec();
-        [of(&samples, columns.len()), of(&given, conditions.len())].concat()
-    };
-    let written: Vec<f64> = (0..count).flat_map(row).collect();
+    let mut written = Vec::with_capacity(count * names.len());
+    for i in 0..count {
+        for (values, width) in [(&samples, columns.len()), (&given, conditions.len())] {
+            written.extend_from_slice(&values[i * width..(i + 1) * width]);
+        }
+    }
     match npy {
         true => write_npy(&path, names.len(), &written),
         false => write_csv(&path, &names, &written),

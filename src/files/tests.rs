@@ -45,7 +45,7 @@ fn every_step_that_fails_leaves_the_old_content_or_the_new() {
             assert_eq!(fs::read_to_string(&path).unwrap(), expected, "{at}");
             let left = fs::read_dir(path.parent().unwrap()).unwrap().count();
             assert_eq!(left, if then == Then::Dies && (2..steps).contains(&at) { 2 } else { 1 }, "{at}");
-            remove_abandoned(path.parent().unwrap(), |name| name == "a.json");
+            remove_abandoned(path.parent().unwrap(), &|name| name == "a.json");
             assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         }
     }
@@ -59,7 +59,7 @@ fn only_what_nobody_writes_is_removed() {
     for other in ["a.json.7.tmp", "b.json.7.tmp", "a.json.x.tmp", ".7.tmp", "a.json"] {
         fs::write(folder.path().join(other), other).unwrap();
     }
-    remove_abandoned(folder.path(), |name| name == "a.json");
+    remove_abandoned(folder.path(), &|name| name == "a.json");
     let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
     let own = temporary(&path).file_name().unwrap().to_owned();

@@ -357,8 +357,8 @@ fn is_written(name: &str) -> bool {
 
 fn lock(root: &Path) -> Result<Lock> {
     let lock = Lock::take(root)?;
-    files::remove_abandoned(root, is_written);
-    files::remove_abandoned(&root.join(CHECKPOINTS), |name| {
+    files::remove_abandoned(root, &is_written);
+    files::remove_abandoned(&root.join(CHECKPOINTS), &|name| {
         [Checkpoints::LAST, Checkpoints::BEST].contains(&name)
     });
     Ok(lock)

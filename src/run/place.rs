@@ -116,11 +116,14 @@ impl Place {
         let log = self.log();
         let name = log.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let lock = Lock::attempt(&self.root, &lock_of(name))?;
-        let own = [Some(log), self.shard.is_none().then(|| self.result())];
-        let own = own.into_iter().flatten().chain([self.records(), self.table()]);
-        let own: Vec<_> = own.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect();
+        let mut own = vec![log.clone(), self.records(), self.table()];
+        if self.shard.is_none() {
+            own.push(self.result());
+        }
         if lock.is_ok() {
-            files::remove_abandoned(&self.root, |name| own.iter().any(|own| own == name));
+            files::remove_abandoned(&self.root, &|name| {
+                own.iter().any(|own| own.file_name().is_some_and(|own| own == name))
+            });
         }
         Ok(lock.map_err(|holder| match holder {
             Some(process) => format!("process {process}, which measures it"),

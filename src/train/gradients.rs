@@ -63,7 +63,10 @@ impl<E: Real, D: Kernels<E>> GradientSet<E, D> {
             let bytes = gradients.iter().map(|gradient| size_of::<E>() * gradient.shape().0).sum::<usize>();
             return ranks.timed(bytes as u64, || engine.sum(&gradients, ranks)).map(|()| self);
         }
-        let mut bucket: Vec<E> = self.entries.iter().flat_map(|(_, gradient)| gradient.as_vec()).collect();
+        let mut bucket = Vec::new();
+        for (_, gradient) in &self.entries {
+            bucket.extend_from_slice(&gradient.as_vec());
+        }
         ranks.sum(&mut bucket)?;
         let mut rest = &bucket[..];
         for (_, gradient) in &mut self.entries {

@@ -32,8 +32,11 @@ impl StepLosses {
         if ranks.size() == 1 {
             return Ok(self);
         }
-        let own: Vec<f64> = self.columns().into_iter().flat_map(|column| column.clone()).collect();
-        let lengths: Vec<usize> = self.columns().iter().map(|column| column.len()).collect();
+        let (mut own, mut lengths) = (Vec::new(), Vec::new());
+        for column in self.columns() {
+            own.extend_from_slice(column);
+            lengths.push(column.len());
+        }
         let all = ranks.gather(f64::to_bytes(&own))?;
         self.columns().into_iter().for_each(Vec::clear);
         for (rank, bytes) in all.iter().enumerate() {

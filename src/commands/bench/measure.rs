@@ -6,7 +6,7 @@ use crate::config;
 use crate::diffusion::{Diffusion, DynDiffusion};
 use crate::divergence::{Divergence, Hutchinson};
 use crate::error::Result;
-use crate::experiment::ByName;
+use crate::experiment::AnyObjective;
 use crate::level::{Gamma, GammaRange};
 use crate::likelihood::{Drift, TensorState};
 use crate::nn::{Counted, DynNetwork, Network, count};
@@ -109,7 +109,7 @@ fn train_step<D: ComputeDevice>(
 
 type BenchTrainer<D> = Trainer<
     DynNetwork<f32, D>,
-    ByName,
+    AnyObjective<D>,
     Arc<dyn NoiseSchedule>,
     Arc<dyn Parameterization>,
     Box<dyn TimeSampler>,
@@ -139,7 +139,8 @@ impl<D: ComputeDevice> Training<D> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let numbers = case.batch * network.dims();
         let x = (0..numbers).map(|_| rng.gen_range(-1.0..1.0)).collect();
-        let trainer = Trainer::new(network, ByName::new(&objective)?, diffusion, times, settings);
+        let objective = AnyObjective::by_name(&objective)?;
+        let trainer = Trainer::new(network, objective, diffusion, times, settings);
         Ok(Self { trainer: trainer.with_precision(precision)?, x, step: 0 })
     }
 

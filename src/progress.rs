@@ -159,3 +159,28 @@ pub struct Silent;
 impl Progress for Silent {
     fn advance(&mut self, _done: u64, _bits_per_dim: Option<f64>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_comes_back_with_and_without_terms_of_high_order() {
+        let first = r#"{"stage":1,"step":7,"loss":null,"bits_per_dim":3.5,"learning_rate":0.1,"gradient_norm":1.0,"seconds":2.0"#;
+        let terms = r#"[{"order":2,"name":"trace","loss":0.5},{"order":3,"name":"trace_gradient","loss":null,"excess":-0.1}]"#;
+        let validation = r#""skipped":2,"validation":{"vlb":3.0,"vlb_standard_error":null,"best_step":7}"#;
+        let high = format!(r#""first_order":0.25,"terms":{terms}"#);
+        for line in [
+            format!("{first}}}"),
+            format!("{first},{high}}}"),
+            format!(r#"{first},"first_order":null,"terms":[]}}"#),
+            format!("{first},{validation},{high}}}"),
+        ] {
+            let metrics: StepMetrics = serde_json::from_str(&line).unwrap();
+            assert_eq!(metrics.high_order.is_some(), line.contains("terms"));
+            assert_eq!(serde_json::to_string(&metrics).unwrap(), line);
+        }
+        let half: StepMetrics = serde_json::from_str(&format!(r#"{first},"first_order":1.0}}"#)).unwrap();
+        assert_eq!(half.high_order, None);
+    }
+}

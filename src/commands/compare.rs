@@ -12,12 +12,14 @@ use std::path::PathBuf;
 /// # Errors
 /// A run without these files, and as [`Comparison::of`].
 pub fn compare(runs: &[PathBuf], estimate: Option<&str>, references: &[Reference]) -> Result<Comparison> {
-    let read = |path: &PathBuf| {
+    let mut measured = Vec::with_capacity(runs.len());
+    for path in runs {
         let run = RunFolder::open(path)?;
         let (k, conditions) = (run.recipe().evaluation.importance_samples, run.recipe().data.conditions());
-        Measured::read(&path.display().to_string(), [&run.result(), &run.records()], k, conditions)
-    };
-    Comparison::of(&runs.iter().map(read).collect::<Result<Vec<_>>>()?, estimate, references)
+        let name = path.display().to_string();
+        measured.push(Measured::read(&name, [&run.result(), &run.records()], k, conditions)?);
+    }
+    Comparison::of(&measured, estimate, references)
 }
 
 /// Every image's value in later runs against those in the first; none where runs were compared with published figures only.

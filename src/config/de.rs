@@ -229,10 +229,6 @@ impl<'de> Entries<'de> {
         self.value = Some((key, value));
         Some(key)
     }
-
-    fn value(&mut self) -> Result<(&'de str, &'de Value), FieldError> {
-        self.value.take().ok_or_else(|| FieldError::custom("a key before its value"))
-    }
 }
 
 impl<'de> de::MapAccess<'de> for Entries<'de> {
@@ -246,9 +242,16 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, FieldError> {
-        let (key, value) = self.value()?;
-        seed.deserialize(Node(value)).map_err(|error| error.under(key))
+        let Some((key, value)) = self.value.take() else { return Err(keyless()) };
+        match seed.deserialize(Node(value)) {
+            Err(error) => Err(error.under(key)),
+            read => read,
+        }
     }
+}
+
+fn keyless() -> FieldError {
+    FieldError::custom("a key before its value")
 }
 
 struct Elements<'de> {
@@ -286,8 +289,11 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'de> {
         seed: T,
     ) -> Result<Option<T::Value>, FieldError> {
         match self.next() {
-            Some(item) => Ok(Some(seed.deserialize(Node(item)).map_err(|error| self.of_last(error))?)),
             None => Ok(None),
+            Some(item) => match seed.deserialize(Node(item)) {
+                Ok(read) => Ok(Some(read)),
+                Err(error) => Err(self.of_last(error)),
+            },
         }
     }
 }

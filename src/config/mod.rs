@@ -242,21 +242,22 @@ impl Recipe {
 
     /// Every part that a program has put into its run and that no registry can build: its key and what the program calls it.
     pub fn unnamed(&self) -> Vec<(String, String)> {
-        let own = |key: &str, named: &Named| Some((key.to_owned(), named.without_name()?.to_owned()));
         let evaluation = &self.evaluation;
-        let mut found: Vec<_> = [
+        let mut found = Vec::new();
+        if let Data::Program(rows) = &self.data {
+            found.push(("data".to_owned(), rows.of.clone()));
+        }
+        for (key, named) in &[
             ("schedule", &self.schedule),
             ("parameterization", &self.parameterization),
             ("time", &self.time),
             ("network", &self.network),
             ("evaluation.solver", &evaluation.solver),
             ("sample.solver", &self.sample.solver),
-        ]
-        .into_iter()
-        .filter_map(|(key, named)| own(key, named))
-        .collect();
-        if let Data::Program(rows) = &self.data {
-            found.insert(0, ("data".to_owned(), rows.of.clone()));
+        ] {
+            if let Some(of) = named.without_name() {
+                found.push(((*key).to_owned(), of.to_owned()));
+            }
         }
         for (index, stage) in self.stage.iter().enumerate() {
             if let Objective::Program(Unnamed { of }) = &stage.objective {
@@ -266,10 +267,11 @@ impl Recipe {
         if let Some(Divergence::Program(Unnamed { of })) = &evaluation.divergence {
             found.push(("evaluation.divergence".to_owned(), of.clone()));
         }
-        let dequantizers = evaluation.dequantizers.iter().enumerate();
-        found.extend(
-            dequantizers.filter_map(|(i, named)| own(&format!("evaluation.dequantizers[{i}]"), named)),
-        );
+        for (i, named) in evaluation.dequantizers.iter().enumerate() {
+            if let Some(of) = named.without_name() {
+                found.push((format!("evaluation.dequantizers[{i}]"), of.to_owned()));
+            }
+        }
         found
     }
 

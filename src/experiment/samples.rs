@@ -150,15 +150,17 @@ fn values(schema: &Schema, asked: &[(String, f64)]) -> Result<Option<Vec<f64>>> 
     if asked.is_empty() && !names.is_empty() {
         return Ok(None);
     }
-    let value = |name: &String| {
-        let found: Vec<f64> = asked.iter().filter(|(own, _)| own == name).map(|(_, value)| *value).collect();
-        match found[..] {
-            [value] => Ok(value),
-            [] => {
-                Err(Error::value(format!("condition \"{name}\""), "nothing", "a value, as others are given"))
-            }
-            _ => Err(Error::value(format!("condition \"{name}\""), "two values", "one")),
+    let mut values = Vec::with_capacity(names.len());
+    for name in names {
+        let refused = |found, expected| Error::value(format!("condition \"{name}\""), found, expected);
+        let mut found = asked.iter().filter(|(own, _)| own == name);
+        let Some((_, value)) = found.next() else {
+            return Err(refused("nothing", "a value, as others are given"));
+        };
+        if found.next().is_some() {
+            return Err(refused("two values", "one"));
         }
-    };
-    names.iter().map(value).collect::<Result<Vec<_>>>().map(Some)
+        values.push(*value);
+    }
+    Ok(Some(values))
 }

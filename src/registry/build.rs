@@ -144,14 +144,13 @@ impl<Y: OdeState> Registry<Y> {
         let (range, grid) = (diffusion.range(), PixelGrid::new(levels)?);
         let (schedule, shape) = (diffusion.schedule().clone(), recipe.data.shape());
         let inputs = DequantizerInputs { range, grid, schedule, shape };
-        let names = recipe.evaluation.dequantizers.iter().enumerate();
-        names
-            .map(|(index, named)| {
-                let key = format!("evaluation.dequantizers[{index}]");
-                let built = self.dequantizers.build(named, &inputs, &recipe.source, &key)?;
-                Ok((named.name.clone(), built))
-            })
-            .collect()
+        let mut found = Vec::with_capacity(recipe.evaluation.dequantizers.len());
+        for (index, named) in recipe.evaluation.dequantizers.iter().enumerate() {
+            let key = format!("evaluation.dequantizers[{index}]");
+            let built = self.dequantizers.build(named, &inputs, &recipe.source, &key)?;
+            found.push((named.name.clone(), built));
+        }
+        Ok(found)
     }
 
     /// The solver of a recipe's evaluation.

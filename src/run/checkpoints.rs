@@ -42,8 +42,11 @@ impl Checkpoints {
             None => staged.commit()?,
         }
         self.last = Some(step);
-        let after = by_step(&self.folder)?.into_iter().filter(|(of, _)| *of >= step);
-        after.map(|(_, path)| path).try_for_each(|path| files::remove(&path))?;
+        for (of, path) in by_step(&self.folder)? {
+            if of >= step {
+                files::remove(&path)?;
+            }
+        }
         self.remove_old()
     }
 
@@ -88,13 +91,24 @@ fn by_step(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
         }
     }
     found.sort_unstable();
-    Ok(found.into_iter().rev().map(|step| (step, folder.join(name(step)))).collect())
+    let mut paths = Vec::with_capacity(found.len());
+    for &step in found.iter().rev() {
+        paths.push((step, folder.join(name(step))));
+    }
+    Ok(paths)
 }
 
 /// Every checkpoint of a folder, the newest first.
 pub(super) fn newest_first(folder: &Path) -> Result<Vec<PathBuf>> {
-    let last = Some(folder.join(Checkpoints::LAST)).filter(|path| path.exists());
-    Ok(last.into_iter().chain(by_step(folder)?.into_iter().map(|(_, path)| path)).collect())
+    let mut found = Vec::new();
+    let last = folder.join(Checkpoints::LAST);
+    if last.exists() {
+        found.push(last);
+    }
+    for (_, path) in by_step(folder)? {
+        found.push(path);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -71,26 +71,31 @@ fn now() -> f64 {
 
 /// The numbers of a step that have one.
 fn scalars(step: &StepMetrics) -> Vec<Message> {
-    let mut found: Vec<(String, f64)> = [
-        ("loss", step.loss),
-        ("bits_per_dim", step.bits_per_dim),
-        ("learning_rate", step.learning_rate),
-        ("gradient_norm", step.gradient_norm),
-        ("seconds", step.seconds),
-        ("skipped", step.skipped as f64),
-    ]
-    .map(|(name, value)| (format!("train/{name}"), value))
-    .to_vec();
+    let mut found = Vec::new();
+    let mut add = |name: &str, value: f64| {
+        if value.is_finite() {
+            found.push(message::scalar(name, value));
+        }
+    };
+    add("train/loss", step.loss);
+    add("train/bits_per_dim", step.bits_per_dim);
+    add("train/learning_rate", step.learning_rate);
+    add("train/gradient_norm", step.gradient_norm);
+    add("train/seconds", step.seconds);
+    add("train/skipped", step.skipped as f64);
     if let Some(high) = &step.high_order {
-        found.push(("train/first_order".to_owned(), high.first_order));
-        found.extend(high.terms.iter().map(|term| (format!("train/{}", term.name), term.loss)));
+        add("train/first_order", high.first_order);
+        for term in &high.terms {
+            add(&format!("train/{}", term.name), term.loss);
+        }
     }
     if let Some(validation) = &step.validation {
-        found.push(("validation/vlb".to_owned(), validation.vlb));
-        found.extend(validation.ode.map(|ode| ("validation/ode".to_owned(), ode)));
+        add("validation/vlb", validation.vlb);
+        if let Some(ode) = validation.ode {
+            add("validation/ode", ode);
+        }
     }
-    let finite = found.into_iter().filter(|(_, value)| value.is_finite());
-    finite.map(|(name, value)| message::scalar(&name, value)).collect()
+    found
 }
 
 impl Observer for Events {

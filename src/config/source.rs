@@ -66,6 +66,10 @@ impl Source {
 
     /// The error that `key` holds `found` where `expected` is allowed.
     pub fn error(&self, key: &str, found: impl ToString, expected: impl Into<String>) -> Error {
+        self.error_at(key, found.to_string(), expected.into())
+    }
+
+    fn error_at(&self, key: &str, found: String, expected: String) -> Error {
         let Some(path) = &self.path else { return Error::value(key, found, expected) };
         let what = match self.line(key) {
             Some(line) => format!("line {line}, {key}"),

@@ -154,7 +154,7 @@ fn operations(case: Case) -> Vec<Operation> {
 /// 1e9 bytes a second of a copy, read and written.
 fn bandwidth(case: Case, device: &Cuda) -> Result<f64> {
     let x: Tensor<(usize,), f32, Cuda> = device.ones_like(&(COPIED,));
-    let seconds = median(case, device, || {
+    let seconds = median(case, device, &mut || {
         // A negation reads a number and writes one; the new tensor's memory is not set before.
         drop(-x.clone());
         Ok(())

@@ -75,7 +75,7 @@ pub(super) fn measure<D: Machine>(
 pub(super) fn median<D: ComputeDevice>(
     case: Case,
     device: &D,
-    mut run: impl FnMut() -> Result<()>,
+    run: &mut dyn FnMut() -> Result<()>,
 ) -> Result<f64> {
     let mut run = || run().map(|()| device.finish());
     run()?;
@@ -103,7 +103,7 @@ fn train_step<D: ComputeDevice>(
 ) -> Result<(DynNetwork<f32, D>, f64)> {
     let device = network.device().clone();
     let mut training = Training::new(case, network, objective, (1, precision))?;
-    let seconds = median(case, &device, || training.step())?;
+    let seconds = median(case, &device, &mut || training.step())?;
     Ok((training.trainer.network, seconds))
 }
 
@@ -166,14 +166,14 @@ fn right_hand_sides<D: ComputeDevice>(case: Case, network: &DynNetwork<f32, D>) 
     let gammas: Vec<f64> = rows.iter().map(|&row| middle(diffusion.range(), row, batch)).collect();
     let mut drift = Drift::<f32, D, _, _, _>::new(network, &diffusion, batch);
     let y = place(&state);
-    let plain = median(case, device, || {
+    let plain = median(case, device, &mut || {
         std::hint::black_box(drift.eval(&rows, &gammas, &y));
         Ok(())
     })?;
     let seeds: Vec<[u8; 32]> = rows.iter().map(|&row| [row as u8; 32]).collect();
     let mut drift = drift.with_density(Hutchinson::default().begin(dims, &seeds));
     let y = place(&state.with_log_density(vec![0.0; batch])?);
-    let density = median(case, device, || {
+    let density = median(case, device, &mut || {
         std::hint::black_box(drift.eval(&rows, &gammas, &y));
         Ok(())
     })?;
@@ -191,14 +191,14 @@ pub(super) fn matrix_rate<D: ComputeDevice>(case: Case, device: &D) -> Result<f6
     let seconds = if <D as Kernels<f32>>::ON_HOST {
         let (a, b) = (vec![1.0; SIDE * SIDE], vec![1.0; SIDE * SIDE]);
         let mut c = vec![0.0; SIDE * SIDE];
-        median(case, device, || {
+        median(case, device, &mut || {
             product((SIDE, SIDE, SIDE), &mut c, &a, &b);
             Ok(())
         })?
     } else {
         let a: Tensor<(usize, usize), f32, D> = device.ones_like(&(SIDE, SIDE));
         let b = a.clone();
-        median(case, device, || {
+        median(case, device, &mut || {
             drop(a.clone().matmul(b.clone()));
             Ok(())
         })?

@@ -50,7 +50,7 @@ pub(super) fn measure<D: ComputeDevice>(
     let mut alone_s = f64::NAN;
     if ranks.is_first() {
         let mut training = training()?;
-        alone_s = median(case, &device, || {
+        alone_s = median(case, &device, &mut || {
             ranks.alive()?;
             training.step()
         })?;
@@ -60,7 +60,7 @@ pub(super) fn measure<D: ComputeDevice>(
     let engine = device.gradient_sum(ranks)?;
     training.trainer = training.trainer.with_ranks(ranks.clone())?.with_gradient_sum(engine);
     let (before, mut steps, mut seconds) = (ranks.spent(), 0, 0.0);
-    let step_s = median(case, &device, || {
+    let step_s = median(case, &device, &mut || {
         let begun = std::time::Instant::now();
         training.step()?;
         (steps, seconds) = (steps + 1, seconds + begun.elapsed().as_secs_f64());

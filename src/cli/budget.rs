@@ -1,6 +1,6 @@
 //! Error budgets as a table.
 
-use super::table::aligned;
+use super::table::{aligned, cells};
 use crate::result::{Estimate, Outcome};
 
 /// A row for each estimate that has a budget, after a line that says what it is from; nothing without any.
@@ -9,12 +9,13 @@ pub fn budget_table(outcome: &Outcome) -> String {
     let Some(first) = outcome.estimates.iter().find(with) else { return String::new() };
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
     let header = ["error budget", "data", "dequantization", "probe", "solver", "total", "measured on"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut rows = vec![cells(&header)];
     for estimate in &outcome.estimates {
         let Some(budget) = &estimate.budget else { continue };
-        let parts = [budget.data, budget.dequantization, budget.probe];
         let mut row = vec![estimate.name.clone()];
-        row.extend(parts.map(number));
+        for part in [budget.data, budget.dequantization, budget.probe] {
+            row.push(number(part));
+        }
         row.push(budget.solver.map_or_else(|| "-".to_owned(), |solver| format!("{solver:+.5}")));
         row.push(number(budget.total));
         row.push(format!("{} x {} x {}", budget.images, budget.draws, budget.probes));

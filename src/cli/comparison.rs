@@ -1,13 +1,13 @@
 //! A comparison as a table.
 
-use super::table::aligned;
+use super::table::{aligned, cells};
 use crate::comparison::Comparison;
 
 /// One row for each difference, in aligned columns. A published figure has no images, so no standard error of pairs.
 pub fn comparison_table(comparison: &Comparison) -> String {
     let Comparison { data, differences, references } = comparison;
-    let units = differences.iter().map(|d| d.unit).chain(references.iter().map(|r| r.unit));
-    let unit = units.map(|unit| unit.to_string()).next().unwrap_or_default();
+    let unit = differences.first().map(|d| d.unit).or_else(|| references.first().map(|r| r.unit));
+    let unit = unit.map(|unit| unit.to_string()).unwrap_or_default();
     let header = [
         "estimate",
         "run",
@@ -19,13 +19,13 @@ pub fn comparison_table(comparison: &Comparison) -> String {
         "unpaired",
         "images",
         "better",
+        "left out",
     ];
     let four = |value: f64| format!("{value:.4}");
     let signed = |value: f64| format!("{value:+.4}");
-    let mut rows: Vec<Vec<String>> =
-        vec![header.iter().chain(&["left out"]).map(ToString::to_string).collect()];
-    rows.extend(differences.iter().map(|d| {
-        vec![
+    let mut rows = vec![cells(&header)];
+    for d in differences {
+        rows.push(vec![
             d.estimate.clone(),
             d.run.clone(),
             four(d.value),
@@ -37,10 +37,10 @@ pub fn comparison_table(comparison: &Comparison) -> String {
             d.images.to_string(),
             d.better.to_string(),
             d.left_out.to_string(),
-        ]
-    }));
-    rows.extend(references.iter().map(|r| {
-        vec![
+        ]);
+    }
+    for r in references {
+        rows.push(vec![
             r.estimate.clone(),
             r.run.clone(),
             four(r.value),
@@ -52,8 +52,8 @@ pub fn comparison_table(comparison: &Comparison) -> String {
             r.images.to_string(),
             String::new(),
             r.left_out.to_string(),
-        ]
-    }));
+        ]);
+    }
     format!("{}, {} split\n{}", data.name, data.split, aligned(&rows, &[0, 1, 3]))
 }
 

@@ -1,12 +1,12 @@
 //! A ladder of bounds as a table.
 
-use super::table::{aligned, words};
+use super::table::{aligned, cells, words};
 use crate::ladder::Ladder;
 
 /// A row for each rung, the exact value where it is known, and what does not hold.
 pub fn ladder_table(ladder: &Ladder) -> String {
     let header = ["bound", "K", "bits/dim", "std. error", "images", "too good by probes"];
-    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    let mut rows = vec![cells(&header)];
     let number = |value: f64| if value.is_finite() { format!("{value:.4}") } else { "-".to_owned() };
     for rung in &ladder.rungs {
         rows.push(vec![
@@ -34,7 +34,11 @@ pub fn ladder_table(ladder: &Ladder) -> String {
     text.push_str(&aligned(&rows, &[0]));
     match &ladder.violations[..] {
         [] => text.push_str("every ordering that must hold does\n"),
-        lines => lines.iter().for_each(|line| text.push_str(&format!("violated: {line}\n"))),
+        lines => {
+            for line in lines {
+                text.push_str(&format!("violated: {line}\n"));
+            }
+        }
     }
     text
 }

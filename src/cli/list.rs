@@ -16,11 +16,19 @@ pub(super) fn list(registry: &Registry) -> String {
 }
 
 fn section<I, O>(text: &mut String, builders: &Builders<I, O>, place: &str) {
-    let width = builders.names().iter().map(|name| name.len()).max().unwrap_or(0);
+    let mut entries = Vec::new();
+    for entry in builders.entries() {
+        entries.push(entry);
+    }
+    write_section(text, builders.kind(), &entries, place);
+}
+
+fn write_section(text: &mut String, kind: &str, entries: &[(&str, Entry)], place: &str) {
+    let width = entries.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let gap = if text.is_empty() { "" } else { "\n" };
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{gap}{}s ({place})", builders.kind());
-    for (name, Entry { formula, reference }) in builders.entries() {
+    let _ = writeln!(text, "{gap}{kind}s ({place})");
+    for (name, Entry { formula, reference }) in entries {
         let _ = writeln!(text, "  {name:width$}  {formula}\n  {:width$}    {reference}", "");
     }
 }

@@ -32,15 +32,15 @@ pub use table::table;
 
 use crate::error::Error;
 use crate::registry::Registry;
-use arguments::Arguments;
+use arguments::Command;
 use exit::Exit;
 use output::complain;
 use std::process::ExitCode;
 
 /// Runs the command line of this process with the names of `registry`.
 pub fn run(registry: Registry) -> ExitCode {
-    let command = match Arguments::read(std::env::args_os()) {
-        Ok(arguments) => arguments.command,
+    let command = match Command::read(std::env::args_os()) {
+        Ok(command) => command,
         Err(answer) => return answer.give(),
     };
     let run = || execute::execute(command, &registry);

@@ -6,19 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What can be extended from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// What the network regresses: the formula of F.
     Parameterization,
-    /// A curve (alpha, sigma): the formula of ln alpha.
     Schedule,
-    /// How often each noise level is visited: the formula of the density.
     TimeSampler,
-    /// Noise inside a pixel's bin: the formula of its density.
     Dequantizer,
-    /// An explicit Runge-Kutta method: its table.
     Solver,
-    /// What F is computed by: the formula of its hidden units.
     Network,
 }
 
@@ -65,6 +59,28 @@ macro_rules! parts {
 }
 
 impl Kind {
+    /// How each is typed, and what it has to fill in.
+    pub(super) const WORDS: &[(&str, &str)] = &[
+        ("parameterization", "What the network regresses: the formula of F"),
+        ("schedule", "A curve (alpha, sigma): the formula of ln alpha"),
+        ("time-sampler", "How often each noise level is visited: the formula of the density"),
+        ("dequantizer", "Noise inside a pixel's bin: the formula of its density"),
+        ("solver", "An explicit Runge-Kutta method: its table"),
+        ("network", "What F is computed by: the formula of its hidden units"),
+    ];
+
+    pub(super) fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "parameterization" => Self::Parameterization,
+            "schedule" => Self::Schedule,
+            "time-sampler" => Self::TimeSampler,
+            "dequantizer" => Self::Dequantizer,
+            "solver" => Self::Solver,
+            "network" => Self::Network,
+            _ => return None,
+        })
+    }
+
     fn parts(self) -> Parts {
         match self {
             Self::Parameterization => {
@@ -114,9 +130,10 @@ const RESERVED: &str = "abstract alloc as async await become box break build con
 /// then nothing is left of it.
 pub(super) fn create(parent: &Path, kind: Kind, name: &str) -> Result<PathBuf> {
     let parts = kind.parts();
-    let templates =
-        || COMMON.into_iter().chain([("src/lib.rs", parts.library), ("tests/conformance.rs", parts.test)]);
-    let words = Words::of(name, templates().map(|(_, template)| template))?;
+    let mut templates = COMMON.to_vec();
+    templates.push(("src/lib.rs", parts.library));
+    templates.push(("tests/conformance.rs", parts.test));
+    let words = Words::of(name, &templates)?;
     let folder = parent.join(name);
     if fs::symlink_metadata(&folder).is_ok() {
         return Err(Error::format(
@@ -127,19 +144,23 @@ pub(super) fn create(parent: &Path, kind: Kind, name: &str) -> Result<PathBuf> {
         ));
     }
     files::create_new_folder(&folder)?;
-    let written = templates().try_for_each(|(file, template)| {
-        let path = folder.join(file);
-        if let Some(parent) = path.parent() {
-            files::create_folder(parent)?;
-        }
-        files::write_atomically(&path, words.fill(template, &parts).as_bytes())
-    });
-    if let Err(error) = written {
+    if let Err(error) = write(&folder, &templates, &words, &parts) {
         // The folder is this call's own. The first error is the one to report.
         let _ = files::remove_folder(&folder);
         return Err(error);
     }
     Ok(folder)
+}
+
+fn write(folder: &Path, templates: &[Template], words: &Words, parts: &Parts) -> Result<()> {
+    for (file, template) in templates {
+        let path = folder.join(file);
+        if let Some(parent) = path.parent() {
+            files::create_folder(parent)?;
+        }
+        files::write_atomically(&path, words.fill(template, parts).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// A crate's name in each of its spellings.
@@ -154,7 +175,7 @@ struct Words {
 }
 
 impl Words {
-    fn of<'t>(name: &str, mut templates: impl Iterator<Item = &'t str>) -> Result<Self> {
+    fn of(name: &str, templates: &[Template]) -> Result<Self> {
         let refuse = |expected: &str| Err(Error::value("name", format!("\"{name}\""), expected));
         let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
         let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
@@ -165,10 +186,15 @@ impl Words {
         if RESERVED.split(' ').any(|word| word == snake) {
             return refuse("a crate's name that is not reserved");
         }
-        let capital = |part: &str| part[..1].to_ascii_uppercase() + &part[1..];
-        let camel: String = snake.split('_').filter(|part| !part.is_empty()).map(capital).collect();
+        let mut camel = String::new();
+        for part in snake.split('_') {
+            if !part.is_empty() {
+                camel.push_str(&part[..1].to_ascii_uppercase());
+                camel.push_str(&part[1..]);
+            }
+        }
         let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == camel);
-        if templates.any(word) {
+        if templates.iter().any(|(_, template)| word(template)) {
             return refuse("a name whose type does not have the name of one that the crate uses");
         }
         Ok(Self { package: name.to_owned(), snake, camel })
@@ -186,7 +212,11 @@ impl Words {
             ("{{type}}", &self.camel),
             ("{{version}}", version),
         ];
-        pairs.iter().fold(template.to_owned(), |text, (from, to)| text.replace(from, to))
+        let mut text = template.to_owned();
+        for (from, to) in pairs {
+            text = text.replace(from, to);
+        }
+        text
     }
 }
 
@@ -205,17 +235,16 @@ mod tests {
 
     #[test]
     fn spellings() {
-        let words = Words::of("my-2nd_noise", std::iter::empty()).expect("a name");
+        let words = Words::of("my-2nd_noise", &[]).expect("a name");
         assert_eq!((words.snake.as_str(), words.camel.as_str()), ("my_2nd_noise", "My2ndNoise"));
         for bad in
             ["", "Mine", "2nd", "-a", "a b", "a/b", "..", "caf\u{e9}", "fn", "test", "idode", "proc-macro"]
         {
-            let line = Words::of(bad, std::iter::empty()).expect_err("refused").to_string();
+            let line = Words::of(bad, &[]).expect_err("refused").to_string();
             assert!(line.starts_with(&format!("name = \"{bad}\": expected a crate's name")), "{line}");
         }
-        assert!(Words::of(&"a".repeat(65), std::iter::empty()).is_err());
-        let line =
-            Words::of("level", ["use idode::level::Level;"].into_iter()).expect_err("taken").to_string();
+        assert!(Words::of(&"a".repeat(65), &[]).is_err());
+        let line = Words::of("level", &[("a", "use idode::level::Level;")]).expect_err("taken").to_string();
         assert!(line.starts_with("name = \"level\": expected a name whose type"), "{line}");
     }
 

@@ -15,28 +15,35 @@ pub fn table(outcome: &Outcome) -> String {
         true => &["estimate", "nats/row", "std. error", "bits/dim", "rows", "evaluations/row", "seconds"],
         false => &["estimate", "bits/dim", "std. error", "images", "evaluations/image", "seconds"],
     };
-    let mut rows = vec![header.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>()];
+    let mut rows = vec![cells(header)];
     for estimate in &outcome.estimates {
         let bits = number(estimate.bits_per_dim);
         let mut row = vec![estimate.name.clone()];
         match (estimate.nats_per_row, estimate.nats_per_row_standard_error) {
             (Some(nats), error) => {
-                row.extend([number(nats), number(error.unwrap_or(f64::NAN)), bits]);
+                row.push(number(nats));
+                row.push(number(error.unwrap_or(f64::NAN)));
+                row.push(bits);
             }
-            (None, _) => row.extend([bits, number(estimate.standard_error)]),
+            (None, _) => {
+                row.push(bits);
+                row.push(number(estimate.standard_error));
+            }
         }
-        row.extend([
-            images(estimate.images, estimate.failures),
-            format!("{:.1}", estimate.evaluations_per_image),
-            format!("{:.1}", estimate.seconds),
-        ]);
+        row.push(images(estimate.images, estimate.failures));
+        row.push(format!("{:.1}", estimate.evaluations_per_image));
+        row.push(format!("{:.1}", estimate.seconds));
         rows.push(row);
     }
     if let Some(baseline) = &outcome.baseline {
         let bits = number(baseline.bits_per_dim);
         let mut row = vec![baseline.name.clone()];
         match baseline.nats_per_row {
-            Some(nats) => row.extend([number(nats), String::new(), bits]),
+            Some(nats) => {
+                row.push(number(nats));
+                row.push(String::new());
+                row.push(bits);
+            }
             None => row.push(bits),
         }
         row.resize(header.len(), String::new());
@@ -62,18 +69,33 @@ pub(super) fn words(done: &str, precision: Precision) -> String {
     }
 }
 
+/// A row of these cells.
+pub(super) fn cells(cells: &[&str]) -> Vec<String> {
+    let mut row = Vec::with_capacity(cells.len());
+    for cell in cells {
+        row.push((*cell).to_owned());
+    }
+    row
+}
+
 /// Rows in columns of one width, as many as the first has, with a rule under it; the columns `left` stand at their left.
 pub(super) fn aligned(rows: &[Vec<String>], left: &[usize]) -> String {
-    let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();
+    let mut widths = vec![0; rows.first().map_or(0, Vec::len)];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
     let rule = "-".repeat(widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1));
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
-        let cell = |(i, (cell, width)): (usize, (&String, &usize))| match left.contains(&i) {
-            true => format!("{cell:<width$}"),
-            false => format!("{cell:>width$}"),
-        };
-        let line: Vec<String> = row.iter().zip(&widths).enumerate().map(cell).collect();
+        let mut line = Vec::with_capacity(widths.len());
+        for (i, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            line.push(match left.contains(&i) {
+                true => format!("{cell:<width$}"),
+                false => format!("{cell:>width$}"),
+            });
+        }
         text.push_str(line.join("  ").trim_end());
         text.push('\n');
         if index == 0 {

@@ -45,25 +45,31 @@ impl Nested {
     /// An image with a value that is not finite is left out with all of its values, so that the design stays balanced.
     pub(crate) fn components(&self) -> Components {
         let (draws, probes) = (self.draws as f64, self.probes as f64);
-        let all = self.values.chunks_exact(self.draws * self.probes);
-        let images: Vec<&[f64]> = all.filter(|image| image.iter().all(|value| value.is_finite())).collect();
-        let count = images.len() as f64;
-        let by_draw: Vec<Vec<f64>> =
-            images.iter().map(|image| image.chunks_exact(self.probes).map(mean).collect()).collect();
-        let by_image: Vec<f64> = by_draw.iter().map(|draws| mean(draws)).collect();
-        let within_draws: f64 =
-            images.iter().flat_map(|image| image.chunks_exact(self.probes)).map(squares).sum();
-        let within_images: f64 = by_draw.iter().map(|draws| squares(draws)).sum();
+        let (mut within_draws, mut within_images) = (0.0, 0.0);
+        let mut by_image = Vec::new();
+        for image in self.values.chunks_exact(self.draws * self.probes) {
+            if !image.iter().all(|value| value.is_finite()) {
+                continue;
+            }
+            let mut by_draw = Vec::with_capacity(self.draws);
+            for draw in image.chunks_exact(self.probes) {
+                by_draw.push(mean(draw));
+                within_draws += squares(draw);
+            }
+            by_image.push(mean(&by_draw));
+            within_images += squares(&by_draw);
+        }
+        let count = by_image.len() as f64;
         // A level of one member does not vary: what it would be compared with is the level above.
         let probe = (self.probes > 1).then(|| within_draws / (count * draws * (probes - 1.0)));
         let draw = (self.draws > 1).then(|| probes * within_images / (count * (draws - 1.0)));
         let data = draws * probes * squares(&by_image) / (count - 1.0);
         let below = draw.or(probe).unwrap_or(0.0);
         Components {
-            data: if images.len() < 2 { f64::NAN } else { (data - below) / (draws * probes) },
+            data: if by_image.len() < 2 { f64::NAN } else { (data - below) / (draws * probes) },
             dequantization: draw.map_or(0.0, |draw| (draw - probe.unwrap_or(0.0)) / probes),
             probe: probe.unwrap_or(0.0),
-            images: images.len(),
+            images: by_image.len(),
         }
     }
 }

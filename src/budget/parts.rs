@@ -117,8 +117,13 @@ impl Budget {
 
     /// What of the total is not the solver's: the root of the sum of the other parts' squares, as far as they are known.
     pub fn random(&self) -> f64 {
-        let parts = [self.data, self.dequantization, self.probe];
-        parts.into_iter().flatten().fold(0.0, f64::hypot)
+        let mut total = 0.0_f64;
+        for part in [self.data, self.dequantization, self.probe] {
+            if let Some(part) = part {
+                total = total.hypot(part);
+            }
+        }
+        total
     }
 
     /// Whether the solver's part is above all the others together: the tolerances then decide what is reported.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::files::read_json;
 use crate::progress::null_is_nan;
-use crate::result::{DataRecord, Estimate, Outcome, VLB};
+use crate::result::{DataRecord, Outcome, VLB};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -89,7 +89,8 @@ impl Measured {
     ) -> Result<Vec<Self>> {
         let outcome = Outcome::read(result)?;
         let mut all: Map<String, Value> = read_json(records, "records of images")?;
-        let of = |estimate: Estimate| {
+        let mut found = Vec::with_capacity(outcome.estimates.len());
+        for estimate in outcome.estimates {
             let name = estimate.name;
             let unit = if estimate.nats_per_row.is_some() { Unit::NatsPerRow } else { Unit::BitsPerDim };
             let images = images(all.remove(&name).unwrap_or(Value::Null), unit).map_err(|found| {
@@ -97,9 +98,9 @@ impl Measured {
             })?;
             let importance_samples = if name == VLB { 1 } else { importance_samples };
             let bound = Bound { estimate: name, importance_samples, conditions };
-            Ok(Self { run: run.to_owned(), data: outcome.data.clone(), bound, unit, images })
-        };
-        outcome.estimates.into_iter().map(of).collect()
+            found.push(Self { run: run.to_owned(), data: outcome.data.clone(), bound, unit, images });
+        }
+        Ok(found)
     }
 
     /// The images that have a value.
@@ -119,12 +120,15 @@ fn images(mut found: Value, unit: Unit) -> std::result::Result<BTreeMap<u64, f64
     }
     let records: Vec<Record> = serde_json::from_value(list).map_err(|error| error.to_string())?;
     let count = records.len();
-    let value = |record: &Record| match unit {
-        Unit::BitsPerDim => record.bits_per_dim,
-        // JSON has null for NaN.
-        Unit::NatsPerRow => record.nats_per_row.unwrap_or(f64::NAN),
-    };
-    let images: BTreeMap<u64, f64> = records.iter().map(|record| (record.index, value(record))).collect();
+    let mut images = BTreeMap::new();
+    for record in records {
+        let value = match unit {
+            Unit::BitsPerDim => record.bits_per_dim,
+            // JSON has null for NaN.
+            Unit::NatsPerRow => record.nats_per_row.unwrap_or(f64::NAN),
+        };
+        images.insert(record.index, value);
+    }
     if images.len() < count { Err("an index twice".to_owned()) } else { Ok(images) }
 }
 

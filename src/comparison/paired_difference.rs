@@ -3,10 +3,10 @@
 use super::{Measured, Reference, Unit};
 use crate::error::{Error, Result};
 use crate::math::Moments;
+use crate::order::ordered;
 use crate::result::DataRecord;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Everything that was compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -117,8 +117,14 @@ impl Comparison {
 
 /// The estimates of a run that all the others have.
 fn common<'m>(first: &'m [Measured], later: &[Vec<Measured>]) -> Vec<&'m str> {
-    let names = first.iter().map(|measured| measured.bound.estimate.as_str());
-    names.filter(|name| later.iter().all(|run| named(run, name).is_ok())).collect()
+    let mut names = Vec::new();
+    for measured in first {
+        let name = measured.bound.estimate.as_str();
+        if later.iter().all(|run| named(run, name).is_ok()) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn named<'m>(run: &'m [Measured], name: &str) -> Result<&'m Measured> {
@@ -129,7 +135,10 @@ fn named<'m>(run: &'m [Measured], name: &str) -> Result<&'m Measured> {
 
 /// The estimates of a run, as what is expected.
 fn has(run: &[Measured]) -> String {
-    let names: Vec<&str> = run.iter().map(|measured| measured.bound.estimate.as_str()).collect();
+    let mut names = Vec::with_capacity(run.len());
+    for measured in run {
+        names.push(measured.bound.estimate.as_str());
+    }
     let whose = run.first().map_or("a run", |measured| &measured.run);
     format!("one that {whose} has: {}", names.join(", "))
 }
@@ -142,8 +151,12 @@ impl PairedDifference {
     /// sides of it.
     pub fn of(baseline: &Measured, run: &Measured) -> Result<Self> {
         alike(baseline, run)?;
-        let all = baseline.images.values().zip(run.images.values()).map(|(a, b)| (*a, *b));
-        let pairs: Vec<(f64, f64)> = all.filter(|(a, b)| a.is_finite() && b.is_finite()).collect();
+        let mut pairs = Vec::with_capacity(run.images.len());
+        for (&a, &b) in baseline.images.values().zip(run.images.values()) {
+            if a.is_finite() && b.is_finite() {
+                pairs.push((a, b));
+            }
+        }
         let of = |value: fn(&(f64, f64)) -> f64| Moments::of(pairs.iter().map(value));
         let (a, b, d) = (of(|pair| pair.0), of(|pair| pair.1), of(|pair| pair.1 - pair.0));
         Ok(Self {
@@ -192,23 +205,46 @@ impl ReferenceDifference {
 
 /// Refuses `run` beside `baseline` unless their numbers mean the same.
 fn alike(baseline: &Measured, run: &Measured) -> Result<()> {
-    let sides = [baseline, run];
-    let mut rows = vec![("split".to_owned(), sides.map(|side| side.data.split.clone()))];
-    let prints = sides.map(|side| side.data.fingerprint.as_object());
-    let keys: BTreeSet<&String> = prints.iter().flatten().flat_map(|print| print.keys()).collect();
-    rows.extend(keys.into_iter().map(|key| (format!("data's {key}"), sides.map(|side| part(side, key)))));
-    rows.push(("unit".to_owned(), sides.map(|side| side.unit.to_string())));
-    rows.push(("bound".to_owned(), sides.map(|side| side.bound.to_string())));
-    rows.push(("images".to_owned(), sides.map(indices)));
-    let Some((what, [expected, found])) = rows.into_iter().find(|(_, [a, b])| a != b) else {
-        return Ok(());
-    };
-    let same_name = baseline.data.name == run.data.name;
-    let [a, b] = sides.map(|side| match same_name {
-        true => side.run.clone(),
-        false => format!("{} ({})", side.run, side.data.name),
-    });
+    let Some((what, expected, found)) = differing(baseline, run) else { return Ok(()) };
+    let (mut a, mut b) = (baseline.run.clone(), run.run.clone());
+    if baseline.data.name != run.data.name {
+        a = format!("{a} ({})", baseline.data.name);
+        b = format!("{b} ({})", run.data.name);
+    }
     Err(Error::value(format!("{what} of {b}"), found, format!("{expected}, as {a} has")))
+}
+
+/// The first thing that differs, and what each side has of it.
+fn differing(a: &Measured, b: &Measured) -> Option<(String, String, String)> {
+    if a.data.split != b.data.split {
+        return Some(("split".to_owned(), a.data.split.clone(), b.data.split.clone()));
+    }
+    let mut keys = Vec::new();
+    for side in [a, b] {
+        if let Some(print) = side.data.fingerprint.as_object() {
+            for key in print.keys() {
+                keys.push(key.as_str());
+            }
+        }
+    }
+    for i in ordered(keys.len(), &|i, j| keys[i].cmp(keys[j])) {
+        let key = keys[i];
+        let (of_a, of_b) = (part(a, key), part(b, key));
+        if of_a != of_b {
+            return Some((format!("data's {key}"), of_a, of_b));
+        }
+    }
+    for (what, words) in [
+        ("unit", (|side| side.unit.to_string()) as fn(&Measured) -> String),
+        ("bound", |side| side.bound.to_string()),
+        ("images", indices),
+    ] {
+        let (of_a, of_b) = (words(a), words(b));
+        if of_a != of_b {
+            return Some((what.to_owned(), of_a, of_b));
+        }
+    }
+    None
 }
 
 /// A part of the data's fingerprint as a message has it.
@@ -229,6 +265,9 @@ fn indices(side: &Measured) -> String {
             _ => ranges.push((index, index)),
         }
     }
-    let shown: Vec<String> = ranges.iter().map(|(first, last)| format!("{first} to {last}")).collect();
+    let mut shown = Vec::with_capacity(ranges.len());
+    for (first, last) in ranges {
+        shown.push(format!("{first} to {last}"));
+    }
     format!("{} (numbers {})", side.images.len(), shown.join(", "))
 }

@@ -15,7 +15,11 @@ pub(super) fn section(source: &Source<'_>) -> Result<Html> {
         ));
     };
     let points = |value: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
-        (0..found.bins.len()).map(|bin| (found.middle(bin), value(bin))).collect()
+        let mut points = Vec::with_capacity(found.bins.len());
+        for bin in 0..found.bins.len() {
+            points.push((found.middle(bin), value(bin)));
+        }
+        points
     };
     let mean = points(&|bin| found.bins[bin].mean());
     // The standard deviation of a row's loss at a level.
@@ -47,17 +51,17 @@ pub(super) fn section(source: &Source<'_>) -> Result<Html> {
         None => density,
     };
     let said = match found.diagnostics() {
-        Some(worth) => format!(
+        Some(worth) => &format!(
             "Steps {} to {}. The variance of a row's weighted loss under the levels drawn is {:.3} of that under uniform \
              levels; the best density there is would have {:.3}.",
             found.first, found.step, worth.variance_ratio, worth.best_variance_ratio
         ),
-        None => format!(
+        None => &format!(
             "Steps {} to {}. Some bins have no row, so the variance is not known.",
             found.first, found.step
         ),
     };
-    Ok(Html::all([
+    Ok(Html::all(&[
         Html::line(said),
         Html::drawn(
             losses.draw(),
@@ -78,7 +82,16 @@ pub(super) fn section(source: &Source<'_>) -> Result<Html> {
 /// The last half of the last stage: what was learned first says little of it.
 fn last(lines: &[LevelLosses]) -> Option<LevelLosses> {
     let stage = lines.last()?.stage;
-    let of_stage: Vec<&LevelLosses> = lines.iter().filter(|line| line.stage == stage).collect();
-    let late = of_stage[of_stage.len() / 2..].iter();
-    late.map(|line| (*line).clone()).reduce(|all, line| all.and(&line))
+    let mut of_stage = Vec::new();
+    for line in lines {
+        if line.stage == stage {
+            of_stage.push(line);
+        }
+    }
+    let (first, later) = of_stage[of_stage.len() / 2..].split_first()?;
+    let mut all = LevelLosses::clone(first);
+    for line in later {
+        all = all.and(line);
+    }
+    Some(all)
 }

@@ -35,7 +35,7 @@ pub fn report(run: &RunFolder, registry: &Registry, out: Option<&Path>) -> Resul
 pub fn page(run: &RunFolder, registry: &Registry) -> Result<String> {
     let name = run.root().file_name().unwrap_or(run.root().as_os_str()).to_string_lossy().into_owned();
     let source = Source::read(run, registry)?;
-    let body = Html::all([
+    let body = Html::all(&[
         numbers::head(&name, &source),
         section("What was trained", numbers::what(&source)),
         section("Training", numbers::curves(&source)),
@@ -45,11 +45,11 @@ pub fn page(run: &RunFolder, registry: &Registry) -> Result<String> {
         section("Best and worst", rows::best_and_worst(&source)?),
         section("Losses over noise levels", levels::section(&source)?),
         section("Time and memory", numbers::cost(&source)),
-        section("Recipe", Html::tag("pre", Html::text(run.recipe().to_toml()?))),
+        section("Recipe", Html::tag("pre", Html::text(&run.recipe().to_toml()?))),
     ]);
     Ok(Html::page(&format!("{name}: a run of idode"), &body))
 }
 
 fn section(title: &'static str, content: Html) -> Html {
-    Html::tag("section", Html::all([Html::tag("h2", Html::text(title)), content]))
+    Html::tag("section", Html::all(&[Html::tag("h2", Html::text(title)), content]))
 }

@@ -5,7 +5,6 @@ use super::source::Source;
 use crate::data::{ImageShape, Rows};
 use crate::files::read_json;
 use crate::plot::{self as draw, Axis, Plot, Png};
-use crate::progress::StepMetrics;
 use crate::result::{Estimate, images};
 use serde::Deserialize;
 use serde_json::Value;
@@ -30,7 +29,7 @@ pub(super) fn head(name: &str, source: &Source<'_>) -> Html {
         Html::of_class(
             "div",
             "card",
-            Html::all([Html::tag("b", Html::text(value)), Html::tag("span", Html::text(what))]),
+            Html::all(&[Html::tag("b", Html::text(&value)), Html::tag("span", Html::text(&what))]),
         )
     };
     let mut cards = Vec::new();
@@ -52,11 +51,11 @@ pub(super) fn head(name: &str, source: &Source<'_>) -> Html {
         recipe.schedule.name,
         recipe.parameterization.name
     );
-    Html::all([
+    Html::all(&[
         Html::tag("h1", Html::text(name)),
-        Html::of_class("p", "lead", Html::text(lead)),
+        Html::of_class("p", "lead", Html::text(&lead)),
         match source.outcome {
-            Some(_) => Html::of_class("div", "big", Html::all(cards)),
+            Some(_) => Html::of_class("div", "big", Html::all(&cards)),
             None => Html::missing("not measured yet: result.json is not there"),
         },
     ])
@@ -114,15 +113,26 @@ pub(super) fn what(source: &Source<'_>) -> Html {
 fn in_words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
-        Value::Object(entries) => ImageShape::deserialize(value).map_or_else(
-            |_| {
-                let said = entries.iter().map(|(key, value)| (key, in_words(value)));
-                let said = said.filter(|(_, words)| !words.is_empty());
-                said.map(|(key, words)| format!("{key} {words}")).collect::<Vec<_>>().join("; ")
-            },
-            |shape| shape.to_string(),
-        ),
+        Value::Array(items) => {
+            let mut said = Vec::with_capacity(items.len());
+            for item in items {
+                said.push(in_words(item));
+            }
+            said.join(", ")
+        }
+        Value::Object(entries) => {
+            if let Ok(shape) = ImageShape::deserialize(value) {
+                return shape.to_string();
+            }
+            let mut said = Vec::with_capacity(entries.len());
+            for (key, value) in entries {
+                let words = in_words(value);
+                if !words.is_empty() {
+                    said.push(format!("{key} {words}"));
+                }
+            }
+            said.join("; ")
+        }
         other => other.to_string(),
     }
 }
@@ -132,26 +142,33 @@ pub(super) fn curves(source: &Source<'_>) -> Html {
     if !metrics.iter().any(|step| draw::is_drawn(step.bits_per_dim)) {
         return Html::missing("no step with a finite number is in metrics.jsonl yet");
     }
-    let outcome = source.outcome.as_ref();
-    let baseline = outcome.and_then(|outcome| outcome.baseline.iter().next());
-    let baseline = baseline.map(|baseline| (baseline.name.clone(), baseline.bits_per_dim));
-    let estimates = outcome.map_or(&[][..], |outcome| &outcome.estimates);
-    let estimates = estimates.iter().map(|e| (format!("test, {}", e.name), e.bits_per_dim));
-    let references: Vec<(String, f64)> = baseline.into_iter().chain(estimates).collect();
-    let line = |value: &dyn Fn(&StepMetrics) -> f64| -> Vec<(f64, f64)> {
-        metrics.iter().map(|step| (step.step as f64, value(step))).collect()
-    };
+    let mut references = Vec::new();
+    if let Some(outcome) = &source.outcome {
+        if let Some(baseline) = &outcome.baseline {
+            references.push((baseline.name.clone(), baseline.bits_per_dim));
+        }
+        for estimate in &outcome.estimates {
+            references.push((format!("test, {}", estimate.name), estimate.bits_per_dim));
+        }
+    }
+    let (mut norm, mut rate) = (Vec::with_capacity(metrics.len()), Vec::with_capacity(metrics.len()));
+    for step in metrics {
+        norm.push((step.step as f64, step.gradient_norm));
+        rate.push((step.step as f64, step.learning_rate));
+    }
     let norms =
         Plot::new("Gradient norm and learning rate", Axis::linear("training step"), Axis::log("size"))
-            .line("gradient norm, before clipping", line(&|step| step.gradient_norm))
-            .line("learning rate", line(&|step| step.learning_rate))
+            .line("gradient norm, before clipping", norm)
+            .line("learning rate", rate)
             .draw();
     let skipped = metrics.last().map_or(0, |step| step.skipped);
     let said = match skipped {
         0 => Html::default(),
-        count => Html::line(format!("{count} steps were passed over, as a loss or gradient was not finite.")),
+        count => {
+            Html::line(&format!("{count} steps were passed over, as a loss or gradient was not finite."))
+        }
     };
-    Html::all([
+    Html::all(&[
         Html::drawn(
             draw::curve(metrics, &references),
             "bits/dim over training",
@@ -170,43 +187,44 @@ pub(super) fn estimates(source: &Source<'_>) -> Html {
     let Some(outcome) = &source.outcome else {
         return Html::missing("not measured yet: idode eval writes result.json");
     };
-    let rows = outcome.estimates.iter().map(|estimate| {
+    let (mut rows, mut budgets) = (Vec::new(), Vec::new());
+    for estimate in &outcome.estimates {
         let (mean, error) = value(estimate);
-        vec![
+        rows.push(vec![
             estimate.name.clone(),
             format!("{} {}", number(mean), estimate.unit()),
             number(error),
             number(estimate.bits_per_dim),
             images(estimate.images, estimate.failures),
             format!("{:.1}", estimate.evaluations_per_image),
-        ]
-    });
+        ]);
+        if let Some(budget) = &estimate.budget {
+            let mut row = vec![estimate.name.clone()];
+            for part in [budget.data, budget.dequantization, budget.probe, budget.solver, budget.total] {
+                row.push(part.map_or_else(|| "-".to_owned(), |part| format!("{part:.5}")));
+            }
+            budgets.push(row);
+        }
+    }
     let header = ["estimate", "mean", "standard error", "bits/dim", "rows", "evaluations a row"];
     let mut pieces = vec![
-        Html::table(&header, &rows.collect::<Vec<_>>()),
+        Html::table(&header, &rows),
         Html::line(
             "Each is a bound on, or an estimate of, the negative log-likelihood of held-out rows: lower is better. The standard error is that of the mean over rows.",
         ),
     ];
-    let budgets: Vec<Vec<String>> = outcome
-        .estimates
-        .iter()
-        .filter_map(|estimate| {
-            let budget = estimate.budget.as_ref()?;
-            let part = |part: Option<f64>| part.map_or_else(|| "-".to_owned(), |part| format!("{part:.5}"));
-            let parts = [budget.data, budget.dequantization, budget.probe, budget.solver, budget.total];
-            Some([estimate.name.clone()].into_iter().chain(parts.map(part)).collect())
-        })
-        .collect();
     if !budgets.is_empty() {
         let header = ["error budget", "data", "dequantization", "probe", "solver", "total"];
         pieces.push(Html::table(&header, &budgets));
     }
     if !outcome.stages.is_empty() {
-        let lines = outcome.stages.iter().map(|stage| Html::tag("li", Html::text(stage)));
-        pieces.push(Html::tag("ul", Html::all(lines)));
+        let mut lines = Vec::with_capacity(outcome.stages.len());
+        for stage in &outcome.stages {
+            lines.push(Html::tag("li", Html::text(&stage.to_string())));
+        }
+        pieces.push(Html::tag("ul", Html::all(&lines)));
     }
-    Html::all(pieces)
+    Html::all(&pieces)
 }
 
 pub(super) fn ladder(source: &Source<'_>) -> Html {
@@ -227,17 +245,28 @@ pub(super) fn ladder(source: &Source<'_>) -> Html {
         other => other.to_string(),
     };
     let keys = ["name", "importance_samples", "bits_per_dim", "standard_error", "images"];
-    let rows: Vec<Vec<String>> = rungs.iter().map(|rung| keys.map(|key| text(rung, key)).to_vec()).collect();
-    let violations =
-        found.as_ref().and_then(|found| found.get("violations")?.as_array()).into_iter().flatten();
-    let said = violations.filter_map(|line| Some(Html::missing(line.as_str()?)));
+    let mut rows = Vec::with_capacity(rungs.len());
+    for rung in rungs {
+        let mut row = Vec::with_capacity(keys.len());
+        for key in keys {
+            row.push(text(rung, key));
+        }
+        rows.push(row);
+    }
+    let mut said = Vec::new();
+    let violations = found.as_ref().and_then(|found| found.get("violations")?.as_array());
+    for line in violations.map_or(&[][..], Vec::as_slice) {
+        if let Some(line) = line.as_str() {
+            said.push(Html::missing(line));
+        }
+    }
     let drawn = Html::drawn(
         Png::read(&source.run.ladder_plot()),
         "ladder of bounds",
         "Every bound on the same images.",
     );
     let header = ["bound", "K", "bits/dim", "standard error", "images"];
-    Html::all([Html::table(&header, &rows), Html::all(said), drawn])
+    Html::all(&[Html::table(&header, &rows), Html::all(&said), drawn])
 }
 
 pub(super) fn cost(source: &Source<'_>) -> Html {
@@ -254,7 +283,7 @@ pub(super) fn cost(source: &Source<'_>) -> Html {
     if let Some(last) = source.metrics.last() {
         facts.push(("training", format!("{} for {} steps", duration(last.seconds), last.step)));
     }
-    for estimate in source.outcome.iter().flat_map(|outcome| &outcome.estimates) {
+    for estimate in source.outcome.as_ref().map_or(&[][..], |outcome| &outcome.estimates) {
         let text = format!("{} for {} rows", duration(estimate.seconds), estimate.images + estimate.failures);
         facts.push(("measuring", format!("{}: {text}", estimate.name)));
     }

@@ -30,9 +30,17 @@ fn values(text: &Value) -> Option<Values> {
     let in_nats = list.iter().any(|record| record.get("nats_per_row").is_some());
     let (key, unit) = if in_nats { ("nats_per_row", "nats/row") } else { ("bits_per_dim", "bits/dim") };
     let one = |record: &Value| Some((record.get("index")?.as_u64()? as usize, record.get(key)?.as_f64()?));
-    let rows: Vec<(usize, f64)> = list.iter().filter_map(one).collect();
-    let rising = ordered(rows.len(), &|i, j| rows[i].1.total_cmp(&rows[j].1)).into_iter().map(|i| rows[i]);
-    Some(Values { name: name.clone(), unit, rising: rising.collect() })
+    let mut rows = Vec::with_capacity(list.len());
+    for record in list {
+        if let Some(row) = one(record) {
+            rows.push(row);
+        }
+    }
+    let mut rising = Vec::with_capacity(rows.len());
+    for i in ordered(rows.len(), &|i, j| rows[i].1.total_cmp(&rows[j].1)) {
+        rising.push(rows[i]);
+    }
+    Some(Values { name: name.clone(), unit, rising })
 }
 
 pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
@@ -46,13 +54,17 @@ pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
     };
     let each = EACH.min(rising.len() / 2).max(1);
     let best = &rising[..each];
-    let worst: Vec<(usize, f64)> = rising.iter().rev().take(each).copied().collect();
+    let mut worst = rising[rising.len() - each..].to_vec();
+    worst.reverse();
     let range = |rows: &[(usize, f64)]| {
         let (first, last) = (rows[0].1, rows[rows.len() - 1].1);
         format!("from {first:.3} to {last:.3} {unit}")
     };
     let count = rising.len() as f64;
-    let quantiles = rising.iter().enumerate().map(|(i, row)| (100.0 * (i as f64 + 0.5) / count, row.1));
+    let mut quantiles = Vec::with_capacity(rising.len());
+    for (i, row) in rising.iter().enumerate() {
+        quantiles.push((100.0 * (i as f64 + 0.5) / count, row.1));
+    }
     let spread = Plot::new(
         format!("{name} of every row, sorted"),
         Axis::linear("per cent of the rows"),
@@ -64,35 +76,45 @@ pub(super) fn best_and_worst(source: &Source<'_>) -> Result<Html> {
     let shown = match &source.held_out {
         Ok(Rows::Images(images)) => {
             let of = |rows: &[(usize, f64)], shows: &str| {
-                let inside = rows.iter().all(|row| row.0 < images.source().images());
-                let indices: Vec<usize> = rows.iter().map(|row| row.0).collect();
+                let mut inside = true;
+                let mut indices = Vec::with_capacity(rows.len());
+                for row in rows {
+                    inside &= row.0 < images.source().images();
+                    indices.push(row.0);
+                }
                 match inside {
                     true => Html::drawn(
                         grid(images, &indices),
                         shows,
                         &format!("The {} {shows} by {name}: {}.", rows.len(), range(rows)),
                     ),
-                    false => Html::missing(format!("{shows}: records of rows that the data does not have")),
+                    false => Html::missing(&format!("{shows}: records of rows that the data does not have")),
                 }
             };
-            Html::of_class("div", "pair", Html::all([of(best, "best images"), of(&worst, "worst images")]))
+            Html::of_class("div", "pair", Html::all(&[of(best, "best images"), of(&worst, "worst images")]))
         }
         Ok(Rows::Table(table)) => {
             let columns = table.rows.columns();
-            let header: Vec<String> =
-                ["row".to_owned(), unit.to_owned()].into_iter().chain(columns.iter().cloned()).collect();
-            let line = |&(index, value): &(usize, f64)| -> Option<Vec<String>> {
-                let row = table.rows.values().get(index * columns.len()..(index + 1) * columns.len())?;
-                let numbers = row.iter().map(|number| format!("{number:.5}"));
-                Some([index.to_string(), format!("{value:.3}")].into_iter().chain(numbers).collect())
-            };
+            let mut header = vec!["row", unit];
+            for column in columns {
+                header.push(column);
+            }
             let of = |title: &str, rows: &[(usize, f64)]| {
-                let lines: Vec<Vec<String>> = rows.iter().filter_map(line).collect();
-                Html::all([Html::line(title), Html::table(&header, &lines)])
+                let mut lines = Vec::with_capacity(rows.len());
+                for &(index, value) in rows {
+                    let place = index * columns.len()..(index + 1) * columns.len();
+                    let Some(row) = table.rows.values().get(place) else { continue };
+                    let mut line = vec![index.to_string(), format!("{value:.3}")];
+                    for number in row {
+                        line.push(format!("{number:.5}"));
+                    }
+                    lines.push(line);
+                }
+                Html::all(&[Html::line(title), Html::table(&header, &lines)])
             };
-            Html::all([of("Most likely rows", best), of("Least likely rows", &worst)])
+            Html::all(&[of("Most likely rows", best), of("Least likely rows", &worst)])
         }
-        Err(error) => Html::missing(format!("the rows cannot be shown: {error}")),
+        Err(error) => Html::missing(&format!("the rows cannot be shown: {error}")),
     };
-    Ok(Html::all([shown, spread]))
+    Ok(Html::all(&[shown, spread]))
 }

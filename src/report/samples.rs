@@ -19,10 +19,10 @@ pub(super) fn section(source: &Source<'_>) -> Html {
             let first: Vec<usize> = (0..images.source().images().min(SHOWN)).collect();
             let caption = format!("The first {} held-out images.", first.len());
             let data = Html::drawn(grid(images, &first), "held-out images", &caption);
-            Html::of_class("div", "pair", Html::all([drawn, data]))
+            Html::of_class("div", "pair", Html::all(&[drawn, data]))
         }
         // A corner plot has both.
         Ok(Rows::Table(_)) => drawn,
-        Err(error) => Html::all([drawn, Html::missing(format!("the data cannot be shown: {error}"))]),
+        Err(error) => Html::all(&[drawn, Html::missing(&format!("the data cannot be shown: {error}"))]),
     }
 }

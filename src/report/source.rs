@@ -55,6 +55,10 @@ fn same(rows: Rows, outcome: Option<&Outcome>) -> Result<Rows> {
 /// The images of these indices in one picture.
 pub(super) fn grid(images: &Images, indices: &[usize]) -> Result<Png> {
     let source = images.source();
-    let pixels = source.batch(&indices.iter().map(|&index| Visit::from(index)).collect::<Vec<_>>())?;
+    let mut visits = Vec::with_capacity(indices.len());
+    for &index in indices {
+        visits.push(Visit::from(index));
+    }
+    let pixels = source.batch(&visits)?;
     plot::grid(&ImageSet::new(source.name(), source.split(), source.shape(), source.grid(), pixels)?)
 }

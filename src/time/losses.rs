@@ -85,14 +85,23 @@ impl Losses {
         let last = self.bins.len() - 1;
         let bin = &mut self.bins[((self.range.fraction(gamma) * (last + 1) as f64) as usize).min(last)];
         let BinLosses { count, sum, squares } = *bin;
-        let old = [count, sum, squares].map(|old| self.memory * old);
-        *bin = BinLosses { count: old[0] + 1.0, sum: old[1] + loss, squares: old[2] + loss * loss };
+        let memory = self.memory;
+        *bin = BinLosses {
+            count: memory * count + 1.0,
+            sum: memory * sum + loss,
+            squares: memory * squares + loss * loss,
+        };
     }
 
     /// Every number in one line, exactly.
     pub fn state(&self) -> String {
-        let numbers = self.bins.iter().flat_map(|bin| [bin.count, bin.sum, bin.squares]);
-        numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
+        let mut words = Vec::with_capacity(3 * self.bins.len());
+        for bin in &self.bins {
+            for number in [bin.count, bin.sum, bin.squares] {
+                words.push(number.to_string());
+            }
+        }
+        words.join(" ")
     }
 
     /// Takes up what [`state`](Self::state) gave, bit for bit.
@@ -100,21 +109,30 @@ impl Losses {
     /// # Errors
     /// Unless it is the numbers of as many bins, finite, counts and squares not negative; then nothing was changed.
     pub fn restore(&mut self, state: &str) -> Result<()> {
-        let numbers: Vec<Option<f64>> = state.split(' ').map(|word| word.parse().ok()).collect();
-        let bin = |numbers: &[Option<f64>]| match *numbers {
-            [Some(count), Some(sum), Some(squares)] if count >= 0.0 && squares >= 0.0 => {
-                let finite = [count, sum, squares].iter().all(|number| number.is_finite());
-                finite.then_some(BinLosses { count, sum, squares })
-            }
-            _ => None,
-        };
-        let bins: Option<Vec<BinLosses>> = numbers.chunks(3).map(bin).collect();
-        self.bins = bins.filter(|bins| bins.len() == self.bins.len()).ok_or_else(|| {
+        let bins = bins(state).filter(|bins| bins.len() == self.bins.len());
+        self.bins = bins.ok_or_else(|| {
             let expected = format!("{} finite numbers, three a bin", 3 * self.bins.len());
             Error::value("time sampler's state", state, expected)
         })?;
         Ok(())
     }
+}
+
+/// The bins of a state, if it is one.
+fn bins(state: &str) -> Option<Vec<BinLosses>> {
+    let mut numbers = Vec::new();
+    for word in state.split(' ') {
+        numbers.push(word.parse::<f64>().ok().filter(|number| number.is_finite())?);
+    }
+    let mut bins = Vec::with_capacity(numbers.len() / 3);
+    for three in numbers.chunks(3) {
+        let &[count, sum, squares] = three else { return None };
+        if count < 0.0 || squares < 0.0 {
+            return None;
+        }
+        bins.push(BinLosses { count, sum, squares });
+    }
+    Some(bins)
 }
 
 #[cfg(test)]

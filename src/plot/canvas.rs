@@ -3,14 +3,12 @@
 use super::Axis;
 use super::clip::{Point, clip_line};
 use super::mark::Mark;
-use super::ruler::Ruler;
+use super::sheet::{Pixel, Sheet};
 use super::ticks::Ticks;
 use crate::error::{Error, Result};
 use image::{DynamicImage, RgbImage};
-use plotters::coord::Shift;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontStyle, register_font};
+use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{FontStyle, IntoFont, RGBColor, register_font};
 use std::sync::Once;
 
 /// Everything is drawn this many times too large and then averaged, which smooths edges and text.
@@ -22,6 +20,10 @@ const SIZE: (u32, u32) = (1200, 640);
 pub(super) const MARGIN: i32 = 24;
 pub(super) const TITLE_HEIGHT: i32 = 44;
 pub(super) const LEGEND_HEIGHT: i32 = 30;
+/// Between the plot and the lower end: labels and the name of the axis, and a margin.
+const LABELS: i32 = 66;
+const BELOW: i32 = LABELS + 14;
+const TICK: i32 = 6;
 const SWATCH_WIDTH: i32 = 34;
 pub(super) const TITLE_SIZE: f64 = 28.0;
 pub(super) const TEXT_SIZE: f64 = 21.0;
@@ -56,37 +58,33 @@ pub(super) struct Entry {
     pub(super) points: Vec<Option<Point>>,
 }
 
-pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
-
 /// Draws `entries` over the axes x and y, each with the positions of its ends.
 pub(super) fn draw(title: &str, axes: [(&Axis, Point); 2], entries: &[Entry]) -> Result<RgbImage> {
     let scale = OVERSAMPLING as i32;
-    let ticks = axes.map(|(axis, ends)| axis.ticks(ends));
-    let widest = ticks[1].labelled.iter().map(|(_, text)| width_of(text, TEXT_SIZE)).max().unwrap_or(0);
+    let [x, y] = axes;
+    let ticks = [x.0.ticks(x.1), y.0.ticks(y.1)];
+    let mut widest = 0;
+    for (_, text) in &ticks[1].labelled {
+        widest = widest.max(width_of(text, TEXT_SIZE));
+    }
     let left = MARGIN + widest + 56;
     let legend = Legend::new(entries, left, SIZE.0 as i32 - MARGIN);
     let header = MARGIN / 2 + TITLE_HEIGHT + legend.rows * LEGEND_HEIGHT;
-    paint((SIZE.0, SIZE.1 + header.unsigned_abs()), |root| {
-        let (above, below) = root.split_vertically(header * scale);
+    paint((SIZE.0, SIZE.1 + header.unsigned_abs()), &|sheet| {
         let room = f64::from(SIZE.0 as i32 - left - MARGIN);
         let title_size = TITLE_SIZE * (room / f64::from(width_of(title, TITLE_SIZE)).max(1.0)).min(1.0);
-        let style = text(title_size).pos(Pos::new(HPos::Left, VPos::Center));
         let at = (left * scale, (MARGIN / 2 + TITLE_HEIGHT / 2) * scale);
-        above.draw(&Text::new(title, at, style)).map_err(undrawable)?;
-        legend.draw(&above)?;
-        draw_plot(&below, left, axes, &ticks, entries)
+        sheet.text(title, at, title_size, (HPos::Left, VPos::Center))?;
+        legend.draw(sheet)?;
+        Panel::new(header, left, axes).draw(sheet, axes, &ticks, entries)
     })
 }
 
 /// A white image of a size in pixels, on which `draw` draws in pixels `OVERSAMPLING` times smaller.
-pub(super) fn paint(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<RgbImage> {
+pub(super) fn paint(size: (u32, u32), draw: &dyn Fn(&mut Sheet<'_>) -> Result<()>) -> Result<RgbImage> {
     let large = (size.0 * OVERSAMPLING, size.1 * OVERSAMPLING);
     let mut buffer = vec![255; large.0 as usize * large.1 as usize * 3];
-    {
-        let root = BitMapBackend::with_buffer(&mut buffer, large).into_drawing_area();
-        draw(&root)?;
-        root.present().map_err(undrawable)?;
-    }
+    draw(&mut Sheet::new(&mut buffer, large))?;
     let Some(large) = RgbImage::from_raw(large.0, large.1, buffer) else {
         return Err(undrawable("the buffer does not have its size"));
     };
@@ -94,65 +92,151 @@ pub(super) fn paint(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>
     Ok(DynamicImage::from(large).thumbnail_exact(size.0, size.1).into_rgb8())
 }
 
-fn draw_plot(
-    area: &Area<'_>,
+/// The plot within its axes: its ends in pixels of the sheet, and the positions at its lower left and upper right.
+struct Panel {
     left: i32,
-    [(x_axis, x), (y_axis, y)]: [(&Axis, Point); 2],
-    [x_ticks, y_ticks]: &[Ticks; 2],
-    entries: &[Entry],
-) -> Result<()> {
-    let scale = OVERSAMPLING as i32;
-    let mut chart = ChartBuilder::on(area)
-        .margin_left(MARGIN * scale)
-        .margin_right(MARGIN * scale)
-        .margin_top(8 * scale)
-        .margin_bottom(14 * scale)
-        .x_label_area_size(66 * scale)
-        .y_label_area_size((left - MARGIN) * scale)
-        .build_cartesian_2d(Ruler::new(x, x_ticks), Ruler::new(y, y_ticks))
-        .map_err(undrawable)?;
-    chart
-        .configure_mesh()
-        .axis_style(INK.stroke_width(OVERSAMPLING))
-        .bold_line_style(RULE.stroke_width(OVERSAMPLING))
-        .light_line_style(FAINT_RULE.stroke_width(OVERSAMPLING))
-        .set_all_tick_mark_size(6 * scale)
-        .y_label_offset(TEXT_DROP * scale)
-        .label_style(text(TEXT_SIZE))
-        .axis_desc_style(text(TEXT_SIZE))
-        .x_desc(x_axis.label())
-        .y_desc(y_axis.label())
-        .draw()
-        .map_err(undrawable)?;
-    let (low, high) = ((x.0, y.0), (x.1, y.1));
-    let inside = |point: &&Point| (low.0..=high.0).contains(&point.0) && (low.1..=high.1).contains(&point.1);
-    // Faint dots lie under every line.
-    let layers = [Mark::Dots, Mark::Bars, Mark::Dashed, Mark::Line];
-    for entry in layers.into_iter().flat_map(|mark| entries.iter().filter(move |entry| entry.mark == mark)) {
-        let style = style_of(entry);
-        let shown = entry.points.iter().flatten().filter(inside);
+    top: i32,
+    right: i32,
+    bottom: i32,
+    low: Point,
+    high: Point,
+}
+
+impl Panel {
+    fn new(header: i32, left: i32, [(_, x), (_, y)]: [(&Axis, Point); 2]) -> Self {
+        let scale = OVERSAMPLING as i32;
+        Self {
+            left: left * scale,
+            top: (header + 8) * scale,
+            right: (SIZE.0 as i32 - MARGIN) * scale - 1,
+            bottom: (header + SIZE.1 as i32 - BELOW) * scale - 1,
+            low: (x.0, y.0),
+            high: (x.1, y.1),
+        }
+    }
+
+    fn x(&self, position: f64) -> i32 {
+        between(self.left, self.right, (position - self.low.0) / (self.high.0 - self.low.0))
+    }
+
+    fn y(&self, position: f64) -> i32 {
+        between(self.bottom, self.top, (position - self.low.1) / (self.high.1 - self.low.1))
+    }
+
+    /// Where a point lies; one that rounding has moved beyond an end is at that end, and its border.
+    fn pixel(&self, (x, y): Point) -> Pixel {
+        (self.x(x).min(self.right + 1).max(self.left), self.y(y).min(self.bottom + 1).max(self.top))
+    }
+
+    fn draw(
+        &self,
+        sheet: &mut Sheet<'_>,
+        [(x_axis, _), (y_axis, _)]: [(&Axis, Point); 2],
+        ticks: &[Ticks; 2],
+        entries: &[Entry],
+    ) -> Result<()> {
+        let scale = OVERSAMPLING as i32;
+        for &x in &ticks[0].minor {
+            self.rule_x(sheet, x, FAINT_RULE)?;
+        }
+        for &y in &ticks[1].minor {
+            self.rule_y(sheet, y, FAINT_RULE)?;
+        }
+        let beside = (MARGIN * scale, self.top + (self.bottom + 1 - self.top) / 2);
+        sheet.text_upwards(y_axis.label(), beside, TEXT_SIZE, (HPos::Center, VPos::Top))?;
+        let below = (self.left + (self.right + 1 - self.left) / 2, self.bottom + 1 + LABELS * scale);
+        sheet.text(x_axis.label(), below, TEXT_SIZE, (HPos::Center, VPos::Bottom))?;
+        for (x, _) in &ticks[0].labelled {
+            self.rule_x(sheet, *x, RULE)?;
+        }
+        for (y, _) in &ticks[1].labelled {
+            self.rule_y(sheet, *y, RULE)?;
+        }
+        self.draw_axes(sheet, ticks)?;
+        // Faint dots lie under every line.
+        for mark in [Mark::Dots, Mark::Bars, Mark::Dashed, Mark::Line] {
+            for entry in entries {
+                if entry.mark == mark {
+                    self.draw_entry(sheet, entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rule_x(&self, sheet: &mut Sheet<'_>, position: f64, colour: RGBColor) -> Result<()> {
+        let x = self.x(position);
+        sheet.line((x, self.bottom), (x, self.top), OVERSAMPLING, colour)
+    }
+
+    fn rule_y(&self, sheet: &mut Sheet<'_>, position: f64, colour: RGBColor) -> Result<()> {
+        let y = self.y(position);
+        sheet.line((self.left, y), (self.right, y), OVERSAMPLING, colour)
+    }
+
+    /// Both axes, with their ticks and labels.
+    fn draw_axes(&self, sheet: &mut Sheet<'_>, [x_ticks, y_ticks]: &[Ticks; 2]) -> Result<()> {
+        let (scale, tick) = (OVERSAMPLING as i32, TICK * OVERSAMPLING as i32);
+        // Beside the plot and below it.
+        let (beside, below) = (self.left - 1, self.bottom + 1);
+        sheet.path(&[(beside, self.top), (beside, self.bottom)], OVERSAMPLING, INK)?;
+        for (position, label) in &y_ticks.labelled {
+            let y = self.y(*position);
+            if (self.top..=self.bottom).contains(&y) {
+                let at = (self.left - 2 * tick, y + TEXT_DROP * scale);
+                sheet.text(label, at, TEXT_SIZE, (HPos::Right, VPos::Center))?;
+                sheet.path(&[(beside - tick, y), (beside, y)], OVERSAMPLING, INK)?;
+            }
+        }
+        sheet.path(&[(self.left, below), (self.right, below)], OVERSAMPLING, INK)?;
+        for (position, label) in &x_ticks.labelled {
+            let x = self.x(*position);
+            if (self.left..=self.right).contains(&x) {
+                sheet.text(label, (x, below + 2 * tick), TEXT_SIZE, (HPos::Center, VPos::Top))?;
+                sheet.path(&[(x, below), (x, below + tick)], OVERSAMPLING, INK)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_entry(&self, sheet: &mut Sheet<'_>, entry: &Entry) -> Result<()> {
+        let scale = OVERSAMPLING as i32;
+        let (low, high) = (self.low, self.high);
+        let colour = colour_of(entry);
         let radius = match entry.mark {
-            Mark::Dots => Some(2 * scale),
-            Mark::Line if entry.points.len() <= FEW_POINTS => Some(4 * scale),
+            Mark::Dots => Some(2 * OVERSAMPLING),
+            Mark::Line if entry.points.len() <= FEW_POINTS => Some(4 * OVERSAMPLING),
             _ => None,
         };
         if let Some(radius) = radius {
-            let circles = shown.map(|&point| Circle::new(point, radius, style.filled()));
-            chart.draw_series(circles).map_err(undrawable)?;
+            for &(x, y) in entry.points.iter().flatten() {
+                if (low.0..=high.0).contains(&x) && (low.1..=high.1).contains(&y) {
+                    sheet.disc(self.pixel((x, y)), radius, colour, opacity_of(entry))?;
+                }
+            }
+        }
+        if entry.mark == Mark::Dots {
+            return Ok(());
         }
         for run in clip_line(&entry.points, low, high) {
+            let mut pixels = Vec::with_capacity(run.len());
+            for point in run {
+                pixels.push(self.pixel(point));
+            }
             match entry.mark {
-                Mark::Dots => break,
-                Mark::Line | Mark::Bars => {
-                    chart.draw_series([PathElement::new(run, style)]).map_err(undrawable)?
+                Mark::Dashed => {
+                    sheet.dashes(&pixels, [9 * scale, 6 * scale], width_of_line(entry), colour)?
                 }
-                Mark::Dashed => chart
-                    .draw_series(DashedLineSeries::new(run, 9 * scale, 6 * scale, style))
-                    .map_err(undrawable)?,
-            };
+                _ => sheet.path(&pixels, width_of_line(entry), colour)?,
+            }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+/// The pixel at a fraction of the way between two.
+fn between(first: i32, last: i32, fraction: f64) -> i32 {
+    first + (fraction * f64::from(last - first)).round() as i32
 }
 
 /// Where every entry of the legend stands.
@@ -177,53 +261,53 @@ impl<'a> Legend<'a> {
         Self { places, rows }
     }
 
-    fn draw(&self, area: &Area<'_>) -> Result<()> {
+    fn draw(&self, sheet: &mut Sheet<'_>) -> Result<()> {
         let scale = OVERSAMPLING as i32;
         for &(left, row, entry) in &self.places {
             let middle = (MARGIN / 2 + TITLE_HEIGHT + row * LEGEND_HEIGHT + LEGEND_HEIGHT / 2) * scale;
             let (left, right) = (left * scale, (left + SWATCH_WIDTH) * scale);
-            let ends = [(left, middle), (right, middle)];
-            let style = style_of(entry);
+            let (colour, width) = (colour_of(entry), width_of_line(entry));
             match entry.mark {
-                Mark::Line | Mark::Bars => area.draw(&PathElement::new(ends, style)),
+                Mark::Line | Mark::Bars => sheet.path(&[(left, middle), (right, middle)], width, colour)?,
                 Mark::Dashed => {
-                    let dash = |from| PathElement::new([(from, middle), (from + 9 * scale, middle)], style);
-                    (0..3).try_for_each(|i| area.draw(&dash(left + i * 12 * scale)))
+                    for i in 0..3 {
+                        let from = left + i * 12 * scale;
+                        sheet.path(&[(from, middle), (from + 9 * scale, middle)], width, colour)?;
+                    }
                 }
-                Mark::Dots => (0..4).try_for_each(|i| {
-                    let at = (left + (4 + 8 * i) * scale, middle + (i % 2 * 4 - 2) * scale);
-                    area.draw(&Circle::new(at, 2 * scale, style.color.mix(2.0).filled()))
-                }),
+                Mark::Dots => {
+                    for i in 0..4 {
+                        let at = (left + (4 + 8 * i) * scale, middle + (i % 2 * 4 - 2) * scale);
+                        sheet.disc(at, 2 * OVERSAMPLING, colour, 2.0 * opacity_of(entry))?;
+                    }
+                }
             }
-            .map_err(undrawable)?;
-            let label = text(TEXT_SIZE).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw(&Text::new(
-                entry.label.as_str(),
-                (right + 8 * scale, middle + TEXT_DROP * scale),
-                label,
-            ))
-            .map_err(undrawable)?;
+            let at = (right + 8 * scale, middle + TEXT_DROP * scale);
+            sheet.text(&entry.label, at, TEXT_SIZE, (HPos::Left, VPos::Center))?;
         }
         Ok(())
     }
 }
 
-fn style_of(entry: &Entry) -> ShapeStyle {
+fn colour_of(entry: &Entry) -> RGBColor {
     let [red, green, blue] = COLOURS[entry.colour % COLOURS.len()];
-    let colour = RGBColor(red, green, blue);
+    RGBColor(red, green, blue)
+}
+
+/// Of the points of an entry.
+fn opacity_of(entry: &Entry) -> f64 {
     match entry.mark {
-        Mark::Dots => {
-            let opacity = 8.0 / (entry.points.len().max(1) as f64).sqrt();
-            colour.mix(opacity.clamp(0.1, 0.5)).filled()
-        }
-        Mark::Line => colour.stroke_width(3 * OVERSAMPLING),
-        Mark::Dashed | Mark::Bars => colour.stroke_width(2 * OVERSAMPLING),
+        Mark::Dots => (8.0 / (entry.points.len().max(1) as f64).sqrt()).clamp(0.1, 0.5),
+        _ => 1.0,
     }
 }
 
-/// Text of a size in pixels of the finished image.
-pub(super) fn text(size: f64) -> TextStyle<'static> {
-    (family(), size * f64::from(OVERSAMPLING)).into_font().color(&INK)
+/// In pixels of the sheet.
+fn width_of_line(entry: &Entry) -> u32 {
+    match entry.mark {
+        Mark::Line => 3 * OVERSAMPLING,
+        _ => 2 * OVERSAMPLING,
+    }
 }
 
 /// The width of a text in pixels of the finished image.
@@ -232,7 +316,7 @@ pub(super) fn width_of(text: &str, size: f64) -> i32 {
 }
 
 /// The embedded font, which is registered when it is first asked for.
-fn family() -> &'static str {
+pub(super) fn family() -> &'static str {
     const NAME: &str = "Noto Sans";
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
@@ -242,7 +326,7 @@ fn family() -> &'static str {
     NAME
 }
 
-pub(super) fn undrawable(error: impl std::fmt::Display) -> Error {
+pub(super) fn undrawable(error: &str) -> Error {
     Error::value("image", error, "one that can be drawn")
 }
 

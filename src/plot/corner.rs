@@ -39,11 +39,17 @@ pub fn corner(columns: &[String], data: &[f64], samples: &[f64]) -> Result<Png> 
             return Err(Error::value(format!("number of values of {what}"), values.len(), expected));
         }
     }
-    let column = |values: &[f64], j: usize| values.iter().skip(j).step_by(d).copied().collect::<Vec<f64>>();
-    let drawn = columns.iter().take(MOST_COLUMNS).enumerate();
-    let spreads = drawn
-        .map(|(j, name)| Spread::new(name, column(data, j), column(samples, j)))
-        .collect::<Result<Vec<_>>>()?;
+    let column = |values: &[f64], j: usize| {
+        let mut column = Vec::with_capacity(values.len() / d);
+        for row in values.chunks_exact(d) {
+            column.push(row[j]);
+        }
+        column
+    };
+    let mut spreads = Vec::new();
+    for (j, name) in columns[..d.min(MOST_COLUMNS)].iter().enumerate() {
+        spreads.push(Spread::new(name, column(data, j), column(samples, j))?);
+    }
     let title = match d > spreads.len() {
         true => format!("Data and samples: the first {} of {d} columns", spreads.len()),
         false => "Data and samples".to_owned(),
@@ -55,7 +61,7 @@ pub fn corner(columns: &[String], data: &[f64], samples: &[f64]) -> Result<Png> 
         spreads: &spreads,
         layout: &layout,
     };
-    Png::encode(&paint(layout.size(), |area| scene.draw(area))?)
+    Png::encode(&paint(layout.size(), &|sheet| scene.draw(sheet))?)
 }
 
 #[cfg(test)]

@@ -27,26 +27,35 @@ pub(crate) fn is_drawn(value: f64) -> bool {
 /// # Errors
 /// If no step has a finite number of bits/dim.
 pub fn curve(metrics: &[StepMetrics], references: &[(String, f64)]) -> Result<Png> {
-    let points: Vec<(f64, f64)> = metrics.iter().map(|m| (m.step as f64, m.bits_per_dim)).collect();
-    let values: Vec<f64> = points.iter().map(|point| point.1).collect();
-    let shown: Vec<f64> = references.iter().map(|reference| reference.1).collect();
-    let validation: Vec<(f64, f64)> = metrics
-        .iter()
-        .filter_map(|m| Some((m.step as f64, m.validation.as_ref()?.vlb)))
-        .filter(|point| is_drawn(point.1))
-        .collect();
-    // All but the first, which may be of a network that has learned little.
-    let later: Vec<f64> = validation.iter().skip(1).map(|point| point.1).collect();
-    let (low, high) = range(&values, &[shown, later].concat())?;
-    let mean = moving_mean(&values, reach(values.len()));
-    let steps = points.iter().map(|point| point.0);
+    let (mut points, mut values) = (Vec::with_capacity(metrics.len()), Vec::with_capacity(metrics.len()));
+    let mut shown = Vec::with_capacity(references.len());
+    for (_, value) in references {
+        shown.push(*value);
+    }
+    let mut validation = Vec::new();
+    for line in metrics {
+        let step = line.step as f64;
+        points.push((step, line.bits_per_dim));
+        values.push(line.bits_per_dim);
+        let Some(found) = line.validation.as_ref().filter(|found| is_drawn(found.vlb)) else { continue };
+        // All but the first, which may be of a network that has learned little.
+        if !validation.is_empty() {
+            shown.push(found.vlb);
+        }
+        validation.push((step, found.vlb));
+    }
+    let (low, high) = range(&values, &shown)?;
+    let mut mean = Vec::with_capacity(points.len());
+    for (&(step, _), value) in points.iter().zip(&moving_mean(&values, reach(values.len()))) {
+        mean.push((step, *value));
+    }
     let mut plot = Plot::new(
         "Likelihood over training",
         Axis::linear("training step"),
         Axis::linear("negative log-likelihood (bits/dim)").between(low, high),
     )
-    .dots("training VLB of a step", points.iter().copied())
-    .line("moving mean", steps.zip(mean));
+    .dots("training VLB of a step", points)
+    .line("moving mean", mean);
     if !validation.is_empty() {
         plot = plot.line("validation VLB", validation);
     }
@@ -64,22 +73,29 @@ fn reach(points: usize) -> usize {
 /// The mean of the finite values around each, whose weights fall linearly to zero just beyond
 /// `reach`; nothing finite is NaN.
 fn moving_mean(values: &[f64], reach: usize) -> Vec<f64> {
-    let mean = |index: usize| {
-        let around = index.saturating_sub(reach)..(index + reach + 1).min(values.len());
-        let finite = around.filter(|&other| values[other].is_finite());
-        let (sum, weights) = finite.fold((0.0, 0.0), |(sum, weights), other| {
-            let weight = (reach + 1 - index.abs_diff(other)) as f64;
-            (sum + weight * values[other], weights + weight)
-        });
-        sum / weights
-    };
-    (0..values.len()).map(mean).collect()
+    let mut means = Vec::with_capacity(values.len());
+    for index in 0..values.len() {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for other in index.saturating_sub(reach)..(index + reach + 1).min(values.len()) {
+            if values[other].is_finite() {
+                let weight = (reach + 1 - index.abs_diff(other)) as f64;
+                sum += weight * values[other];
+                weights += weight;
+            }
+        }
+        means.push(sum / weights);
+    }
+    means
 }
 
 /// From the lowest to the highest value that must be shown, with some room.
 fn range(values: &[f64], references: &[f64]) -> Result<(f64, f64)> {
     let skipped = if values.len() < 5 { 0 } else { values.len().div_ceil(20) };
-    let finite = |values: &[f64]| -> Vec<f64> { values.iter().copied().filter(|v| is_drawn(*v)).collect() };
+    let finite = |values: &[f64]| {
+        let mut finite = values.to_vec();
+        finite.retain(|value| is_drawn(*value));
+        finite
+    };
     let mut sorted = finite(&values[skipped..]);
     if sorted.is_empty() {
         sorted = finite(values);
@@ -90,13 +106,17 @@ fn range(values: &[f64], references: &[f64]) -> Result<(f64, f64)> {
     };
     let quantile = |q: f64| sorted[(q * last as f64).round() as usize];
     let (low, mut high) = (quantile(0.002), quantile(0.99));
-    let highest = finite(values).into_iter().fold(high, f64::max);
+    let mut highest = high;
+    for value in finite(values) {
+        highest = highest.max(value);
+    }
     if highest - low <= MOST_WIDENING * (high - low) {
         high = highest;
     }
-    let shown = finite(references).into_iter().chain([low, high]);
-    let (low, high) =
-        shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let mut low = low;
+    for value in finite(references) {
+        (low, high) = (low.min(value), high.max(value));
+    }
     let room = (ROOM * (high - low)).max(0.01);
     Ok((low - room, high + room))
 }

@@ -72,9 +72,12 @@ impl Plot {
     #[must_use]
     pub fn bars(self, bars: impl IntoIterator<Item = (f64, f64, f64)>) -> Self {
         let gap = (f64::NAN, f64::NAN);
-        let points = bars.into_iter().flat_map(|(x, y, half)| [(x, y - half), (x, y + half), gap]);
+        let mut points = Vec::new();
+        for (x, y, half) in bars {
+            points.extend_from_slice(&[(x, y - half), (x, y + half), gap]);
+        }
         let colours = self.colours;
-        Self { colours, ..self.with(String::new(), Mark::Bars, points.collect()) }
+        Self { colours, ..self.with(String::new(), Mark::Bars, points) }
     }
 
     /// Adds a horizontal dashed line across the plot.
@@ -96,19 +99,30 @@ impl Plot {
     /// # Errors
     /// If there is no point to draw, or the ends of an axis cannot be.
     pub fn draw(&self) -> Result<Png> {
-        let position = |&(x, y): &(f64, f64)| Some((self.x.position(x)?, self.y.position(y)?));
         let mut entries: Vec<Entry> = Vec::new();
-        for Series { label, mark, colour, points } in &self.series {
-            let points = points.iter().map(position).collect();
-            entries.push(Entry { label: label.clone(), mark: *mark, colour: *colour, points });
+        let (mut drawn_x, mut drawn_y) = (Vec::new(), Vec::new());
+        for series in &self.series {
+            let mut points = Vec::with_capacity(series.points.len());
+            for &(x, y) in &series.points {
+                let point = self.x.position(x).zip(self.y.position(y));
+                if let Some((x, y)) = point {
+                    drawn_x.push(x);
+                    drawn_y.push(y);
+                }
+                points.push(point);
+            }
+            let (label, mark, colour) = (series.label.clone(), series.mark, series.colour);
+            entries.push(Entry { label, mark, colour, points });
         }
-        let drawn = || entries.iter().flat_map(|entry| &entry.points).flatten();
-        let heights = self.levels.iter().filter_map(|(.., y)| self.y.position(*y));
-        let x = self.x.ends(drawn().map(|point| point.0))?;
-        let y = self.y.ends(drawn().map(|point| point.1).chain(heights))?;
+        for (.., height) in &self.levels {
+            if let Some(height) = self.y.position(*height) {
+                drawn_y.push(height);
+            }
+        }
+        let (x, y) = (self.x.ends(&drawn_x)?, self.y.ends(&drawn_y)?);
         for (label, colour, value) in &self.levels {
             let height = self.y.position(*value);
-            let points = [x.0, x.1].map(|x| height.map(|height| (x, height))).to_vec();
+            let points = vec![height.map(|height| (x.0, height)), height.map(|height| (x.1, height))];
             entries.push(Entry { label: label.clone(), mark: Mark::Dashed, colour: *colour, points });
         }
         Png::encode(&canvas::draw(&self.title, [(&self.x, x), (&self.y, y)], &entries)?)

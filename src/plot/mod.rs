@@ -12,8 +12,8 @@ mod grid;
 mod ladder;
 mod lines;
 mod mark;
-mod ruler;
 mod scatter;
+mod sheet;
 mod ticks;
 
 pub use axis::Axis;

@@ -12,14 +12,18 @@ pub fn scatter(
     [x, y]: [&str; 2],
     series: &[(String, Vec<(f64, f64)>)],
 ) -> Result<Png> {
-    let pairs = series.iter().flat_map(|(_, pairs)| pairs).filter(|(x, y)| x.is_finite() && y.is_finite());
-    let ends = (f64::INFINITY, f64::NEG_INFINITY);
-    let (low, high) = pairs.fold(ends, |(low, high), (x, y)| (low.min(x.min(*y)), high.max(x.max(*y))));
-    let plot = Plot::new(title, Axis::linear(x), Axis::linear(y));
-    let plot =
-        series.iter().fold(plot, |plot, (label, pairs)| plot.points(label.clone(), pairs.iter().copied()));
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let mut plot = Plot::new(title, Axis::linear(x), Axis::linear(y));
+    for (label, pairs) in series {
+        for (x, y) in pairs {
+            if x.is_finite() && y.is_finite() {
+                (low, high) = (low.min(x.min(*y)), high.max(x.max(*y)));
+            }
+        }
+        plot = plot.points(label, pairs.clone());
+    }
     // From end to end, so that it stretches both axes alike.
-    plot.dashed("equal", [(low, low), (high, high)]).draw()
+    plot.dashed("equal", vec![(low, low), (high, high)]).draw()
 }
 
 #[cfg(test)]

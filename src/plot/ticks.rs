@@ -19,11 +19,14 @@ pub(super) fn linear_ticks(ends: (f64, f64)) -> Ticks {
 pub(super) fn linear_ticks_of((low, high): (f64, f64), most_steps: f64) -> Ticks {
     let rough = (high - low) / most_steps;
     let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|&step| step >= rough);
-    let step = step.unwrap_or(rough);
+    let mut step = rough;
+    for factor in [1.0, 2.0, 5.0, 10.0] {
+        if factor * power >= rough {
+            step = factor * power;
+            break;
+        }
+    }
     let first = (low / step).ceil();
-    let values: Vec<f64> =
-        (0..=10).map(|i| (first + f64::from(i)) * step).take_while(|&value| value <= high).collect();
     // Rounding may leave the logarithm of a power of ten just below a whole number.
     let last_digit = (step * 1.001).log10().floor() as i32;
     let scientific = low.abs().max(high.abs()) >= 1e7 || last_digit < -5;
@@ -37,28 +40,41 @@ pub(super) fn linear_ticks_of((low, high): (f64, f64), most_steps: f64) -> Ticks
             grouped(&format!("{value:.*}", -last_digit.min(0) as usize))
         }
     };
-    // Adding zero turns a negative zero into zero.
-    Ticks { labelled: values.into_iter().map(|v| (v, minus(&label(v + 0.0)))).collect(), minor: Vec::new() }
+    let mut labelled = Vec::new();
+    for i in 0..11 {
+        let value = (first + f64::from(i)) * step;
+        if value > high || value.is_nan() {
+            break;
+        }
+        // Adding zero turns a negative zero into zero.
+        labelled.push((value, minus(&label(value + 0.0))));
+    }
+    Ticks { labelled, minor: Vec::new() }
 }
 
 /// Powers of ten; over few of them also twice and five times; over less than that linear ticks.
 pub(super) fn log_ticks((low, high): (f64, f64)) -> Ticks {
-    let decades: Vec<i32> = (low.ceil() as i32..=high.floor() as i32).collect();
-    let factors: &[u8] = if decades.len() >= 3 { &[1] } else { &[1, 2, 5] };
-    let stride = decades.len().div_ceil(MOST_STEPS as usize).max(1) as i32;
-    let within = |at: &f64| (low..=high).contains(at);
+    let (before, first, last) = (low.floor() as i32, low.ceil() as i32, high.floor() as i32);
+    let decades = (last - first + 1).max(0);
+    let factors: &[u8] = if decades >= 3 { &[1] } else { &[1, 2, 5] };
+    let stride = (decades as usize).div_ceil(MOST_STEPS as usize).max(1) as i32;
+    let within = |at: f64| (low..=high).contains(&at);
     let at = |factor: u8, decade: i32| f64::from(decade) + f64::from(factor).log10();
-    let all = low.floor() as i32..=high.floor() as i32;
-    let labelled: Vec<(f64, u8, i32)> = all
-        .clone()
-        .filter(|decade| decade.rem_euclid(stride) == 0)
-        .flat_map(|decade| factors.iter().map(move |&factor| (at(factor, decade), factor, decade)))
-        .filter(|(at, ..)| within(at))
-        .collect();
-    if labelled.len() < 3 {
-        let linear = linear_ticks((10_f64.powf(low), 10_f64.powf(high)));
-        let labelled = linear.labelled.into_iter().filter(|(value, _)| *value > 0.0);
-        return Ticks { labelled: labelled.map(|(v, text)| (v.log10(), text)).collect(), minor: Vec::new() };
+    let mut places: Vec<(f64, u8, i32)> = Vec::new();
+    for decade in before..last + 1 {
+        for &factor in factors {
+            if decade.rem_euclid(stride) == 0 && within(at(factor, decade)) {
+                places.push((at(factor, decade), factor, decade));
+            }
+        }
+    }
+    if places.len() < 3 {
+        let mut ticks = linear_ticks((10_f64.powf(low), 10_f64.powf(high)));
+        ticks.labelled.retain(|(value, _)| *value > 0.0);
+        for (value, _) in &mut ticks.labelled {
+            *value = value.log10();
+        }
+        return ticks;
     }
     let plain = low >= -3.05 && high < 5.0;
     let label = |factor: u8, decade: i32| match plain {
@@ -66,11 +82,25 @@ pub(super) fn log_ticks((low, high): (f64, f64)) -> Ticks {
         true => grouped(&format!("{:.0}", f64::from(factor) * 10_f64.powi(decade))),
         false => minus(&format!("{factor}e{decade}")),
     };
-    let minor = match stride {
-        1 => all.flat_map(|decade| (2..=9).map(move |factor| at(factor, decade))).filter(within).collect(),
-        _ => decades.iter().map(|&decade| f64::from(decade)).collect(),
-    };
-    Ticks { labelled: labelled.into_iter().map(|(at, f, d)| (at, label(f, d))).collect(), minor }
+    let mut minor = Vec::new();
+    if stride == 1 {
+        for decade in before..last + 1 {
+            for factor in 2..10 {
+                if within(at(factor, decade)) {
+                    minor.push(at(factor, decade));
+                }
+            }
+        }
+    } else {
+        for decade in first..last + 1 {
+            minor.push(f64::from(decade));
+        }
+    }
+    let mut labelled = Vec::with_capacity(places.len());
+    for (at, factor, decade) in places {
+        labelled.push((at, label(factor, decade)));
+    }
+    Ticks { labelled, minor }
 }
 
 /// Commas between thousands, from 10,000 on.

@@ -41,12 +41,20 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(spreads: &[Spread]) -> Self {
         let side = SIDES[spreads.len().clamp(1, SIDES.len()) - 1];
-        let labels: Vec<[Vec<Label>; 2]> = spreads.iter().map(|spread| labels(spread, side)).collect();
-        // A column alone and the first one have no axis upwards.
-        let upwards = labels.iter().skip(1).flat_map(|[_, y]| y);
-        let widest = upwards.map(|(_, text)| width_of(text, TICK_SIZE)).max();
+        let mut of_all = Vec::with_capacity(spreads.len());
+        let mut widest = None;
+        for (j, spread) in spreads.iter().enumerate() {
+            let of_one = labels(spread, side);
+            // A column alone and the first one have no axis upwards.
+            if j > 0 {
+                for (_, text) in &of_one[1] {
+                    widest = widest.max(Some(width_of(text, TICK_SIZE)));
+                }
+            }
+            of_all.push(of_one);
+        }
         let left = MARGIN + widest.map_or(0, |widest| NAME_HEIGHT + widest + TICK + 6);
-        Self { side, left, top: MARGIN / 2 + TITLE_HEIGHT + 2 * LEGEND_HEIGHT + GAP, labels }
+        Self { side, left, top: MARGIN / 2 + TITLE_HEIGHT + 2 * LEGEND_HEIGHT + GAP, labels: of_all }
     }
 
     /// The left and the upper end of the panel in row `i` and column `j`.
@@ -73,8 +81,11 @@ fn labels(spread: &Spread, side: i32) -> [Vec<Label>; 2] {
     let (low, high) = spread.ends;
     let side = f64::from(side);
     let ticks = |steps: u8| -> Vec<Label> {
-        let ticks = linear_ticks_of(spread.ends, f64::from(steps)).labelled;
-        ticks.into_iter().map(|(at, text)| ((at - low) / (high - low), text)).collect()
+        let mut ticks = linear_ticks_of(spread.ends, f64::from(steps)).labelled;
+        for (at, _) in &mut ticks {
+            *at = (*at - low) / (high - low);
+        }
+        ticks
     };
     let width = |text: &str| f64::from(width_of(text, TICK_SIZE));
     let fits = |labels: &Vec<Label>| {
@@ -83,15 +94,25 @@ fn labels(spread: &Spread, side: i32) -> [Vec<Label>; 2] {
             room >= 0.5 * (width(&pair[0].1) + width(&pair[1].1)) + BETWEEN_LABELS && room >= 2.0 * TICK_SIZE
         })
     };
-    let chosen = (1..=6).rev().map(ticks).find(fits).unwrap_or_default();
+    let mut chosen = Vec::new();
+    for steps in [6, 5, 4, 3, 2, 1] {
+        let labels = ticks(steps);
+        if fits(&labels) {
+            chosen = labels;
+            break;
+        }
+    }
     // A label that sticks out would meet the next panel's.
     let within = |half: &dyn Fn(&str) -> f64| {
         let room =
             |(at, text): &Label| (at * side).min((1.0 - at) * side) + 0.5 * f64::from(GAP) - half(text);
         let one = chosen.iter().max_by(|a, b| room(a).total_cmp(&room(b))).map(|label| label.0);
-        let kept = |label: &Label| room(label) >= 0.0 || Some(label.0) == one;
-        let text = |label: &Label| if kept(label) { label.1.clone() } else { String::new() };
-        chosen.iter().map(|label| (label.0, text(label))).collect()
+        let mut labels = Vec::with_capacity(chosen.len());
+        for label in &chosen {
+            let kept = room(label) >= 0.0 || Some(label.0) == one;
+            labels.push((label.0, if kept { label.1.clone() } else { String::new() }));
+        }
+        labels
     };
     [within(&|text| 0.5 * width(text)), within(&|_| 0.5 * TICK_SIZE)]
 }

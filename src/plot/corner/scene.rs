@@ -4,18 +4,18 @@ use super::layout::{GAP, Label, Layout, NAME_SIZE, TICK, TICK_SIZE};
 use super::spread::{Bars, Spread};
 use crate::error::Result;
 use crate::plot::canvas::{
-    Area, COLOURS, INK, LEGEND_HEIGHT, MARGIN, OVERSAMPLING, RULE, TEXT_DROP, TITLE_HEIGHT, TITLE_SIZE, text,
-    undrawable, width_of,
+    COLOURS, INK, LEGEND_HEIGHT, MARGIN, OVERSAMPLING, RULE, TEXT_DROP, TITLE_HEIGHT, TITLE_SIZE, width_of,
 };
+use crate::plot::sheet::{Pixel, Sheet};
 use crate::plot::ticks::grouped;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::RGBColor;
+use plotters::style::text_anchor::{HPos, VPos};
 
 /// The most points of each kind in a panel.
 pub(super) const MOST_POINTS: usize = 2000;
 
 /// The radius of a point, in pixels of the large image.
-const RADIUS: i32 = 6;
+const RADIUS: u32 = 6;
 
 /// A histogram of samples may be this many times higher than the data's, and is cut above.
 const MOST_HEIGHT: f64 = 2.5;
@@ -23,6 +23,10 @@ const MOST_HEIGHT: f64 = 2.5;
 const DATA_POINT: RGBColor = RGBColor(120, 122, 130);
 const DATA_FILL: RGBColor = RGBColor(214, 216, 221);
 const DATA_LINE: RGBColor = RGBColor(150, 152, 160);
+const SAMPLE: RGBColor = RGBColor(COLOURS[0][0], COLOURS[0][1], COLOURS[0][2]);
+
+/// The width of the samples' lines, in pixels of the large image.
+const SAMPLE_WIDTH: u32 = 2 * OVERSAMPLING;
 
 /// All that is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +42,8 @@ pub(super) struct Scene<'a> {
 type Frame = [i32; 4];
 
 impl Scene<'_> {
-    pub(super) fn draw(&self, area: &Area<'_>) -> Result<()> {
-        self.draw_header(area)?;
+    pub(super) fn draw(&self, sheet: &mut Sheet<'_>) -> Result<()> {
+        self.draw_header(sheet)?;
         let last = self.spreads.len() - 1;
         for i in 0..=last {
             for j in 0..=i {
@@ -47,59 +51,60 @@ impl Scene<'_> {
                 let frame = [left, top, left + self.layout.side, top + self.layout.side];
                 let x = &self.layout.labels[j][0];
                 let y = if j < i { &self.layout.labels[i][1][..] } else { &[] };
-                draw_rules(area, frame, x, y)?;
+                draw_rules(sheet, frame, x, y)?;
                 match j < i {
-                    true => self.draw_points(area, frame, &self.spreads[j], &self.spreads[i])?,
-                    false => draw_histograms(area, frame, &self.spreads[i])?,
+                    true => self.draw_points(sheet, frame, &self.spreads[j], &self.spreads[i])?,
+                    false => draw_histograms(sheet, frame, &self.spreads[i])?,
                 }
-                draw_axes(area, frame, x, y)?;
+                draw_axes(sheet, frame, x, y)?;
                 if i == last {
-                    self.draw_labels(area, frame, j)?;
+                    self.draw_labels(sheet, frame, j)?;
                 }
                 if j == 0 && i > 0 {
-                    self.draw_labels_upwards(area, frame, i)?;
+                    self.draw_labels_upwards(sheet, frame, i)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn draw_header(&self, area: &Area<'_>) -> Result<()> {
+    fn draw_header(&self, sheet: &mut Sheet<'_>) -> Result<()> {
         let (width, _) = self.layout.size();
         let left = self.layout.left;
         let room = f64::from(width as i32 - left - MARGIN);
         let fitting =
             |text: &str, size: f64| size * (room / f64::from(width_of(text, size)).max(1.0)).min(1.0);
         let middle = MARGIN / 2 + TITLE_HEIGHT / 2;
-        write(area, self.title, (left, middle), fitting(self.title, TITLE_SIZE), HPos::Left)?;
-        let names = ["data", "samples"].into_iter().zip(self.rows);
-        let labels: Vec<String> =
-            names.map(|(name, rows)| format!("{name}, {}", grouped(&rows.to_string()))).collect();
+        write(sheet, self.title, (left, middle), fitting(self.title, TITLE_SIZE), HPos::Left)?;
         let middle = MARGIN / 2 + TITLE_HEIGHT + LEGEND_HEIGHT / 2;
         let mut at = left;
-        for (label, style) in labels.iter().zip([DATA_FILL.filled(), sample_line()]) {
-            let swatch = [(at, middle - 8), (at + 26, middle + 8)].map(large);
-            if style.filled {
-                area.draw(&Rectangle::new(swatch, style)).map_err(undrawable)?;
-                area.draw(&Rectangle::new(swatch, DATA_LINE.stroke_width(OVERSAMPLING)))
-                    .map_err(undrawable)?;
+        for (kind, name) in ["data", "samples"].iter().enumerate() {
+            let label = format!("{name}, {}", grouped(&self.rows[kind].to_string()));
+            let swatch = [large((at, middle - 8)), large((at + 26, middle + 8))];
+            if kind == 0 {
+                sheet.filled_box(swatch, DATA_FILL)?;
+                sheet.frame(swatch, OVERSAMPLING, DATA_LINE)?;
             } else {
-                area.draw(&Rectangle::new(swatch, style)).map_err(undrawable)?;
+                sheet.frame(swatch, SAMPLE_WIDTH, SAMPLE)?;
             }
-            write(area, label, (at + 34, middle), NAME_SIZE, HPos::Left)?;
-            at += 34 + width_of(label, NAME_SIZE) + 28;
+            write(sheet, &label, (at + 34, middle), NAME_SIZE, HPos::Left)?;
+            at += 34 + width_of(&label, NAME_SIZE) + 28;
         }
         let beyond = self.beyond();
         let middle = middle + LEGEND_HEIGHT - 2;
-        write(area, &beyond, (left, middle), fitting(&beyond, TICK_SIZE), HPos::Left)
+        write(sheet, &beyond, (left, middle), fitting(&beyond, TICK_SIZE), HPos::Left)
     }
 
     /// What part of the values is not on the axes; empty if there is none.
     fn beyond(&self) -> String {
         let part = |kind: usize| {
-            let all =
-                self.spreads.iter().flat_map(|spread| spread.values[kind].iter().map(|&x| spread.place(x)));
-            let (count, beyond) = all.fold((0, 0), |(n, k), place| (n + 1, k + usize::from(place.is_none())));
+            let (mut count, mut beyond) = (0, 0_usize);
+            for spread in self.spreads {
+                for &x in &spread.values[kind] {
+                    count += 1;
+                    beyond += usize::from(spread.place(x).is_none());
+                }
+            }
             100.0 * beyond as f64 / f64::from(count.max(1))
         };
         let [data, samples] = [part(0), part(1)];
@@ -114,62 +119,59 @@ impl Scene<'_> {
         }
     }
 
-    fn draw_points(&self, area: &Area<'_>, frame: Frame, x: &Spread, y: &Spread) -> Result<()> {
-        let [red, green, blue] = COLOURS[0];
-        for (kind, colour) in [DATA_POINT, RGBColor(red, green, blue)].into_iter().enumerate() {
+    fn draw_points(&self, sheet: &mut Sheet<'_>, frame: Frame, x: &Spread, y: &Spread) -> Result<()> {
+        for (kind, colour) in [DATA_POINT, SAMPLE].iter().enumerate() {
             let rows = x.values[kind].len();
             let drawn = rows.min(MOST_POINTS);
             let opacity = (14.0 / (drawn.max(1) as f64).sqrt()).clamp(0.25, 0.7);
-            let style = colour.mix(opacity).filled();
-            for row in (0..drawn).map(|k| k * rows / drawn) {
+            for k in 0..drawn {
+                let row = k * rows / drawn;
                 let Some((x, y)) = x.place(x.values[kind][row]).zip(y.place(y.values[kind][row])) else {
                     continue;
                 };
                 let at = (along(frame[0], frame[2], x), along(frame[3], frame[1], y));
-                area.draw(&Circle::new(at, RADIUS, style)).map_err(undrawable)?;
+                sheet.disc(at, RADIUS, *colour, opacity)?;
             }
         }
         Ok(())
     }
 
-    fn draw_labels(&self, area: &Area<'_>, frame: Frame, j: usize) -> Result<()> {
+    fn draw_labels(&self, sheet: &mut Sheet<'_>, frame: Frame, j: usize) -> Result<()> {
         let (labels, name) = self.layout.below(frame[3]);
         for (at, text) in &self.layout.labels[j][0] {
             let x = frame[0] + (at * f64::from(self.layout.side)).round() as i32;
-            write(area, text, (x, labels), TICK_SIZE, HPos::Center)?;
+            write(sheet, text, (x, labels), TICK_SIZE, HPos::Center)?;
         }
         let text = elided(&self.spreads[j].name, self.layout.side);
-        write(area, &text, ((frame[0] + frame[2]) / 2, name), NAME_SIZE, HPos::Center)
+        write(sheet, &text, ((frame[0] + frame[2]) / 2, name), NAME_SIZE, HPos::Center)
     }
 
-    fn draw_labels_upwards(&self, area: &Area<'_>, frame: Frame, i: usize) -> Result<()> {
+    fn draw_labels_upwards(&self, sheet: &mut Sheet<'_>, frame: Frame, i: usize) -> Result<()> {
         for (at, text) in &self.layout.labels[i][1] {
             let y = frame[3] - (at * f64::from(self.layout.side)).round() as i32;
-            write(area, text, (frame[0] - TICK - 4, y), TICK_SIZE, HPos::Right)?;
+            write(sheet, text, (frame[0] - TICK - 4, y), TICK_SIZE, HPos::Right)?;
         }
         let name = elided(&self.spreads[i].name, self.layout.side);
-        let style =
-            text(NAME_SIZE).transform(FontTransform::Rotate270).pos(Pos::new(HPos::Center, VPos::Center));
         let at = large((MARGIN / 2 + NAME_SIZE as i32 / 2, (frame[1] + frame[3]) / 2));
-        area.draw(&Text::new(name, at, style)).map_err(undrawable)
+        sheet.text_upwards(&name, at, NAME_SIZE, (HPos::Center, VPos::Center))
     }
 }
 
-fn sample_line() -> ShapeStyle {
-    let [red, green, blue] = COLOURS[0];
-    RGBColor(red, green, blue).stroke_width(2 * OVERSAMPLING)
-}
-
-fn draw_histograms(area: &Area<'_>, frame: Frame, spread: &Spread) -> Result<()> {
+fn draw_histograms(sheet: &mut Sheet<'_>, frame: Frame, spread: &Spread) -> Result<()> {
     let (bars, densities) = spread.histograms();
-    let highest = densities.each_ref().map(|densities| densities.iter().copied().fold(0.0, f64::max));
+    let mut highest = [0.0, 0.0];
+    for (highest, densities) in highest.iter_mut().zip(&densities) {
+        for &density in densities {
+            *highest = f64::max(*highest, density);
+        }
+    }
     let top = 1.08 * highest[0].max(highest[1].min(MOST_HEIGHT * highest[0]));
-    let steps = |densities: &[f64]| outline(frame, spread, bars, densities, top);
-    let data = steps(&densities[0]);
-    area.draw(&Polygon::new(data.clone(), DATA_FILL.filled())).map_err(undrawable)?;
-    area.draw(&PathElement::new(data, DATA_LINE.stroke_width(OVERSAMPLING))).map_err(undrawable)?;
+    let data = outline(frame, spread, bars, &densities[0], top);
+    sheet.fill(&data, DATA_FILL)?;
+    sheet.path(&data, OVERSAMPLING, DATA_LINE)?;
     if highest[1] > 0.0 {
-        area.draw(&PathElement::new(steps(&densities[1]), sample_line())).map_err(undrawable)?;
+        let samples = outline(frame, spread, bars, &densities[1], top);
+        sheet.path(&samples, SAMPLE_WIDTH, SAMPLE)?;
     }
     Ok(())
 }
@@ -190,28 +192,24 @@ fn outline(frame: Frame, spread: &Spread, bars: Bars, densities: &[f64], top: f6
     points
 }
 
-fn draw_rules(area: &Area<'_>, frame: Frame, x: &[Label], y: &[Label]) -> Result<()> {
-    let [left, top, right, bottom] = frame.map(|end| end * OVERSAMPLING as i32);
-    let style = RULE.stroke_width(OVERSAMPLING);
+fn draw_rules(sheet: &mut Sheet<'_>, frame: Frame, x: &[Label], y: &[Label]) -> Result<()> {
+    let [left, top, right, bottom] = enlarged(frame);
     for (at, _) in x {
         let x = along(frame[0], frame[2], *at);
-        area.draw(&PathElement::new([(x, top), (x, bottom)], style)).map_err(undrawable)?;
+        sheet.path(&[(x, top), (x, bottom)], OVERSAMPLING, RULE)?;
     }
     for (at, _) in y {
         let y = along(frame[3], frame[1], *at);
-        area.draw(&PathElement::new([(left, y), (right, y)], style)).map_err(undrawable)?;
+        sheet.path(&[(left, y), (right, y)], OVERSAMPLING, RULE)?;
     }
     Ok(())
 }
 
 /// The lower and, where there are labels, the left end of a panel with ticks.
-fn draw_axes(area: &Area<'_>, frame: Frame, x: &[Label], y: &[Label]) -> Result<()> {
-    let [left, top, right, bottom] = frame.map(|end| end * OVERSAMPLING as i32);
-    let style = INK.stroke_width(OVERSAMPLING);
+fn draw_axes(sheet: &mut Sheet<'_>, frame: Frame, x: &[Label], y: &[Label]) -> Result<()> {
+    let [left, top, right, bottom] = enlarged(frame);
     let tick = TICK * OVERSAMPLING as i32;
-    let line = |from: (i32, i32), to: (i32, i32)| {
-        area.draw(&PathElement::new([from, to], style)).map_err(undrawable)
-    };
+    let mut line = |from: Pixel, to: Pixel| sheet.path(&[from, to], OVERSAMPLING, INK);
     line((left, bottom), (right, bottom))?;
     for (at, _) in x {
         let x = along(frame[0], frame[2], *at);
@@ -228,16 +226,21 @@ fn draw_axes(area: &Area<'_>, frame: Frame, x: &[Label], y: &[Label]) -> Result<
 }
 
 /// Writes text with its middle, or an end, at a point of the finished image.
-fn write(area: &Area<'_>, words: &str, (x, y): (i32, i32), size: f64, anchor: HPos) -> Result<()> {
+fn write(sheet: &mut Sheet<'_>, words: &str, (x, y): (i32, i32), size: f64, anchor: HPos) -> Result<()> {
     if words.is_empty() {
         return Ok(());
     }
-    let style = text(size).pos(Pos::new(anchor, VPos::Center));
-    area.draw(&Text::new(words, large((x, y + TEXT_DROP)), style)).map_err(undrawable)
+    sheet.text(words, large((x, y + TEXT_DROP)), size, (anchor, VPos::Center))
+}
+
+/// The ends of a panel in the large image.
+fn enlarged([left, top, right, bottom]: Frame) -> Frame {
+    let scale = OVERSAMPLING as i32;
+    [left * scale, top * scale, right * scale, bottom * scale]
 }
 
 /// A point of the finished image in the large one.
-fn large((x, y): (i32, i32)) -> (i32, i32) {
+fn large((x, y): (i32, i32)) -> Pixel {
     (x * OVERSAMPLING as i32, y * OVERSAMPLING as i32)
 }
 
@@ -255,12 +258,14 @@ fn elided(name: &str, width: i32) -> String {
         let part = |letters: &[char]| letters.iter().collect::<String>();
         format!("{}\u{2026}{}", part(&letters[..head]), part(&letters[tail..]))
     };
-    match width_of(name, NAME_SIZE) <= width - GAP {
-        true => name.to_owned(),
-        false => (1..letters.len())
-            .rev()
-            .map(shortened)
-            .find(|text| width_of(text, NAME_SIZE) <= width - GAP)
-            .unwrap_or_default(),
+    if width_of(name, NAME_SIZE) <= width - GAP {
+        return name.to_owned();
     }
+    for kept in (1..letters.len()).rev() {
+        let text = shortened(kept);
+        if width_of(&text, NAME_SIZE) <= width - GAP {
+            return text;
+        }
+    }
+    String::new()
 }

@@ -39,11 +39,13 @@ pub(super) struct Bars {
 impl Spread {
     pub(super) fn new(name: &str, data: Vec<f64>, samples: Vec<f64>) -> Result<Self> {
         let axis = Axis::linear(name);
-        let [of_data, of_samples] = [&data, &samples].map(|values| {
-            let mut sorted: Vec<f64> = values.iter().filter_map(|&x| axis.position(x)).collect();
+        let sorted = |values: &[f64]| {
+            let mut sorted = values.to_vec();
+            sorted.retain(|&x| axis.position(x).is_some());
             sorted.sort_by(f64::total_cmp);
             sorted
-        });
+        };
+        let (of_data, of_samples) = (sorted(&data), sorted(&samples));
         let Some((mut low, mut high)) = central(&of_data) else {
             return Err(Error::value(
                 format!("column \"{name}\" of the data"),
@@ -59,7 +61,7 @@ impl Spread {
             (low, high) = (low.min(low_end.max(low - most)), high.max(high_end.min(high + most)));
         }
         let half_step = step.map_or(0.0, |step| 0.5 * step);
-        let ends = axis.ends([low - half_step, high + half_step].into_iter())?;
+        let ends = axis.ends(&[low - half_step, high + half_step])?;
         let bars = Bars::new(&of_data, ends, step.map(|step| (lowest, step)));
         Ok(Self { name: name.to_owned(), values: [data, samples], ends, bars })
     }
@@ -72,7 +74,7 @@ impl Spread {
 
     /// The densities of data and samples, per bar, and the bars.
     pub(super) fn histograms(&self) -> (Bars, [Vec<f64>; 2]) {
-        (self.bars, [&self.values[0], &self.values[1]].map(|values| self.bars.densities(values)))
+        (self.bars, [self.bars.densities(&self.values[0]), self.bars.densities(&self.values[1])])
     }
 }
 
@@ -120,7 +122,10 @@ impl Bars {
             }
         }
         let all = values.len().max(1) as f64;
-        counts.into_iter().map(|count| count / (all * self.width)).collect()
+        for count in &mut counts {
+            *count /= all * self.width;
+        }
+        counts
     }
 }
 

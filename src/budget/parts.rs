@@ -77,7 +77,9 @@ pub(crate) struct Spread {
 impl Spread {
     /// The spread of values, each the mean of `draws`; one that is not finite is left out.
     pub(crate) fn of(values: &[f64], draws: usize) -> Self {
-        let moments = Moments::of(values.iter().copied().filter(|value| value.is_finite()));
+        let mut finite = values.to_vec();
+        finite.retain(|value| value.is_finite());
+        let moments = Moments::of(finite.iter().copied());
         Self { images: moments.count, variance: moments.variance, draws: draws.max(1) }
     }
 }
@@ -119,9 +121,7 @@ impl Budget {
     pub fn random(&self) -> f64 {
         let mut total = 0.0_f64;
         for part in [self.data, self.dequantization, self.probe] {
-            if let Some(part) = part {
-                total = total.hypot(part);
-            }
+            total = total.hypot(part.unwrap_or(0.0));
         }
         total
     }
@@ -148,7 +148,12 @@ impl Budget {
 
 /// The mean of the differences `later - earlier`, over those that both have; nothing of none.
 pub(super) fn change(earlier: &[f64], later: &[f64]) -> Option<f64> {
-    let differences = earlier.iter().zip(later).map(|(earlier, later)| later - earlier);
-    let moments = Moments::of(differences.filter(|difference| difference.is_finite()));
+    let mut differences = Vec::with_capacity(later.len());
+    for (earlier, later) in earlier.iter().zip(later) {
+        if (later - earlier).is_finite() {
+            differences.push(later - earlier);
+        }
+    }
+    let moments = Moments::of(differences.iter().copied());
     (moments.count > 0).then_some(moments.mean)
 }

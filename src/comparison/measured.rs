@@ -104,8 +104,14 @@ impl Measured {
     }
 
     /// The images that have a value.
-    pub(super) fn values(&self) -> impl Iterator<Item = f64> + Clone + '_ {
-        self.images.values().copied().filter(|value| value.is_finite())
+    pub(super) fn values(&self) -> Vec<f64> {
+        let mut values = Vec::with_capacity(self.images.len());
+        for &value in self.images.values() {
+            if value.is_finite() {
+                values.push(value);
+            }
+        }
+        values
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Measured, Reference, Unit};
 use crate::error::{Error, Result};
 use crate::math::Moments;
-use crate::order::ordered;
 use crate::result::DataRecord;
 use serde::Serialize;
 use serde_json::Value;
@@ -157,7 +156,13 @@ impl PairedDifference {
                 pairs.push((a, b));
             }
         }
-        let of = |value: fn(&(f64, f64)) -> f64| Moments::of(pairs.iter().map(value));
+        let of = |value: fn(&(f64, f64)) -> f64| {
+            let mut values = Vec::with_capacity(pairs.len());
+            for pair in &pairs {
+                values.push(value(pair));
+            }
+            Moments::of(values.iter().copied())
+        };
         let (a, b, d) = (of(|pair| pair.0), of(|pair| pair.1), of(|pair| pair.1 - pair.0));
         Ok(Self {
             estimate: run.bound.estimate.clone(),
@@ -185,8 +190,9 @@ impl ReferenceDifference {
     /// differs and both sides of it.
     pub fn of(reference: &Reference, run: &Measured) -> Result<Self> {
         reference.require(run)?;
-        let own = Moments::of(run.values());
-        let images = run.values().count();
+        let values = run.values();
+        let own = Moments::of(values.iter().copied());
+        let images = values.len();
         Ok(Self {
             estimate: run.bound.estimate.clone(),
             reference: reference.name.to_owned(),
@@ -219,16 +225,18 @@ fn differing(a: &Measured, b: &Measured) -> Option<(String, String, String)> {
     if a.data.split != b.data.split {
         return Some(("split".to_owned(), a.data.split.clone(), b.data.split.clone()));
     }
-    let mut keys = Vec::new();
+    // By name, each once.
+    let mut keys: Vec<&str> = Vec::new();
     for side in [a, b] {
         if let Some(print) = side.data.fingerprint.as_object() {
             for key in print.keys() {
-                keys.push(key.as_str());
+                if let Err(at) = keys.binary_search(&key.as_str()) {
+                    keys.insert(at, key);
+                }
             }
         }
     }
-    for i in ordered(keys.len(), &|i, j| keys[i].cmp(keys[j])) {
-        let key = keys[i];
+    for key in keys {
         let (of_a, of_b) = (part(a, key), part(b, key));
         if of_a != of_b {
             return Some((format!("data's {key}"), of_a, of_b));

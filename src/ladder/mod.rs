@@ -78,7 +78,9 @@ pub struct Ladder {
 impl Rung {
     /// A rung of these values.
     pub fn new(name: &str, importance_samples: u64, values: Vec<f64>) -> Self {
-        let moments = Moments::of(values.iter().copied().filter(|value| value.is_finite()));
+        let mut finite = values.clone();
+        finite.retain(|value| value.is_finite());
+        let moments = Moments::of(finite.iter().copied());
         Self {
             name: name.to_owned(),
             importance_samples,
@@ -102,8 +104,13 @@ impl Rung {
 
 /// The mean difference `a - b` over images that have both, and its standard error.
 fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
-    let differences = a.iter().zip(b).map(|(a, b)| a - b).filter(|difference| difference.is_finite());
-    let moments = Moments::of(differences);
+    let mut differences = Vec::with_capacity(a.len());
+    for (a, b) in a.iter().zip(b) {
+        if (a - b).is_finite() {
+            differences.push(a - b);
+        }
+    }
+    let moments = Moments::of(differences.iter().copied());
     (moments.mean, moments.standard_error())
 }
 
@@ -111,10 +118,15 @@ fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
 pub fn violations(rungs: &[Rung], exact: Option<&[f64]>) -> Vec<String> {
     let mut lines = Vec::new();
     for (i, rung) in rungs.iter().enumerate() {
-        let looser = rungs[..i]
-            .iter()
-            .filter(|other| other.name == rung.name && other.importance_samples < rung.importance_samples);
-        if let Some(looser) = looser.max_by_key(|other| other.importance_samples) {
+        let mut looser: Option<&Rung> = None;
+        for other in &rungs[..i] {
+            let k = other.importance_samples;
+            let is_looser = other.name == rung.name && k < rung.importance_samples;
+            if is_looser && looser.is_none_or(|found| found.importance_samples <= k) {
+                looser = Some(other);
+            }
+        }
+        if let Some(looser) = looser {
             let (worse, error) = difference(&rung.values, &looser.values);
             if worse > SLACK * error {
                 lines.push(format!(

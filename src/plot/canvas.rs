@@ -3,16 +3,12 @@
 use super::Axis;
 use super::clip::{Point, clip_line};
 use super::mark::Mark;
-use super::sheet::{Pixel, Sheet};
+use super::sheet::{INK, OVERSAMPLING, Pixel, Sheet, paint, width_of};
 use super::ticks::Ticks;
-use crate::error::{Error, Result};
-use image::{DynamicImage, RgbImage};
+use crate::error::Result;
+use image::RgbImage;
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{FontStyle, IntoFont, RGBColor, register_font};
-use std::sync::Once;
-
-/// Everything is drawn this many times too large and then averaged, which smooths edges and text.
-pub(super) const OVERSAMPLING: u32 = 4;
 
 /// The image's width, and the height of the plot with its axes, in pixels.
 const SIZE: (u32, u32) = (1200, 640);
@@ -45,7 +41,6 @@ pub(super) const COLOURS: [[u8; 3]; 7] = [
     [90, 90, 90],
 ];
 
-pub(super) const INK: RGBColor = RGBColor(45, 45, 50);
 pub(super) const RULE: RGBColor = RGBColor(224, 226, 230);
 const FAINT_RULE: RGBColor = RGBColor(240, 241, 244);
 
@@ -78,18 +73,6 @@ pub(super) fn draw(title: &str, axes: [(&Axis, Point); 2], entries: &[Entry]) ->
         legend.draw(sheet)?;
         Panel::new(header, left, axes).draw(sheet, axes, &ticks, entries)
     })
-}
-
-/// A white image of a size in pixels, on which `draw` draws in pixels `OVERSAMPLING` times smaller.
-pub(super) fn paint(size: (u32, u32), draw: &dyn Fn(&mut Sheet<'_>) -> Result<()>) -> Result<RgbImage> {
-    let large = (size.0 * OVERSAMPLING, size.1 * OVERSAMPLING);
-    let mut buffer = vec![255; large.0 as usize * large.1 as usize * 3];
-    draw(&mut Sheet::new(&mut buffer, large))?;
-    let Some(large) = RgbImage::from_raw(large.0, large.1, buffer) else {
-        return Err(undrawable("the buffer does not have its size"));
-    };
-    // By way of the dynamic type: `image::imageops` would be compiled here, without what makes it fast.
-    Ok(DynamicImage::from(large).thumbnail_exact(size.0, size.1).into_rgb8())
 }
 
 /// The plot within its axes: its ends in pixels of the sheet, and the positions at its lower left and upper right.
@@ -308,26 +291,6 @@ fn width_of_line(entry: &Entry) -> u32 {
         Mark::Line => 3 * OVERSAMPLING,
         _ => 2 * OVERSAMPLING,
     }
-}
-
-/// The width of a text in pixels of the finished image.
-pub(super) fn width_of(text: &str, size: f64) -> i32 {
-    (family(), size).into_font().box_size(text).map_or(0, |(width, _)| width as i32)
-}
-
-/// The embedded font, which is registered when it is first asked for.
-pub(super) fn family() -> &'static str {
-    const NAME: &str = "Noto Sans";
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
-        // Without the font every later attempt to draw text fails and says so.
-        let _ = register_font(NAME, FontStyle::Normal, ttf_noto_sans::REGULAR);
-    });
-    NAME
-}
-
-pub(super) fn undrawable(error: &str) -> Error {
-    Error::value("image", error, "one that can be drawn")
 }
 
 /// The left, upper, right and lower end of the plot within its axes.

@@ -5,7 +5,7 @@ mod scene;
 mod spread;
 
 use super::Png;
-use super::canvas::paint;
+use super::sheet::paint;
 use crate::error::{Error, Result};
 use layout::Layout;
 use scene::Scene;

@@ -76,10 +76,12 @@ fn moving_mean(values: &[f64], reach: usize) -> Vec<f64> {
     let mut means = Vec::with_capacity(values.len());
     for index in 0..values.len() {
         let (mut sum, mut weights) = (0.0, 0.0);
-        for other in index.saturating_sub(reach)..(index + reach + 1).min(values.len()) {
-            if values[other].is_finite() {
-                let weight = (reach + 1 - index.abs_diff(other)) as f64;
-                sum += weight * values[other];
+        let first = index.saturating_sub(reach);
+        let around = &values[first..(index + reach + 1).min(values.len())];
+        for (other, value) in around.iter().enumerate() {
+            if value.is_finite() {
+                let weight = (reach + 1 - index.abs_diff(first + other)) as f64;
+                sum += weight * value;
                 weights += weight;
             }
         }

@@ -1,24 +1,43 @@
 //! A sheet of pixels and the few shapes that are drawn on it. Each shape goes to the drawing library's rasterizer in one colour, without what
 //! lies between: charts and elements, which would be compiled here for each kind of mark.
 
-use super::canvas::{INK, family};
 use crate::error::{Error, Result};
+use image::{DynamicImage, RgbImage};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{FontStyle, register_font};
 use plotters_backend::{BackendColor, rasterizer};
+use std::sync::Once;
+
+/// Everything is drawn this many times too large and then averaged, which smooths edges and text.
+pub(super) const OVERSAMPLING: u32 = 4;
+
+pub(super) const INK: RGBColor = RGBColor(45, 45, 50);
 
 /// A pixel, from the upper left.
 pub(super) type Pixel = (i32, i32);
+
+/// A white image of a size in pixels, on which `draw` draws in pixels `OVERSAMPLING` times smaller.
+pub(super) fn paint(size: (u32, u32), draw: &dyn Fn(&mut Sheet<'_>) -> Result<()>) -> Result<RgbImage> {
+    let large = (size.0 * OVERSAMPLING, size.1 * OVERSAMPLING);
+    let mut buffer = vec![255; large.0 as usize * large.1 as usize * 3];
+    draw(&mut Sheet::new(&mut buffer, large))?;
+    let Some(large) = RgbImage::from_raw(large.0, large.1, buffer) else {
+        return Err(Error::value("image", "the buffer does not have its size", "one that can be drawn"));
+    };
+    // By way of the dynamic type: `image::imageops` would be compiled here, without what makes it fast.
+    Ok(DynamicImage::from(large).thumbnail_exact(size.0, size.1).into_rgb8())
+}
 
 /// A sheet that is `OVERSAMPLING` times as large as the finished image.
 pub(super) struct Sheet<'a>(BitMapBackend<'a>);
 
 impl<'a> Sheet<'a> {
-    pub(super) fn new(buffer: &'a mut [u8], size: (u32, u32)) -> Self {
+    fn new(buffer: &'a mut [u8], size: (u32, u32)) -> Self {
         Self(BitMapBackend::with_buffer(buffer, size))
     }
 
-    /// A line of some width through `points`, round none of its corners.
+    /// A line of some width through `points`.
     pub(super) fn path(&mut self, points: &[Pixel], width: u32, colour: RGBColor) -> Result<()> {
         self.fill(&rasterizer::polygonize(points, width), colour)
     }
@@ -133,11 +152,27 @@ fn opaque(colour: RGBColor) -> BackendColor {
 
 /// Text of a size in pixels of the finished image.
 fn text(size: f64) -> TextStyle<'static> {
-    (family(), size * f64::from(super::canvas::OVERSAMPLING)).into_font().color(&INK)
+    (family(), size * f64::from(OVERSAMPLING)).into_font().color(&INK)
+}
+
+/// The width of a text in pixels of the finished image.
+pub(super) fn width_of(text: &str, size: f64) -> i32 {
+    (family(), size).into_font().box_size(text).map_or(0, |(width, _)| width as i32)
+}
+
+/// The embedded font, which is registered when it is first asked for.
+fn family() -> &'static str {
+    const NAME: &str = "Noto Sans";
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // Without the font every later attempt to draw text fails and says so.
+        let _ = register_font(NAME, FontStyle::Normal, ttf_noto_sans::REGULAR);
+    });
+    NAME
 }
 
 fn undrawable(error: &str) -> Error {
-    super::canvas::undrawable(&format!("backend error: {error}"))
+    Error::value("image", format!("backend error: {error}"), "one that can be drawn")
 }
 
 /// The dashes along the line through `points`; a dash goes on around a corner.

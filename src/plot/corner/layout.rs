@@ -1,7 +1,8 @@
 //! Where the panels of a corner plot stand, in pixels of the finished image.
 
 use super::spread::Spread;
-use crate::plot::canvas::{LEGEND_HEIGHT, MARGIN, TITLE_HEIGHT, width_of};
+use crate::plot::canvas::{LEGEND_HEIGHT, MARGIN, TITLE_HEIGHT};
+use crate::plot::sheet::width_of;
 use crate::plot::ticks::linear_ticks_of;
 
 /// The side of a panel by the number of columns.

@@ -3,10 +3,8 @@
 use super::layout::{GAP, Label, Layout, NAME_SIZE, TICK, TICK_SIZE};
 use super::spread::{Bars, Spread};
 use crate::error::Result;
-use crate::plot::canvas::{
-    COLOURS, INK, LEGEND_HEIGHT, MARGIN, OVERSAMPLING, RULE, TEXT_DROP, TITLE_HEIGHT, TITLE_SIZE, width_of,
-};
-use crate::plot::sheet::{Pixel, Sheet};
+use crate::plot::canvas::{COLOURS, LEGEND_HEIGHT, MARGIN, RULE, TEXT_DROP, TITLE_HEIGHT, TITLE_SIZE};
+use crate::plot::sheet::{INK, OVERSAMPLING, Pixel, Sheet, width_of};
 use crate::plot::ticks::grouped;
 use plotters::style::RGBColor;
 use plotters::style::text_anchor::{HPos, VPos};

@@ -4,8 +4,7 @@ use crate::data::{jpeg, magic, png};
 use crate::error::{Error, Result};
 use image::error::ImageError;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageFormat, ImageReader, Limits};
-use std::io::Cursor;
+use image::{DynamicImage, ImageFormat};
 use std::path::Path;
 
 /// The largest decoded image, in bytes.
@@ -24,16 +23,16 @@ pub(crate) struct DecodedImage {
 
 /// Decodes a PNG or JPEG to `channels` values a pixel, 1 or 3; `entry` is what errors call it.
 pub(crate) fn decode(path: &Path, entry: &str, bytes: &[u8], channels: usize) -> Result<DecodedImage> {
-    let format = image::guess_format(bytes).ok();
     let whole = |found: String| Error::format(path, entry, found, "a whole image and no more");
-    let (format, length, exif) = match format {
-        Some(format @ ImageFormat::Png) => {
-            let png::Chunks { length, exif } = png::chunks(bytes).map_err(whole)?;
-            (format, length, exif)
+    let (length, exif, decoded) = match image::guess_format(bytes).ok() {
+        Some(ImageFormat::Png) => {
+            let png::Chunks { length, exif, decoded } = png::chunks(bytes).map_err(whole)?;
+            (length, exif, decoded)
         }
-        Some(format @ ImageFormat::Jpeg) => {
+        Some(ImageFormat::Jpeg) => {
+            // Of at most 2^28 values, a byte each.
             let jpeg::Whole { length, exif } = jpeg::check(bytes).map_err(whole)?;
-            (format, length, exif)
+            (length, exif, 0)
         }
         _ => return Err(Error::format(path, entry, magic::name(bytes), "a PNG or JPEG")),
     };
@@ -46,7 +45,7 @@ pub(crate) fn decode(path: &Path, entry: &str, bytes: &[u8], channels: usize) ->
         };
         return Err(whole(found));
     }
-    let mut image = pixels(path, entry, image, format)?;
+    let mut image = pixels(path, entry, image, decoded)?;
     if let Some(orientation) = exif.and_then(Orientation::from_exif_chunk) {
         image.apply_orientation(orientation);
     }
@@ -55,13 +54,15 @@ pub(crate) fn decode(path: &Path, entry: &str, bytes: &[u8], channels: usize) ->
     Ok(DecodedImage { size, stored, values })
 }
 
-fn pixels(path: &Path, entry: &str, bytes: &[u8], format: ImageFormat) -> Result<DynamicImage> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(LARGEST);
-    reader.limits(limits);
-    reader.decode().map_err(|e| match e {
-        ImageError::Limits(_) => Error::format(path, entry, "a larger image", "one of at most 2^28 bytes"),
+/// The pixels of an image that is whole, of which the header says that they take `decoded` bytes.
+fn pixels(path: &Path, entry: &str, bytes: &[u8], decoded: u64) -> Result<DynamicImage> {
+    let larger = || Error::format(path, entry, "a larger image", "one of at most 2^28 bytes");
+    if decoded > LARGEST {
+        return Err(larger());
+    }
+    // From memory: a reader of its own would have every decoder compiled here.
+    image::load_from_memory(bytes).map_err(|e| match e {
+        ImageError::Limits(_) => larger(),
         ImageError::Unsupported(e) => Error::format(
             path,
             entry,

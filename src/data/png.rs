@@ -16,6 +16,8 @@ pub(crate) struct Chunks<'a> {
     pub(crate) length: usize,
     /// The content of its chunk `eXIf`, if it has one.
     pub(crate) exif: Option<&'a [u8]>,
+    /// The bytes of its pixels once they are decoded, by its header.
+    pub(crate) decoded: u64,
 }
 
 /// Reads a PNG chunk by chunk, up to `IEND`.
@@ -24,10 +26,14 @@ pub(crate) struct Chunks<'a> {
 /// What it is instead of a PNG with an end.
 pub(crate) fn chunks(bytes: &[u8]) -> Result<Chunks<'_>, String> {
     let (mut at, mut exif) = (SIGNATURE, None);
+    let (mut header, mut transparent, mut begun): (&[u8], _, _) = (&[], false, false);
     loop {
         let (kind, content, length) = chunk(bytes.get(at..).unwrap_or(&[])).ok_or("a truncated file")?;
         at += length;
         match kind {
+            b"IHDR" if header.is_empty() => header = content,
+            b"tRNS" => transparent |= !begun,
+            b"IDAT" => begun = true,
             b"eXIf" => {
                 let mut crc = Crc::new();
                 crc.update(&bytes[at - length + 4..at - 4]);
@@ -38,10 +44,27 @@ pub(crate) fn chunks(bytes: &[u8]) -> Result<Chunks<'_>, String> {
             }
             // Its first four bytes are the number of frames.
             b"acTL" if !content.starts_with(&[0, 0, 0, 1]) => return Err("an animation (APNG)".into()),
-            b"IEND" => return Ok(Chunks { length: at, exif }),
+            b"IEND" => {
+                return Ok(Chunks { length: at, exif, decoded: decoded(header, transparent).unwrap_or(0) });
+            }
             _ => {}
         }
     }
+}
+
+/// The bytes of the pixels of a PNG with this header, of which a decoder makes whole bytes, colours of a palette, and a channel of what is
+/// `transparent`; none where it is no header.
+fn decoded(header: &[u8], transparent: bool) -> Option<u64> {
+    let side = |at: usize| header.get(at..)?.first_chunk().map(|side| u64::from(u32::from_be_bytes(*side)));
+    let channels = match header.get(9)? {
+        0 => 1 + u64::from(transparent),
+        2 | 3 => 3 + u64::from(transparent),
+        4 => 2,
+        6 => 4,
+        _ => return None,
+    };
+    let bytes = if *header.get(8)? == 16 { 2 } else { 1 };
+    Some(side(0)?.saturating_mul(side(4)?).saturating_mul(channels * bytes))
 }
 
 /// The kind, content and whole length of the chunk at the start of `bytes`.

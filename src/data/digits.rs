@@ -9,9 +9,9 @@ use crate::data::idx;
 use crate::data::labels::Labels;
 use crate::data::shape::ImageShape;
 use crate::data::source::Split;
+use crate::data::unpack::gunzip;
 use crate::error::{Error, Result};
 use crate::pixels::PixelGrid;
-use flate2::read::GzDecoder;
 use std::path::Path;
 
 /// The data set's name in recipes and results.
@@ -36,8 +36,7 @@ pub fn shape() -> ImageShape {
 /// # Errors
 /// If `split` is neither `Train` nor `Test`.
 pub fn load(split: Split) -> Result<ImageSet> {
-    let unpacked =
-        |name: &str, mut bytes: &[u8]| idx::values(Path::new(name), &mut GzDecoder::new(&mut bytes));
+    let unpacked = |name: &str, bytes: &[u8]| idx::values(Path::new(name), &mut gunzip(bytes));
     let (pixels, labels) =
         (unpacked("optdigits-8x8-images", IMAGES)?, unpacked("optdigits-8x8-labels", LABELS)?);
     let range = match split {

@@ -1,6 +1,7 @@
 //! One file of an archive: its name, which may not point outside, and its bytes, which have a known number.
 
 use crate::data::checked_read::is_corrupt;
+use crate::data::unpack::Source;
 use crate::error::{Error, Result};
 use std::io::{self, Read};
 use std::path::{Component, Path};
@@ -31,13 +32,13 @@ pub(crate) fn refuse_link(path: &Path, name: &str, what: &str) -> Error {
 
 /// A reader of an entry whose length is known: ending early or late is an error, not an end.
 pub(crate) struct Exact<'a> {
-    pub(crate) inner: &'a mut dyn Read,
+    pub(crate) inner: &'a mut dyn Source,
     pub(crate) left: u64,
 }
 
 impl Read for Exact<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = match self.inner.read(buffer) {
+        let n = match self.inner.read_some(buffer) {
             Err(e) if is_corrupt(&e) => return Err(io::Error::new(io::ErrorKind::InvalidData, e)),
             other => other?,
         };

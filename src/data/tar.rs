@@ -15,12 +15,13 @@ const MOST_ATTRIBUTES: u64 = 1 << 20;
 pub(crate) fn is_tar(start: &[u8]) -> bool {
     let Some(block) = start.first_chunk::<512>() else { return false };
     let header = tar::Header::from_byte_slice(block);
-    let sum: u32 = block[..148].iter().chain(&block[156..]).map(|&b| u32::from(b)).sum::<u32>() + 8 * 32;
+    let sum_of = |bytes: &[u8]| bytes.iter().map(|&b| u32::from(b)).sum::<u32>();
+    let sum = sum_of(&block[..148]) + sum_of(&block[156..]) + 8 * 32;
     block[0] != 0 && header.cksum().is_ok_and(|written| written == sum)
 }
 
 /// Hands every file of the tar that `reader` reads to `visitor`.
-pub(crate) fn for_each_in_tar(path: &Path, reader: impl Read, visitor: &mut Visitor<'_>) -> Result<()> {
+pub(crate) fn for_each_in_tar(path: &Path, reader: Box<dyn Read>, visitor: &mut Visitor<'_>) -> Result<()> {
     let mut archive = tar::Archive::new(Tail { inner: reader, zeros: 0 });
     let mut next = Announced::default();
     // Raw: the crate would read names and attributes of any length into memory.
@@ -117,7 +118,7 @@ impl Announced {
 }
 
 /// The end of a tar is two blocks of zeros; what is left of the stream must be zeros too.
-fn end<R: Read>(path: &Path, mut tail: Tail<R>) -> Result<()> {
+fn end(path: &Path, mut tail: Tail) -> Result<()> {
     let mut block = [0; 4096];
     loop {
         match tail.read(&mut block).map_err(|e| read_error(path, "end of the tar", e))? {
@@ -135,12 +136,12 @@ fn end<R: Read>(path: &Path, mut tail: Tail<R>) -> Result<()> {
 }
 
 /// A reader that knows how many zeros the stream read so far ends with.
-struct Tail<R> {
-    inner: R,
+struct Tail {
+    inner: Box<dyn Read>,
     zeros: u64,
 }
 
-impl<R: Read> Read for Tail<R> {
+impl Read for Tail {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // What is wrong with a stream below is corruption, whatever kind its decoder gives it.
         let n = match self.inner.read(buffer) {

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
 /// What unpacks to more than `FREE` bytes may not unpack to more than `RATIO` times its size.
@@ -35,8 +35,8 @@ pub(crate) fn open(path: &Path) -> Result<Unpacked> {
     let mut file = File::open(path).map_err(Error::io(path, "read"))?;
     let packed = file.metadata().map_err(Error::io(path, "read"))?.len();
     let start = start_of(&mut file).map_err(Error::io(path, "read"))?;
-    let whole = BufReader::with_capacity(1 << 16, Cursor::new(start.clone()).chain(file));
-    let (reader, packing): (Box<dyn Read>, _) = match start[..] {
+    let whole = after(start.clone(), Box::new(file));
+    let (reader, packing): (Box<dyn Source>, _) = match start[..] {
         [0x1f, 0x8b, ..] => (Box::new(MultiGzDecoder::new(whole)), "gz"),
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => (Box::new(bzip2::read::MultiBzDecoder::new(whole)), "bz2"),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
@@ -46,32 +46,52 @@ pub(crate) fn open(path: &Path) -> Result<Unpacked> {
     };
     let mut reader = bounded(reader, packed);
     let start = start_of(&mut reader).map_err(|e| crate::data::checked_read::read_error(path, packing, e))?;
-    let reader = Box::new(BufReader::new(Cursor::new(start.clone()).chain(reader)));
+    let reader = Box::new(after(start.clone(), Box::new(reader)));
     Ok(Unpacked { start, reader, packing: Some(packing) })
 }
 
-fn start_of(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+/// What the gzip file of these bytes holds.
+pub(crate) fn gunzip(bytes: &[u8]) -> impl Read {
+    MultiGzDecoder::new(after(bytes.to_vec(), Box::new(io::empty())))
+}
+
+/// What is read once `start` has been, from it on: one type for all sources, as decoders are compiled for each.
+fn after(start: Vec<u8>, rest: Box<dyn Read>) -> BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read>>> {
+    BufReader::with_capacity(1 << 16, Cursor::new(start).chain(rest))
+}
+
+fn start_of(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    Read::take(reader, START as u64).read_to_end(&mut start)?;
+    reader.take(START as u64).read_to_end(&mut start)?;
     Ok(start)
 }
 
+/// A reader as no more than its `read`: what else `dyn Read` can do is compiled for each type behind it.
+pub(crate) trait Source {
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+impl<R: Read> Source for R {
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read(buffer)
+    }
+}
+
 /// What `packed` bytes unpack to, which is an error once it is more than they can be meant for.
-pub(crate) fn bounded<R: Read>(inner: R, packed: u64) -> Bounded<R> {
+pub(crate) fn bounded<'a>(inner: Box<dyn Source + 'a>, packed: u64) -> Bounded<'a> {
     Bounded { inner, packed, unpacked: 0 }
 }
 
 /// A reader with a bound: see [`bounded`].
-#[derive(Debug)]
-pub(crate) struct Bounded<R> {
-    inner: R,
+pub(crate) struct Bounded<'a> {
+    inner: Box<dyn Source + 'a>,
     packed: u64,
     unpacked: u64,
 }
 
-impl<R: Read> Read for Bounded<R> {
+impl Read for Bounded<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
+        let n = self.inner.read_some(buffer)?;
         self.unpacked += n as u64;
         if self.unpacked > FREE && self.unpacked / RATIO > self.packed {
             let text = format!("{} bytes that unpack to more than {RATIO} times as many", self.packed);
@@ -87,8 +107,10 @@ mod tests {
 
     #[test]
     fn what_unpacks_to_far_too_much_is_an_error() {
-        let read =
-            |packed| io::copy(&mut bounded(io::repeat(0).take(FREE + (1 << 20)), packed), &mut io::sink());
+        let read = |packed| {
+            let zeros = Box::new(io::repeat(0).take(FREE + (1 << 20)));
+            io::copy(&mut bounded(zeros, packed), &mut io::sink())
+        };
         assert_eq!(read(FREE / RATIO + 4000).unwrap(), FREE + (1 << 20));
         let line = read(1 << 19).unwrap_err().to_string();
         assert_eq!(line, "524288 bytes that unpack to more than 500 times as many");

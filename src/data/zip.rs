@@ -50,7 +50,7 @@ pub(crate) fn for_each(
         }
         if !entry.is_dir() && !name.ends_with('/') {
             let (left, packed) = (entry.size(), entry.compressed_size());
-            visitor(&name, &mut Exact { inner: &mut bounded(&mut entry, packed), left })?;
+            visitor(&name, &mut Exact { inner: &mut bounded(Box::new(&mut entry), packed), left })?;
         }
     }
     Ok(())

@@ -122,14 +122,15 @@ impl Samples {
 
     /// A record of each sample, with `volume` nats added to its log-density: none of samples without one.
     pub(crate) fn records(&self, back: &[WayBack], volume: f64) -> Vec<SampleRecord> {
-        let all = self.log_density.iter().flatten().zip(&self.reports).zip(back).enumerate();
-        all.map(|(index, ((log_density, report), back))| SampleRecord {
-            index,
-            log_prob: log_density + volume,
-            evaluations: report.evaluations,
-            back: *back,
-        })
-        .collect()
+        let mut records = Vec::with_capacity(back.len());
+        let densities = self.log_density.as_deref().unwrap_or_default();
+        for (index, ((log_density, report), back)) in
+            densities.iter().zip(&self.reports).zip(back).enumerate()
+        {
+            let (log_prob, evaluations) = (log_density + volume, report.evaluations);
+            records.push(SampleRecord { index, log_prob, evaluations, back: *back });
+        }
+        records
     }
 
     fn extend(&mut self, solution: Solution<HostState>) {
@@ -220,7 +221,11 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     /// The prior's draws of these samples, row by row.
     fn prior_draws(&self, samples: std::ops::Range<usize>) -> Vec<f64> {
         let (prior, dims) = (self.flow.diffusion().prior(), self.flow.dims());
-        samples.flat_map(|i| prior.sample(dims, &mut self.key(i).rng(Purpose::Prior))).collect()
+        let mut draws = Vec::with_capacity(samples.len() * dims);
+        for i in samples {
+            draws.extend_from_slice(&prior.sample(dims, &mut self.key(i).rng(Purpose::Prior)));
+        }
+        draws
     }
 }
 

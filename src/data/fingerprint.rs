@@ -89,7 +89,10 @@ pub(crate) fn encode(rows: &[u16], grid: PixelGrid, bytes: &mut Vec<u8>) {
     if bytes_per_level(grid) == 1 {
         bytes.extend(rows.iter().map(|&k| k as u8));
     } else {
-        bytes.extend(rows.iter().flat_map(|k| k.to_le_bytes()));
+        bytes.reserve(2 * rows.len());
+        for k in rows {
+            bytes.extend_from_slice(&k.to_le_bytes());
+        }
     }
 }
 

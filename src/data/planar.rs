@@ -6,5 +6,10 @@ use crate::data::shape::ImageShape;
 pub(crate) fn interleave(shape: ImageShape, planes: &[u16], pixels: &mut Vec<u16>) {
     let plane = shape.height * shape.width;
     pixels.clear();
-    pixels.extend((0..plane).flat_map(|p| (0..shape.channels).map(move |c| planes[c * plane + p])));
+    pixels.reserve(plane * shape.channels);
+    for p in 0..plane {
+        for c in 0..shape.channels {
+            pixels.push(planes[c * plane + p]);
+        }
+    }
 }

@@ -249,7 +249,7 @@ impl Images {
                 let own: Vec<u16> = visits.iter().map(|visit| labels.values()[visit.index]).collect();
                 let mut given = of_classes(&own, labels.classes());
                 let each = given.len() / own.len().max(1);
-                for (row, &number) in numbers.iter().flatten().enumerate() {
+                for (row, &number) in numbers.as_deref().unwrap_or_default().iter().enumerate() {
                     given[row * each] = f64::from(number);
                 }
                 Some(given)
@@ -310,5 +310,10 @@ pub(crate) fn conditioning(schema: &Schema, conditions: &[f64]) -> Option<Vec<f6
         return None;
     }
     let scaled = schema.condition_scaling().forward(conditions);
-    Some(scaled.chunks_exact(each).flat_map(|row| std::iter::once(0.0).chain(row.iter().copied())).collect())
+    let mut given = Vec::with_capacity(scaled.len() / each * (1 + each));
+    for row in scaled.chunks_exact(each) {
+        given.push(0.0);
+        given.extend_from_slice(row);
+    }
+    Some(given)
 }

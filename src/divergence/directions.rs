@@ -6,11 +6,14 @@ use rand_chacha::ChaCha8Rng;
 
 /// `per_row` Rademacher vectors of `dims` entries for every seed, row after row.
 pub(super) fn signs(dims: usize, per_row: usize, seeds: &[ProbeSeed]) -> Vec<f64> {
-    let of_row = |seed: &ProbeSeed| {
+    let mut signs = Vec::with_capacity(seeds.len() * per_row * dims);
+    for seed in seeds {
         let mut rng = ChaCha8Rng::from_seed(*seed);
-        (0..per_row * dims).map(move |_| if rng.r#gen() { 1.0 } else { -1.0 })
-    };
-    seeds.iter().flat_map(of_row).collect()
+        for _ in 0..per_row * dims {
+            signs.push(if rng.r#gen() { 1.0 } else { -1.0 });
+        }
+    }
+    signs
 }
 
 /// Directions `v_j` of every row with factors `w_j`: a row's trace is `sum_j w_j v_j^T (dF/dz) v_j`.
@@ -45,16 +48,19 @@ impl Directions {
         count: usize,
         jacobian: &mut dyn Jacobian,
     ) -> Vec<f64> {
-        let pairs: Vec<(usize, usize)> = rows
-            .iter()
-            .flat_map(|&(at, row)| (0..count).map(move |j| (at, row * self.per_row + j)))
-            .collect();
-        let mut products = vec![0.0; pairs.len() * self.dims];
+        let mut places = Vec::with_capacity(rows.len() * count);
+        let mut tangents = Vec::with_capacity(rows.len() * count * self.dims);
+        for &(at, row) in rows {
+            for j in 0..count {
+                places.push(at);
+                tangents.extend_from_slice(self.direction(row * self.per_row + j));
+            }
+        }
+        let mut products = vec![0.0; tangents.len()];
         let batch = jacobian.batch().max(1);
-        for (pairs, products) in pairs.chunks(batch).zip(products.chunks_mut(batch * self.dims)) {
-            let at: Vec<usize> = pairs.iter().map(|pair| pair.0).collect();
-            let tangents: Vec<f64> = pairs.iter().flat_map(|pair| self.direction(pair.1)).copied().collect();
-            jacobian.products(&at, &tangents, products);
+        let size = batch * self.dims;
+        for (i, (at, products)) in places.chunks(batch).zip(products.chunks_mut(size)).enumerate() {
+            jacobian.products(at, &tangents[i * size..][..products.len()], products);
         }
         products
     }

@@ -70,7 +70,7 @@ impl Hutchinson {
         let Self { probe, probes: per_row } = *self;
         let entries = match probe {
             Probe::Rademacher => signs(dims, per_row, seeds),
-            Probe::Gaussian => seeds.iter().flat_map(|seed| normals(per_row * dims, seed)).collect(),
+            Probe::Gaussian => normals(per_row * dims, seeds),
         };
         let probes = entries.chunks_exact(dims.max(1));
         let factors = probes.map(|v| dims as f64 / dot(v, v) / per_row as f64).collect();
@@ -101,7 +101,13 @@ impl Trace for Probes {
     }
 }
 
-fn normals(count: usize, seed: &ProbeSeed) -> impl Iterator<Item = f64> + use<> {
-    let mut rng = ChaCha8Rng::from_seed(*seed);
-    (0..count).map(move |_| rng.sample(StandardNormal))
+fn normals(per_row: usize, seeds: &[ProbeSeed]) -> Vec<f64> {
+    let mut normals = Vec::with_capacity(seeds.len() * per_row);
+    for seed in seeds {
+        let mut rng = ChaCha8Rng::from_seed(*seed);
+        for _ in 0..per_row {
+            normals.push(rng.sample(StandardNormal));
+        }
+    }
+    normals
 }

@@ -43,7 +43,10 @@ impl Array {
     /// # Shapes
     /// `values` has as many values as `shape` says; else there is none.
     pub fn float32(shape: Vec<usize>, values: &[f32]) -> Option<Self> {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let mut bytes = Vec::with_capacity(4 * values.len());
+        for value in values {
+            bytes.extend_from_slice(&value.to_le_bytes());
+        }
         Self::new("float32", shape, bytes)
     }
 

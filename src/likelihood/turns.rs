@@ -97,8 +97,14 @@ where
     fn seat(&mut self, seats: &[usize]) -> Result<AnyState> {
         let rows: Vec<Waiting> = seats.iter().map(|_| self.queue.next()).collect();
         let seeds: Vec<ProbeSeed> = rows.iter().map(|row| row.seed).collect();
-        let given: Option<Vec<&[f64]>> = rows.iter().map(|row| row.conditioning.as_deref()).collect();
-        let given = given.map(|all| all.concat());
+        let (mut z, mut given) = (Vec::with_capacity(rows.len() * self.flow.dims()), Some(Vec::new()));
+        for row in &rows {
+            z.extend_from_slice(&row.z);
+            match (&mut given, &row.conditioning) {
+                (Some(all), Some(own)) => all.extend_from_slice(own),
+                _ => given = None,
+            }
+        }
         if self.tickets.is_empty() {
             // Every seat is given once at the beginning.
             self.tickets = vec![0; seats.len()];
@@ -111,7 +117,6 @@ where
             self.tickets[seat] = self.next;
             self.next += 1;
         }
-        let z = rows.into_iter().flat_map(|row| row.z).collect();
         let start = HostState::new(self.flow.dims(), z)?.with_log_density(vec![0.0; seats.len()])?;
         Ok(self.flow.begin(start))
     }

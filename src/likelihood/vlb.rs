@@ -154,8 +154,10 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
                 }
             }
             let conditioning = self.conditioning.map(|all| {
-                let repeated: Vec<usize> =
-                    block.iter().flat_map(|&row| std::iter::repeat_n(row, levels)).collect();
+                let mut repeated = Vec::with_capacity(block.len() * levels);
+                for &row in block {
+                    repeated.resize(repeated.len() + levels, row);
+                }
                 conditions_of(all, each, &repeated)
             });
             let losses = noised.losses(&mut network, dims, conditioning.as_deref());

@@ -63,7 +63,10 @@ pub(crate) fn trees(nodes: u32) -> Vec<Tree> {
     if nodes == 0 {
         return Vec::new();
     }
-    let pool: Vec<Tree> = (1..nodes).flat_map(trees).collect();
+    let mut pool = Vec::new();
+    for fewer in 1..nodes {
+        pool.append(&mut trees(fewer));
+    }
     let mut found = Vec::new();
     forests(&pool, nodes - 1, &mut Vec::new(), &mut found);
     found
@@ -87,14 +90,15 @@ fn forests(pool: &[Tree], left: u32, chosen: &mut Vec<Tree>, found: &mut Vec<Tre
 /// The conditions for `order`, with the residuals of the method with stages `a` at the times `c`
 /// (the row sums of `a`) and weights `b`.
 pub(crate) fn residuals(a: &[&[f64]], b: &[f64], c: &[f64], order: u32) -> Vec<Condition> {
-    (1..=order)
-        .flat_map(trees)
-        .map(|tree| {
+    let mut conditions = Vec::new();
+    for nodes in 1..=order {
+        for tree in trees(nodes) {
             let phi = tree.stage_weights(a, c);
             let sum: f64 = b.iter().zip(&phi).map(|(b, x)| b * x).sum();
-            Condition { residual: sum - 1.0 / tree.density(), tree }
-        })
-        .collect()
+            conditions.push(Condition { residual: sum - 1.0 / tree.density(), tree });
+        }
+    }
+    conditions
 }
 
 #[cfg(test)]

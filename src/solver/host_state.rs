@@ -111,7 +111,7 @@ impl OdeState for HostState {
         let log_density = self.log_density.as_ref().map(|own| {
             let mut sum = vec![0.0; own.len()];
             for (c, k) in terms {
-                let rates = k.log_density.iter().flatten();
+                let rates = k.log_density.as_deref().unwrap_or_default();
                 sum.iter_mut().zip(*c).zip(rates).for_each(|((sum, c), rate)| *sum += c * rate);
             }
             accumulate(&mut sum, 1.0, own);
@@ -121,11 +121,12 @@ impl OdeState for HostState {
     }
 
     fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            dims: self.dims,
-            values: rows.iter().flat_map(|&i| self.row(i)).copied().collect(),
-            log_density: self.log_density.as_ref().map(|all| rows.iter().map(|&i| all[i]).collect()),
+        let mut values = Vec::with_capacity(rows.len() * self.dims);
+        for &i in rows {
+            values.extend_from_slice(self.row(i));
         }
+        let log_density = self.log_density.as_ref().map(|all| rows.iter().map(|&i| all[i]).collect());
+        Self { dims: self.dims, values, log_density }
     }
 
     fn scatter(&mut self, rows: &[usize], from: &Self) {

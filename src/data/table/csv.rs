@@ -87,27 +87,36 @@ fn is_name(cell: &str) -> bool {
 
 /// A cell in a message, one line of it and not too long.
 fn shown(cell: &str) -> String {
-    cell.chars().take(40).flat_map(char::escape_debug).collect()
+    let mut text = String::new();
+    for character in cell.chars().take(40) {
+        text.extend(character.escape_debug());
+    }
+    text
 }
 
 /// The delimiter of a line: a tab if there is one outside of quotes, else a semicolon, else a comma.
 fn delimiter(line: &str) -> u8 {
-    let mut quoted = false;
-    let outside: Vec<u8> = line
-        .bytes()
-        .filter(|&byte| {
-            quoted ^= byte == b'"';
-            !quoted
-        })
-        .collect();
-    [b'\t', b';'].into_iter().find(|delimiter| outside.contains(delimiter)).unwrap_or(b',')
+    let (mut quoted, mut found) = (false, b',');
+    for &byte in line.as_bytes() {
+        quoted ^= byte == b'"';
+        match byte {
+            b'\t' if !quoted => return byte,
+            b';' if !quoted => found = byte,
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The line that a position just after `before` is in, counted from 1; any of the three line ends ends one.
 fn line_of(before: &[u8]) -> usize {
-    let ends =
-        |(i, &byte): (usize, &u8)| byte == b'\n' || (byte == b'\r' && before.get(i + 1) != Some(&b'\n'));
-    1 + before.iter().enumerate().filter(|&at| ends(at)).count()
+    let mut line = 1;
+    for (i, &byte) in before.iter().enumerate() {
+        if byte == b'\n' || (byte == b'\r' && before.get(i + 1) != Some(&b'\n')) {
+            line += 1;
+        }
+    }
+    line
 }
 
 /// Counts lines along a text.

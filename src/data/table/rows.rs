@@ -93,7 +93,11 @@ impl Table {
     /// The rows of these indices, in this order.
     pub(crate) fn at(&self, indices: &[usize]) -> Self {
         let gather = |values: &[f64], width: usize| -> Vec<f64> {
-            indices.iter().flat_map(|&i| &values[i * width..(i + 1) * width]).copied().collect()
+            let mut gathered = Vec::with_capacity(indices.len() * width);
+            for &i in indices {
+                gathered.extend_from_slice(&values[i * width..(i + 1) * width]);
+            }
+            gathered
         };
         let numbers = indices.iter().map(|&i| self.origin.numbers[i]).collect();
         Self {

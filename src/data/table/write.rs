@@ -14,7 +14,8 @@ pub fn write_csv(path: &Path, columns: &[String], values: &[f64]) -> Result<()> 
     let unwritable = |error: csv::Error| Error::format(path, "content", error, "what CSV can hold");
     writer.write_record(columns).map_err(unwritable)?;
     for row in values.chunks_exact(columns.len()) {
-        writer.write_record(row.iter().map(|&value| shortest(value))).map_err(unwritable)?;
+        let cells: Vec<String> = row.iter().map(|&value| shortest(value)).collect();
+        writer.write_record(&cells[..]).map_err(unwritable)?;
     }
     let bytes = writer.into_inner().map_err(|error| Error::io(path, "write")(error.into_error()))?;
     write_atomically(path, &bytes)
@@ -31,9 +32,12 @@ pub fn write_npy(path: &Path, columns: usize, values: &[f64]) -> Result<()> {
     header += &" ".repeat(63 - (10 + header.len()) % 64);
     header += "\n";
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes.extend_from_slice(&(header.len() as u16).to_le_bytes());
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.reserve(8 * values.len());
+    for value in values {
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
     write_atomically(path, &bytes)
 }
 

@@ -8,6 +8,7 @@ use crate::data::tar::{for_each_in_tar, is_tar};
 use crate::data::unpack::{self, Unpacked};
 use crate::data::zip;
 use crate::error::{Error, Result};
+use crate::order::ordered;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -46,16 +47,16 @@ fn walk(root: &Path, folder: &Path, visitor: &mut Visitor<'_>) -> Result<()> {
     for entry in entries {
         paths.push(entry.map_err(Error::io(folder, "read"))?.path());
     }
-    paths.sort();
-    for path in paths {
+    for at in ordered(paths.len(), &|a, b| paths[a].cmp(&paths[b])) {
+        let path = &paths[at];
         if path.is_dir() {
             if path.is_symlink() {
                 return Err(Error::format(path, "entry", "a link to a folder", "files and folders"));
             }
-            walk(root, &path, visitor)?;
+            walk(root, path, visitor)?;
         } else {
-            let file = File::open(&path).map_err(Error::io(&path, "read"))?;
-            let name = path.strip_prefix(root).unwrap_or(&path).as_os_str();
+            let file = File::open(path).map_err(Error::io(path, "read"))?;
+            let name = path.strip_prefix(root).unwrap_or(path).as_os_str();
             visitor(&name_of(name.as_encoded_bytes()), &mut BufReader::new(file))?;
         }
     }

@@ -96,7 +96,11 @@ impl Augmentation {
             return Err(Error::value("values of the batch", rows.len(), (visits.len() * d).to_string()));
         }
         let images = rows.chunks_exact_mut(d.max(1));
-        visits.iter().zip(images).map(|(&visit, image)| self.apply(seed, visit, shape, image)).collect()
+        let mut numbers = Vec::with_capacity(visits.len());
+        for (&visit, image) in visits.iter().zip(images) {
+            numbers.push(self.apply(seed, visit, shape, image)?);
+        }
+        Ok(numbers)
     }
 }
 
@@ -111,9 +115,11 @@ fn flip(shape: ImageShape, image: &mut [u16]) {
 fn quarter_turn(shape: ImageShape, image: &mut [u16]) {
     let (side, c) = (shape.width, shape.channels);
     let before = image.to_vec();
-    for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
-        let (to, from) = ((y * side + x) * c, (x * side + side - 1 - y) * c);
-        image[to..to + c].copy_from_slice(&before[from..from + c]);
+    for y in 0..side {
+        for x in 0..side {
+            let (to, from) = ((y * side + x) * c, (x * side + side - 1 - y) * c);
+            image[to..to + c].copy_from_slice(&before[from..from + c]);
+        }
     }
 }
 

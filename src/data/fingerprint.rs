@@ -34,12 +34,16 @@ impl Fingerprint {
             ("levels", self.levels.to_string(), other.levels.to_string()),
             ("sha256", self.sha256.clone(), other.sha256.clone()),
         ];
-        match rows.into_iter().find(|(_, a, b)| a != b) {
-            None => Ok(()),
-            Some((what, a, b)) => {
-                Err(Error::value(format!("data set {what}"), b, format!("{a}, the same data")))
+        for (what, a, b) in &rows {
+            if a != b {
+                return Err(Error::value(
+                    format!("data set {what}"),
+                    b.clone(),
+                    format!("{a}, the same data"),
+                ));
             }
         }
+        Ok(())
     }
 }
 

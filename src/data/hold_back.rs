@@ -87,14 +87,15 @@ impl ImageSource for Chosen {
     }
 
     fn read(&self, visits: &[Visit], rows: &mut Vec<u16>) -> Result<()> {
-        let below = visits.iter().map(|visit| match self.indices.get(visit.index) {
-            Some(&index) => Ok(Visit { index, ..*visit }),
-            None => {
+        let mut below = Vec::with_capacity(visits.len());
+        for visit in visits {
+            let Some(&index) = self.indices.get(visit.index) else {
                 let name = format!("{}: image", self.name());
-                Err(Error::value(name, visit.index, format!("0 to {}", self.images() - 1)))
-            }
-        });
-        self.source.read(&below.collect::<Result<Vec<_>>>()?, rows)
+                return Err(Error::value(name, visit.index, format!("0 to {}", self.images() - 1)));
+            };
+            below.push(Visit { index, ..*visit });
+        }
+        self.source.read(&below, rows)
     }
 
     fn fingerprint(&self) -> Result<Fingerprint> {

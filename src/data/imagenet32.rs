@@ -108,10 +108,12 @@ fn new_release(path: &Path, split: Split, levels: u32) -> Result<StreamedSet> {
     })?;
     let Parts { order, labels } = parts;
     let set = cache.finish(Release::New.name(), split, Some(&order))?;
-    let from_zero = |label: u16| label.checked_sub(1).filter(|&label| usize::from(label) < CLASSES);
-    match labels.and_then(|labels| labels.into_iter().map(from_zero).collect()) {
-        None => Ok(set),
-        Some(labels) => set.with_labels(Labels::new(&path.display().to_string(), labels, CLASSES)?),
+    match labels {
+        Some(mut labels) if labels.iter().all(|label| (1..=CLASSES).contains(&usize::from(*label))) => {
+            labels.iter_mut().for_each(|label| *label -= 1);
+            set.with_labels(Labels::new(&path.display().to_string(), labels, CLASSES)?)
+        }
+        _ => Ok(set),
     }
 }
 

@@ -70,6 +70,22 @@ fn read<T>(
     key: Option<&str>,
     use_it: &mut dyn FnMut(&str, &mut dyn Read) -> Result<T>,
 ) -> Result<T> {
+    let (wanted, mut made) = (wanted(path, key)?, None);
+    for_each_file(path, &mut |entry, reader| {
+        if entry == wanted && made.is_none() {
+            made = Some(use_it(entry, reader)?);
+        }
+        Ok(())
+    })?;
+    made.ok_or_else(|| changed(path, &wanted))
+}
+
+fn changed(path: &Path, wanted: &str) -> Error {
+    Error::format(path, "arrays", "another file than before", format!("array {wanted}"))
+}
+
+/// The entry of the array that `key` names, or of the only one.
+fn wanted(path: &Path, key: Option<&str>) -> Result<String> {
     let (mut count, mut names) = (0usize, Vec::new());
     let mut wanted = None;
     for_each_file(path, &mut |entry, _| {
@@ -87,22 +103,12 @@ fn read<T>(
         names.push(format!("and {} more", count - names.len()));
     }
     let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let wanted = match (wanted, key) {
-        (Some(entry), None) if count == 1 => entry,
-        (Some(entry), Some(_)) => entry,
-        (_, None) => return Err(Error::format(path, "arrays", found, "one array, or the name of one")),
-        (None, Some(key)) => {
-            return Err(Error::format(path, "arrays", found, format!("one called {key}")));
-        }
-    };
-    let mut made = None;
-    for_each_file(path, &mut |entry, reader| {
-        if entry == wanted && made.is_none() {
-            made = Some(use_it(entry, reader)?);
-        }
-        Ok(())
-    })?;
-    made.ok_or_else(|| Error::format(path, "arrays", "another file than before", format!("array {wanted}")))
+    match (wanted, key) {
+        (Some(entry), None) if count == 1 => Ok(entry),
+        (Some(entry), Some(_)) => Ok(entry),
+        (_, None) => Err(Error::format(path, "arrays", found, "one array, or the name of one")),
+        (None, Some(key)) => Err(Error::format(path, "arrays", found, format!("one called {key}"))),
+    }
 }
 
 /// What the header of any array says.
@@ -176,8 +182,13 @@ fn fields(text: &str) -> Option<(&str, &str, Vec<usize>)> {
             "fortran_order" => order = Some(value.trim()),
             "descr" => descr = Some(value.trim().strip_prefix('\'')?.strip_suffix('\'')?),
             "shape" => {
-                let sides = value.split(',').map(str::trim).filter(|s| !s.is_empty());
-                shape = Some(sides.map(|s| s.trim_end_matches('L').parse().ok()).collect::<Option<_>>()?);
+                let mut sides = Vec::new();
+                for side in value.split(',').map(str::trim) {
+                    if !side.is_empty() {
+                        sides.push(side.trim_end_matches('L').parse().ok()?);
+                    }
+                }
+                shape = Some(sides);
             }
             _ => return None,
         }

@@ -52,7 +52,10 @@ pub(crate) fn read_parts(
         match of_part {
             Some((range, labels)) => {
                 order.extend(range);
-                all = all.zip(labels).map(|(all, labels)| [all, labels].concat());
+                match (&mut all, labels) {
+                    (Some(all), Some(labels)) => all.extend_from_slice(&labels),
+                    _ => all = None,
+                }
             }
             None => {
                 let expected = format!("{count} of them, from {} on", title(0));

@@ -2,6 +2,7 @@
 
 use crate::data::checked_read::{is_corrupt, read_at_most, read_error};
 use crate::data::entry::{Exact, Visitor, inside, name_of, refuse_link};
+use crate::data::unpack::bounded;
 use crate::error::{Error, Result};
 use std::io::{self, Read};
 use std::path::Path;
@@ -28,7 +29,8 @@ pub(crate) fn for_each_in_tar(path: &Path, reader: Box<dyn Read>, visitor: &mut 
     for entry in archive.entries().map_err(|e| read_error(path, "tar", e))?.raw(true) {
         let mut entry = entry.map_err(|e| read_error(path, "tar entry", e))?;
         let kind = entry.header().entry_type();
-        if next.take_in(path, kind, &mut entry)? {
+        // Bounded by nothing but what is read of it: for its one way of reading.
+        if next.take_in(path, kind, &mut bounded(Box::new(&mut entry), u64::MAX))? {
             continue;
         }
         let Announced { name, size, sparse } = std::mem::take(&mut next);

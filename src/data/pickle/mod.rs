@@ -72,11 +72,14 @@ impl Pickle {
         match self.value(path, entry, key)? {
             None => Ok(None),
             Some(Node::List(items)) => {
-                let number = |&id: &usize| match self.nodes[id] {
-                    Node::Integer(n) => u16::try_from(n).map_err(|_| wrong(&n.to_string())),
-                    _ => Err(wrong("a list of other values")),
-                };
-                items.iter().map(number).collect::<Result<_>>().map(Some)
+                let mut labels = Vec::with_capacity(items.len());
+                for &id in items {
+                    let Node::Integer(n) = self.nodes[id] else {
+                        return Err(wrong("a list of other values"));
+                    };
+                    labels.push(u16::try_from(n).map_err(|_| wrong(&n.to_string()))?);
+                }
+                Ok(Some(labels))
             }
             Some(Node::Array { .. }) => {
                 let (array, mut bytes) = self.array(path, entry, key)?;

@@ -30,11 +30,15 @@ pub(crate) fn reduce(nodes: &[Node], name: Name, arguments: &[usize]) -> Result<
             Ok(Node::Dtype(Element::parse(&code)))
         }
         (Name::Encode, Some(Node::Text(text)), Some(encoding)) => {
-            let latin1: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(c).ok()).collect();
-            match (latin1, self::text(encoding).as_deref()) {
-                (Some(bytes), Some("latin1" | "latin-1")) => Ok(Node::Bytes(bytes)),
-                _ => Err("_codecs.encode of Latin-1 text"),
+            let wrong = "_codecs.encode of Latin-1 text";
+            if !matches!(self::text(encoding).as_deref(), Some("latin1" | "latin-1")) {
+                return Err(wrong);
             }
+            let mut bytes = Vec::with_capacity(text.len());
+            for c in text.chars() {
+                bytes.push(u8::try_from(c).map_err(|_| wrong)?);
+            }
+            Ok(Node::Bytes(bytes))
         }
         (Name::FromBuffer, Some(Node::Bytes(bytes)), Some(Node::Dtype(element))) => {
             let (Some(Node::Tuple(sides)), Some(order)) = (node(2), node(3)) else {
@@ -80,11 +84,11 @@ fn array(
     column_major: bool,
     (data, bytes): (usize, &[u8]),
 ) -> Result<Node, &'static str> {
-    let side = |&id: &usize| match nodes.get(id) {
-        Some(Node::Integer(n)) => usize::try_from(*n).ok(),
-        _ => None,
-    };
-    let shape: Vec<usize> = sides.iter().map(side).collect::<Option<_>>().ok_or("a shape of lengths")?;
+    let mut shape = Vec::with_capacity(sides.len());
+    for &id in sides {
+        let Some(Node::Integer(side)) = nodes.get(id) else { return Err("a shape of lengths") };
+        shape.push(usize::try_from(*side).map_err(|_| "a shape of lengths")?);
+    }
     if let Some(element) = element {
         let size = shape.iter().try_fold(element.bytes(), |n, &s| n.checked_mul(s));
         if size != Some(bytes.len()) {

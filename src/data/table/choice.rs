@@ -35,12 +35,19 @@ impl Choice {
             let found = names.iter().position(|other| other == name);
             found.ok_or_else(|| wrong(name, "none of that name", &known(name, names)))
         };
-        let conditions = self.conditions.iter().map(index).collect::<Result<Vec<_>>>()?;
+        let indices = |chosen: &[String]| -> Result<Vec<usize>> {
+            let mut indices = Vec::with_capacity(chosen.len());
+            for name in chosen {
+                indices.push(index(name)?);
+            }
+            Ok(indices)
+        };
+        let conditions = indices(&self.conditions)?;
         let columns = match self.columns.is_empty() {
             true => (0..names.len()).filter(|i| !conditions.contains(i)).collect(),
-            false => self.columns.iter().map(index).collect::<Result<Vec<_>>>()?,
+            false => indices(&self.columns)?,
         };
-        let all: Vec<usize> = columns.iter().chain(&conditions).copied().collect();
+        let all = [&columns[..], &conditions].concat();
         if let Some((_, &twice)) = all.iter().enumerate().find(|&(i, column)| all[..i].contains(column)) {
             let expected = "one of columns and condition to name it, once";
             return Err(wrong(&names[twice], "it chosen twice", expected));

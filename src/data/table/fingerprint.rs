@@ -63,12 +63,13 @@ impl Fingerprint {
                 ("sha256 (values and their units)", f.sha256.clone()),
             ]
         };
-        match of(self).into_iter().zip(of(other)).find(|(mine, theirs)| mine != theirs) {
-            None => Ok(()),
-            Some(((what, mine), (_, theirs))) => {
-                Err(Error::value(format!("table {what}"), theirs, format!("{mine}, the same data")))
+        for ((what, mine), (_, theirs)) in of(self).iter().zip(&of(other)) {
+            if mine != theirs {
+                let expected = format!("{mine}, the same data");
+                return Err(Error::value(format!("table {what}"), theirs.clone(), expected));
             }
         }
+        Ok(())
     }
 }
 

@@ -112,8 +112,13 @@ impl Scaling {
     }
 
     fn each(&self, rows: &[f64], f: impl Fn(f64, f64, f64) -> f64) -> Vec<f64> {
-        let columns = self.shift.iter().zip(&self.scale).cycle();
-        rows.iter().zip(columns).map(|(&x, (&shift, &scale))| f(x, shift, scale)).collect()
+        let mut scaled = Vec::with_capacity(rows.len());
+        for row in rows.chunks(self.columns().max(1)) {
+            for ((&x, &shift), &scale) in row.iter().zip(&self.shift).zip(&self.scale) {
+                scaled.push(f(x, shift, scale));
+            }
+        }
+        scaled
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{GridColumn, Repeats, Scale, Scaling, Table};
 use crate::error::{Error, Result};
+use crate::order::ordered;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,10 +54,11 @@ impl Schema {
             };
             on_grid.push(GridColumn::of(j, step, train.column(j))?);
         }
-        on_grid.sort_by_key(|grid| grid.column);
+        let order = ordered(on_grid.len(), &|a, b| on_grid[a].column.cmp(&on_grid[b].column));
+        let grid = order.into_iter().map(|at| on_grid[at]).collect();
         let condition_scaling = Scaling::standard(conditions.len(), train.condition_values())?;
         let (columns, conditions) = (columns.to_vec(), conditions.to_vec());
-        let schema = Self { columns, scaling, grid: on_grid, conditions, condition_scaling };
+        let schema = Self { columns, scaling, grid, conditions, condition_scaling };
         schema.check(train)?;
         Ok(schema)
     }

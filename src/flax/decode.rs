@@ -3,8 +3,8 @@
 use super::tree::join;
 use super::{Array, Tree};
 use crate::error::{Error, Result};
-use rmpv::ValueRef;
 use rmpv::decode::read_value_ref;
+use rmpv::{Value, ValueRef};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -93,27 +93,38 @@ fn array(path: &Path, name: &str, mut bytes: &[u8]) -> Result<Array> {
     let [ValueRef::Array(shape), dtype, ValueRef::Binary(data)] = &parts[..] else {
         return Err(wrong("other parts"));
     };
-    let shape = shape.iter().map(|side| usize::try_from(side.as_u64()?).ok()).collect::<Option<Vec<_>>>();
-    let (Some(shape), Some(dtype)) = (shape, text(dtype)) else { return Err(wrong("other parts")) };
-    Array::new(dtype, shape.clone(), data.to_vec())
-        .ok_or_else(|| wrong(&format!("{dtype} of shape {shape:?} in {} bytes", data.len())))
+    let Some(dtype) = text(dtype) else { return Err(wrong("other parts")) };
+    let mut sides = Vec::with_capacity(shape.len());
+    for side in shape {
+        let side = side.as_u64().and_then(|side| usize::try_from(side).ok());
+        sides.push(side.ok_or_else(|| wrong("other parts"))?);
+    }
+    Array::new(dtype, sides.clone(), data.to_vec())
+        .ok_or_else(|| wrong(&format!("{dtype} of shape {sides:?} in {} bytes", data.len())))
+}
+
+/// Takes the parts of branch `key` that are called 0, 1 and so on, if all of its parts are.
+fn numbered(parts: &mut BTreeMap<String, Tree>, key: &str) -> Option<Vec<Tree>> {
+    let Tree::Branch(of) = parts.get_mut(key)? else { return None };
+    let mut found = Vec::with_capacity(of.len());
+    for i in 0..of.len() {
+        let part = of.get_mut(&i.to_string())?;
+        found.push(std::mem::replace(part, Tree::Plain(Value::Nil)));
+    }
+    Some(found)
 }
 
 /// An array above 2^30 bytes, which Flax cuts in pieces.
 fn chunked(path: &Path, name: &str, mut parts: BTreeMap<String, Tree>) -> Result<Tree> {
     let wrong = || Error::format(path, name, "a corrupt array in chunks", "its shape and all of its chunks");
-    let mut numbered = |key: &str| match parts.remove(key) {
-        Some(Tree::Branch(mut of)) => {
-            (0..of.len()).map(|i| of.remove(&i.to_string())).collect::<Option<Vec<_>>>()
-        }
-        _ => None,
+    let (Some(sides), Some(chunks)) = (numbered(&mut parts, "shape"), numbered(&mut parts, "chunks")) else {
+        return Err(wrong());
     };
-    let side = |side: Tree| match side {
-        Tree::Plain(value) => usize::try_from(value.as_u64()?).ok(),
-        _ => None,
-    };
-    let shape = numbered("shape").and_then(|sides| sides.into_iter().map(side).collect::<Option<Vec<_>>>());
-    let (Some(shape), Some(chunks)) = (shape, numbered("chunks")) else { return Err(wrong()) };
+    let mut shape = Vec::with_capacity(sides.len());
+    for side in sides {
+        let Tree::Plain(side) = side else { return Err(wrong()) };
+        shape.push(side.as_u64().and_then(|side| usize::try_from(side).ok()).ok_or_else(wrong)?);
+    }
     let (mut dtype, mut bytes) = (None, Vec::new());
     for chunk in chunks {
         let Tree::Array(chunk) = chunk else { return Err(wrong()) };

@@ -24,10 +24,11 @@ fn written(path: &Path, value: &Value) -> Result<Vec<u8>> {
 fn value(path: &Path, tree: &Tree, chunk: usize) -> Result<Value> {
     Ok(match tree {
         Tree::Branch(parts) => {
-            let entry = |(name, part): (&String, &Tree)| {
-                value(path, part, chunk).map(|part| (Value::from(name.as_str()), part))
-            };
-            Value::Map(parts.iter().map(entry).collect::<Result<_>>()?)
+            let mut entries = Vec::with_capacity(parts.len());
+            for (name, part) in parts {
+                entries.push((Value::from(name.as_str()), value(path, part, chunk)?));
+            }
+            Value::Map(entries)
         }
         Tree::Array(array) if array.bytes().len() > chunk => chunked(path, array, chunk)?,
         Tree::Array(array) => extension(path, ARRAY, array.shape(), array.dtype(), array.bytes())?,
@@ -45,9 +46,10 @@ fn extension(path: &Path, code: i8, shape: &[usize], dtype: &str, bytes: &[u8]) 
 fn chunked(path: &Path, array: &Array, chunk: usize) -> Result<Value> {
     let size = array.bytes().len() / array.shape().iter().product::<usize>().max(1);
     let piece = (chunk / size).max(1) * size;
-    let sides = array.shape().iter().enumerate();
-    let sides = sides.map(|(i, &side)| (Value::from(i.to_string()), Value::from(side))).collect();
-    let mut chunks = Vec::new();
+    let (mut sides, mut chunks) = (Vec::new(), Vec::new());
+    for (i, &side) in array.shape().iter().enumerate() {
+        sides.push((Value::from(i.to_string()), Value::from(side)));
+    }
     for (i, bytes) in array.bytes().chunks(piece).enumerate() {
         let part = extension(path, ARRAY, &[bytes.len() / size], array.dtype(), bytes)?;
         chunks.push((Value::from(i.to_string()), part));

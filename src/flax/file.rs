@@ -12,9 +12,7 @@ impl Tree {
     /// If the file cannot be read, is truncated or corrupt, is longer than its content, or holds an array that is
     /// not whole.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
-        if is_safetensors(path) { safetensors::parse(path, &bytes) } else { decode::parse(path, &bytes) }
+        read(path.as_ref())
     }
 
     /// Writes a file, all of it or nothing, in the format that [`load`](Self::load) would read it in.
@@ -22,11 +20,19 @@ impl Tree {
     /// # Errors
     /// If the file cannot be written, or its format has no room for a leaf.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let bytes =
-            if is_safetensors(path) { safetensors::bytes(path, self)? } else { encode::bytes(path, self)? };
-        write_atomically(path, &bytes)
+        write(path.as_ref(), self)
     }
+}
+
+fn read(path: &Path) -> Result<Tree> {
+    let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+    if is_safetensors(path) { safetensors::parse(path, &bytes) } else { decode::parse(path, &bytes) }
+}
+
+fn write(path: &Path, tree: &Tree) -> Result<()> {
+    let bytes =
+        if is_safetensors(path) { safetensors::bytes(path, tree)? } else { encode::bytes(path, tree)? };
+    write_atomically(path, &bytes)
 }
 
 /// Whether a file's name says that it is safetensors.

@@ -26,7 +26,9 @@ pub(crate) fn collect<E: Real, D: Kernels<E>, N: Parameters<E, D>>(
         let numbers = values.map_or_else(|| parameter.numbers(), |values| values(index));
         let numbers: Vec<f32> = numbers.into_iter().map(|value| value.to64() as f32).collect();
         let array = Array::float32(published(role, parameter.shape()), &numbers);
-        arrays.extend(array.map(|array| (name.to_owned(), array)));
+        if let Some(array) = array {
+            arrays.insert(name.to_owned(), array);
+        }
         index += 1;
     });
     arrays

@@ -107,7 +107,11 @@ fn published() -> Tree {
     let empty = || Tree::Branch(BTreeMap::new());
     let nil = || Tree::Plain(Value::Nil);
     let of = |parts: Vec<(&str, Tree)>| {
-        Tree::Branch(parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect())
+        let mut branch = BTreeMap::new();
+        for (name, part) in parts {
+            branch.insert(name.to_owned(), part);
+        }
+        Tree::Branch(branch)
     };
     let adam = of(vec![("count", zero()), ("mu", nil()), ("nu", nil())]);
     let optimizer = of(vec![("0", adam), ("1", of(vec![("inner_state", empty())])), ("2", empty())]);
@@ -129,7 +133,9 @@ fn arrays(path: &Path, name: &str, tree: Tree) -> Result<Arrays> {
     while let Some((own, tree)) = pending.pop() {
         match tree {
             Tree::Branch(parts) => {
-                pending.extend(parts.into_iter().map(|(part, tree)| (join(&own, &part), tree)));
+                for (part, tree) in parts {
+                    pending.push((join(&own, &part), tree));
+                }
             }
             Tree::Array(array) => {
                 let short = own.strip_prefix(NETWORK).and_then(|rest| rest.strip_prefix('/'));
@@ -160,7 +166,11 @@ fn branch(arrays: Arrays) -> Tree {
 fn zeros(tree: &Tree) -> Tree {
     match tree {
         Tree::Branch(parts) => {
-            Tree::Branch(parts.iter().map(|(name, part)| (name.clone(), zeros(part))).collect())
+            let mut of = BTreeMap::new();
+            for (name, part) in parts {
+                of.insert(name.clone(), zeros(part));
+            }
+            Tree::Branch(of)
         }
         Tree::Array(array) => {
             let zeros = vec![0; array.bytes().len()];

@@ -32,11 +32,13 @@ struct Beside {
 
 impl<D: Kernels<f64>, N> Call<'_, D, N> {
     fn beside(&self, rows: &[usize], each: usize) -> Beside {
-        Beside {
-            times: rows.iter().map(|&row| self.levels[row].time).collect(),
-            scales: RowCoefficients::new(rows.iter().map(|&row| self.levels[row].input_scale).collect()),
-            conditioning: self.conditioning.map(|all| conditions_of(all, each, rows)),
+        let (mut times, mut scales) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for &row in rows {
+            times.push(self.levels[row].time);
+            scales.push(self.levels[row].input_scale);
         }
+        let conditioning = self.conditioning.map(|all| conditions_of(all, each, rows));
+        Beside { times, scales: RowCoefficients::new(scales), conditioning }
     }
 
     /// The states of these rows; all of them without a copy.

@@ -10,7 +10,7 @@ use crate::nn::{Jvp, conditions_of};
 use crate::parameterization::Parameterization;
 use crate::schedule::NoiseSchedule;
 use crate::tensor::{Kernels, Real};
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: Parameterization>
     Evaluator<'_, E, D, N, S, P>
@@ -29,7 +29,7 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
     ) -> Result<()> {
         let conditions = self.flow.network().conditions();
         let given = |row| conditioning.map(|all| conditions_of(all, conditions, &[row]));
-        let (begun, next) = (BTreeMap::new(), 0);
+        let (begun, next) = (LiteMap::new(), 0);
         let mut queue = Draws { rows, each, draw, given: &given, next, begun, done };
         self.flow.log_density_in_turns(&mut queue, from, &self.divergence)
     }
@@ -43,7 +43,7 @@ struct Draws<'d> {
     given: &'d dyn Fn(usize) -> Option<Vec<f64>>,
     next: usize,
     /// The price of each draw of a row that is begun, and what was found of it.
-    begun: BTreeMap<usize, Vec<(f64, Option<RowDensity>)>>,
+    begun: LiteMap<usize, Vec<(f64, Option<RowDensity>)>>,
     done: &'d mut dyn FnMut(&[(usize, Vec<Solved>)]) -> Result<()>,
 }
 
@@ -67,10 +67,11 @@ impl Queue for Draws<'_> {
             let (at, number) = (place / self.each, place % self.each);
             let Some(draws) = self.begun.get_mut(&at) else { continue };
             draws[number].1 = Some(density);
-            let solved =
-                draws.iter().map(|(price, density)| Some(Solved { price: *price, density: (*density)? }));
-            let solved: Option<Vec<Solved>> = solved.collect();
-            if let Some(solved) = solved.filter(|solved| solved.len() == self.each) {
+            let mut solved = Vec::with_capacity(self.each);
+            for &(price, density) in draws.iter() {
+                solved.extend(density.map(|density| Solved { price, density }));
+            }
+            if solved.len() == self.each {
                 complete.push((self.rows[at], solved));
                 self.begun.remove(&at);
             }

@@ -51,7 +51,11 @@ impl<'a, E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Paramete
     }
 
     pub(super) fn levels(&self, t: &[f64]) -> Vec<Coefficients> {
-        t.iter().map(|&t| self.diffusion.coefficients(Gamma(t))).collect()
+        let mut levels = Vec::with_capacity(t.len());
+        for &t in t {
+            levels.push(self.diffusion.coefficients(Gamma(t)));
+        }
+        levels
     }
 
     pub(super) fn conditioning(&self, rows: &[usize]) -> Option<Vec<f64>> {

@@ -81,12 +81,15 @@ impl<D: Kernels<f64>> OdeState for TensorState<D> {
             false => D::combine_rows(&own, Some(&self.values)),
         };
         let log_density = self.log_density.as_ref().map(|own| {
-            let rate = |row: usize| {
-                let terms =
-                    terms.iter().map(|(c, k)| k.log_density.as_ref().map_or(0.0, |k| c[row] * k[row]));
-                terms.fold(0.0, |sum, term| sum + term)
-            };
-            own.iter().enumerate().map(|(row, own)| rate(row) + own).collect()
+            let mut sums = Vec::with_capacity(own.len());
+            for (row, own) in own.iter().enumerate() {
+                let mut sum = 0.0;
+                for (c, k) in terms {
+                    sum += k.log_density.as_ref().map_or(0.0, |k| c[row] * k[row]);
+                }
+                sums.push(sum + own);
+            }
+            sums
         });
         Self { values, log_density }
     }
@@ -115,16 +118,19 @@ impl<D: Kernels<f64>> OdeState for TensorState<D> {
     fn error_norm(error: &Self, before: &Self, after: &Self, tolerances: &Tolerances) -> Vec<f64> {
         let Tolerances { absolute, relative, .. } = *tolerances;
         let squares = D::error_sums(&error.values, &before.values, &after.values, absolute, relative);
-        let norms = squares.into_iter().enumerate().map(|(row, sum)| {
+        let mut norms = Vec::with_capacity(squares.len());
+        for (row, &sum) in squares.iter().enumerate() {
             let density = error.log_density.as_ref().map(|errors| errors[row]);
-            tolerances.norm_of_sum(sum, error.dims(), density)
-        });
-        norms.collect()
+            norms.push(tolerances.norm_of_sum(sum, error.dims(), density));
+        }
+        norms
     }
 
     fn finite(&self) -> Vec<bool> {
-        let density = |row: usize| self.log_density.as_ref().is_none_or(|all| all[row].is_finite());
-        let finite = D::finite_rows(&self.values).into_iter().enumerate();
-        finite.map(|(row, finite)| finite && density(row)).collect()
+        let mut finite = D::finite_rows(&self.values);
+        for (row, finite) in finite.iter_mut().enumerate() {
+            *finite &= self.log_density.as_ref().is_none_or(|all| all[row].is_finite());
+        }
+        finite
     }
 }

@@ -82,7 +82,11 @@ impl<Y: OdeState> Batch<Y> {
 
     /// The time of each row in work.
     pub(super) fn times(&self) -> Vec<f64> {
-        self.in_work().map(|row| row.t).collect()
+        let mut times = Vec::with_capacity(self.slots.len());
+        for &seat in &self.slots {
+            times.push(self.rows[seat].t);
+        }
+        times
     }
 
     /// Counts evaluations on the active rows.
@@ -109,7 +113,13 @@ impl<Y: OdeState> Batch<Y> {
 
     /// The slots whose rows are idle.
     pub(super) fn idle(&self) -> Vec<usize> {
-        (0..self.slots.len()).filter(|&slot| !self.rows[self.slots[slot]].active()).collect()
+        let mut idle = Vec::new();
+        for (slot, &seat) in self.slots.iter().enumerate() {
+            if !self.rows[seat].active() {
+                idle.push(slot);
+            }
+        }
+        idle
     }
 
     /// Lets the rows in these slots, which are idle, leave; the slots stay.
@@ -117,8 +127,11 @@ impl<Y: OdeState> Batch<Y> {
         if slots.is_empty() {
             return Ok(());
         }
-        let seats: Vec<usize> = slots.iter().map(|&slot| self.slots[slot]).collect();
-        let reports: Vec<RowReport> = seats.iter().map(|&seat| self.rows[seat].report()).collect();
+        let (mut seats, mut reports) = (Vec::with_capacity(slots.len()), Vec::with_capacity(slots.len()));
+        for &slot in slots {
+            seats.push(self.slots[slot]);
+            reports.push(self.rows[self.slots[slot]].report());
+        }
         match slots.len() == self.slots.len() {
             true => turns.leave(&seats, &self.y, &reports),
             false => turns.leave(&seats, &self.y.select(slots), &reports),
@@ -137,8 +150,14 @@ impl<Y: OdeState> Batch<Y> {
             let (gone, stay) = idle.split_at(self.slots.len() - size);
             debug_assert_eq!(stay.len(), size - active);
             self.release(turns, gone)?;
-            let keep: Vec<usize> = (0..self.slots.len()).filter(|slot| !gone.contains(slot)).collect();
-            self.slots = keep.iter().map(|&slot| self.slots[slot]).collect();
+            let (mut keep, mut kept) = (Vec::with_capacity(size), Vec::with_capacity(size));
+            for (slot, &seat) in self.slots.iter().enumerate() {
+                if !gone.contains(&slot) {
+                    keep.push(slot);
+                    kept.push(seat);
+                }
+            }
+            self.slots = kept;
             self.y = self.y.select(&keep);
             self.first = self.first.as_ref().map(|first| first.select(&keep));
         }

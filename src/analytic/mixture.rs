@@ -22,7 +22,11 @@ impl GaussianMixture {
     /// Unless there is a component, all are of one dimension, and the weights are positive and sum
     /// to 1 (to 1e-9; the remainder is divided out).
     pub fn new(components: impl IntoIterator<Item = (f64, Gaussian)>) -> Result<Self> {
-        let (mut weights, components): (Vec<_>, Vec<_>) = components.into_iter().unzip();
+        let (weights, components) = components.into_iter().unzip();
+        Self::of(weights, components)
+    }
+
+    fn of(mut weights: Vec<f64>, components: Vec<Gaussian>) -> Result<Self> {
         let Some(dim) = components.first().map(Gaussian::dim) else {
             return Err(Error::value("number of components", 0, "at least 1"));
         };
@@ -45,9 +49,12 @@ impl GaussianMixture {
     /// # Errors
     /// As [`GaussianMixture::new`] and [`Gaussian::new`].
     pub fn scalar(components: &[(f64, f64, f64)]) -> Result<Self> {
-        let pair =
-            |&(w, mean, variance): &(f64, f64, f64)| Ok((w, Gaussian::diagonal(&[mean], &[variance])?));
-        Self::new(components.iter().map(pair).collect::<Result<Vec<_>>>()?)
+        let (mut weights, mut parts) = (Vec::new(), Vec::new());
+        for &(weight, mean, variance) in components {
+            weights.push(weight);
+            parts.push(Gaussian::diagonal(&[mean], &[variance])?);
+        }
+        Self::of(weights, parts)
     }
 
     /// The number of dimensions `d`.
@@ -91,9 +98,12 @@ impl GaussianMixture {
 
     /// What Bayes' rule says about which component `x` comes from.
     pub(super) fn responsibilities(&self, x: &DVector<f64>) -> Responsibilities {
-        let (logs, scores): (Vec<_>, Vec<_>) =
-            self.components.iter().map(|c| c.log_density_and_score(x)).unzip();
-        let joint: Vec<f64> = logs.iter().zip(&self.weights).map(|(log, w)| log + w.ln()).collect();
+        let (mut joint, mut scores) = (Vec::new(), Vec::new());
+        for (component, w) in self.components.iter().zip(&self.weights) {
+            let (log, score) = component.log_density_and_score(x);
+            joint.push(log + w.ln());
+            scores.push(score);
+        }
         let largest = joint.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = joint.iter().map(|log| (log - largest).exp()).sum();
         let weights = joint.iter().map(|log| (log - largest).exp() / sum).collect();

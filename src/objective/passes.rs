@@ -261,6 +261,18 @@ pub(super) fn host<E: Real, D: Kernels<E>, T>(x: &Tensor<(usize,), E, D, T>) -> 
     x.as_vec().into_iter().map(Real::to64).collect()
 }
 
+/// The problem's weights, divided by a number.
+pub(super) fn coefficients<S: Shape, E: Real, D: Kernels<E>>(
+    problem: &Matching<S, E, D>,
+    divisor: f64,
+) -> Vec<f64> {
+    let mut weights = problem.weights().as_slice().to_vec();
+    for weight in &mut weights {
+        *weight /= divisor;
+    }
+    weights
+}
+
 /// A number per row from the problem's scalars.
 pub(super) fn per_row<S: Shape, E: Real, D: Kernels<E>>(
     problem: &Matching<S, E, D>,

@@ -1,7 +1,7 @@
 //! Second-order matching of the whole Jacobian.
 
 use super::matching::sum_rows;
-use super::passes::{dot_rows, host, per_row};
+use super::passes::{coefficients, dot_rows, host, per_row};
 use super::{Objective, Passes, RowLosses, Slices, Term};
 use crate::error::Result;
 use crate::nn::Jvp;
@@ -29,7 +29,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>> Objective<E, D, N> for SecondOrderJac
         let (dims, problem) = (passes.dims(), passes.problem());
         let sigma = per_row(problem, |row| row.sigma);
         let identity = per_row(problem, |row| row.second_order.identity);
-        let coefficients: Vec<f64> = problem.weights().as_slice().iter().map(|w| w / dims as f64).collect();
+        let coefficients = coefficients(problem, dims as f64);
         let mut trace = vec![0.0; problem.rows.len()];
         let sum = passes.total(self.0.count(dims), |passes, index| {
             let v = match self.0 {
@@ -38,21 +38,23 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>> Objective<E, D, N> for SecondOrderJac
             };
             let product = sigma.scale(passes.along(&v));
             let residual = passes.residual();
-            let along = host(&dot_rows(residual.clone(), &v));
-            let outer = along.iter().zip(&problem.rows).map(|(r, row)| row.second_order.outer * r).collect();
+            let mut outer = host(&dot_rows(residual.clone(), &v));
+            for (r, row) in outer.iter_mut().zip(&problem.rows) {
+                *r = row.second_order.outer * *r;
+            }
             let target = identity.scale(v.clone()) + RowCoefficients::new(outer).scale(residual);
             let error = product - target;
             let on_diagonal = host(&dot_rows(error.retaped::<NoneTape>(), &v));
-            trace.iter_mut().zip(on_diagonal).for_each(|(t, d)| *t += d);
+            for (t, d) in trace.iter_mut().zip(&on_diagonal) {
+                *t += d;
+            }
             Ok(sum_rows(error.square()))
         })?;
         let losses = RowCoefficients::new(coefficients.clone()).scale(sum);
-        passes.report(Term {
-            order: 2,
-            name: "jacobian",
-            losses: host(&losses),
-            errors: Some(trace.iter().zip(&coefficients).map(|(t, c)| c.sqrt() * t).collect()),
-        });
+        for (t, c) in trace.iter_mut().zip(&coefficients) {
+            *t = c.sqrt() * *t;
+        }
+        passes.report(Term { order: 2, name: "jacobian", losses: host(&losses), errors: Some(trace) });
         Ok(losses)
     }
 }

@@ -1,6 +1,6 @@
 //! Second-order matching of the trace.
 
-use super::passes::{dot_rows, host, per_row};
+use super::passes::{coefficients, dot_rows, host, per_row};
 use super::{Objective, Passes, RowLosses, Term};
 use crate::error::Result;
 use crate::nn::Jvp;
@@ -62,33 +62,37 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>> Objective<E, D, N> for SecondOrderTra
             Ok(dot_rows(passes.along(&v), &v))
         })?;
         let squares: Vec<f64> = match projected {
-            Some(v) => host(&dot_rows(passes.residual(), &v)).into_iter().map(|r| r * r).collect(),
+            Some(v) => {
+                let mut along = host(&dot_rows(passes.residual(), &v));
+                along.iter_mut().for_each(|r| *r *= *r);
+                along
+            }
             None => passes.squared_residual(),
         };
-        let rows = problem.rows.iter().zip(squares);
-        let targets: Vec<f64> = rows
-            .map(|(row, r)| row.second_order.identity * dims as f64 + row.second_order.outer * r)
-            .collect();
+        let mut targets = Vec::with_capacity(squares.len());
+        for (row, r) in problem.rows.iter().zip(&squares) {
+            targets.push(row.second_order.identity * dims as f64 + row.second_order.outer * r);
+        }
         let errors = per_row(problem, |row| row.sigma).scale(trace)
             - RowCoefficients::new(targets.clone()).tensor(problem.z.device());
-        let coefficients: Vec<f64> = problem.weights().as_slice().iter().map(|w| w / dims as f64).collect();
+        let coefficients = coefficients(problem, dims as f64);
         let own = host(&errors);
         let (losses, other) = if self.0 == TraceEstimator::TwoProbes {
             let v = passes.probe();
-            let trace = host(&dot_rows(passes.fixed_along(&v), &v));
-            let rows = trace.iter().zip(&problem.rows).zip(&targets);
-            let other: Vec<f64> = rows.map(|((t, row), target)| row.sigma * t - target).collect();
+            let mut other = host(&dot_rows(passes.fixed_along(&v), &v));
+            for ((t, row), target) in other.iter_mut().zip(&problem.rows).zip(&targets) {
+                *t = row.sigma * *t - target;
+            }
             (product(errors, &other, &coefficients), other)
         } else {
             (RowCoefficients::new(coefficients.clone()).scale(errors.square()), own.clone())
         };
-        let pairs = own.iter().zip(&other).zip(&coefficients);
-        passes.report(Term {
-            order: 2,
-            name: "trace",
-            losses: pairs.clone().map(|((e, o), c)| c * e * o).collect(),
-            errors: Some(pairs.map(|((e, o), c)| c.sqrt() * 0.5 * (e + o)).collect()),
-        });
+        let (mut row_losses, mut row_errors) = (Vec::with_capacity(own.len()), Vec::with_capacity(own.len()));
+        for ((e, o), c) in own.iter().zip(&other).zip(&coefficients) {
+            row_losses.push(c * e * o);
+            row_errors.push(c.sqrt() * 0.5 * (e + o));
+        }
+        passes.report(Term { order: 2, name: "trace", losses: row_losses, errors: Some(row_errors) });
         Ok(losses)
     }
 }
@@ -100,8 +104,12 @@ pub(super) fn product<E: Real, D: Kernels<E>>(
     other: &[f64],
     coefficients: &[f64],
 ) -> RowLosses<E, D> {
-    let slopes: Vec<f64> = other.iter().zip(coefficients).map(|(o, c)| 2.0 * c * o).collect();
-    let halves: Vec<f64> = host(&errors).iter().zip(&slopes).map(|(e, s)| 0.5 * e * s).collect();
+    let (mut slopes, mut halves) = (Vec::with_capacity(other.len()), host(&errors));
+    for ((o, c), half) in other.iter().zip(coefficients).zip(&mut halves) {
+        let slope = 2.0 * c * o;
+        *half = 0.5 * *half * slope;
+        slopes.push(slope);
+    }
     let halves = RowCoefficients::new(halves).tensor(errors.device());
     RowCoefficients::new(slopes).scale(errors) - halves
 }

@@ -1,6 +1,6 @@
 //! Third-order matching: the gradient of the trace.
 
-use super::passes::{dot_rows, host, per_row};
+use super::passes::{coefficients, dot_rows, host, per_row};
 use super::second_order_trace::product;
 use super::{Objective, Passes, RowLosses, Slices, Term};
 use crate::error::Result;
@@ -34,7 +34,7 @@ impl<E: Real, D: Kernels<E>, N: SecondJvp<E, D>> Objective<E, D, N> for ThirdOrd
         let (dims, problem) = (passes.dims(), passes.problem());
         let variance = per_row(problem, |row| row.sigma * row.sigma);
         let d = dims as f64;
-        let coefficients: Vec<f64> = problem.weights().as_slice().iter().map(|w| w / (d * d)).collect();
+        let coefficients = coefficients(problem, d * d);
         let losses = passes.total(self.0.count(dims), |passes, index| {
             let (w, own, other) = match self.0 {
                 Slices::Probe => {
@@ -50,7 +50,9 @@ impl<E: Real, D: Kernels<E>, N: SecondJvp<E, D>> Objective<E, D, N> for ThirdOrd
                     let own = passes.total(dims, |passes, i| {
                         let v = passes.unit(i);
                         let entry = host(&dot_rows(passes.fixed_along(&v), &v));
-                        trace.iter_mut().zip(entry).for_each(|(trace, entry)| *trace += entry);
+                        for (trace, entry) in trace.iter_mut().zip(&entry) {
+                            *trace += entry;
+                        }
                         Ok(dot_rows(passes.along_both(&v, &w), &v))
                     })?;
                     (w, (trace, own), None)
@@ -62,8 +64,10 @@ impl<E: Real, D: Kernels<E>, N: SecondJvp<E, D>> Objective<E, D, N> for ThirdOrd
             let errors = variance.scale(own) - goals;
             Ok(match other {
                 Some((trace, second)) => {
-                    let rows = second.iter().zip(variance.as_slice()).zip(target(&trace));
-                    let other: Vec<f64> = rows.map(|((s, v), goal)| v * s - goal).collect();
+                    let mut other = target(&trace);
+                    for ((s, v), goal) in second.iter().zip(variance.as_slice()).zip(&mut other) {
+                        *goal = v * s - *goal;
+                    }
                     product(errors, &other, &coefficients)
                 }
                 None => RowCoefficients::new(coefficients.clone()).scale(errors.square()),
@@ -86,11 +90,12 @@ fn target<E: Real, D: Kernels<E>, N: SecondJvp<E, D>>(
     let along_w = host(&dot_rows(residual, w));
     let squares = passes.squared_residual();
     move |traces| {
-        let row = |(i, trace): (usize, &f64)| {
+        let mut goals = Vec::with_capacity(traces.len());
+        for (i, trace) in traces.iter().enumerate() {
             let (sigma, third) = (rows[i].sigma, &rows[i].third_order);
             let linear = third.linear * (dims + 2.0) + third.trace * sigma * trace;
-            (third.cubic * squares[i] + linear) * along_w[i] + third.jacobian * sigma * second[i]
-        };
-        traces.iter().enumerate().map(row).collect()
+            goals.push((third.cubic * squares[i] + linear) * along_w[i] + third.jacobian * sigma * second[i]);
+        }
+        goals
     }
 }

@@ -288,16 +288,16 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
             let draws = self.prior_draws(block.clone());
             let change = back.y.log_density().unwrap_or_default();
             let rows = back.y.iter().zip(draws.chunks_exact(dims)).zip(change).zip(&back.rows);
-            found.extend(block.zip(rows).map(|(i, (((there, draw), change), report))| {
-                let failed =
-                    [&samples.reports[i], report].iter().any(|row| row.status != RowStatus::Finished);
-                if failed {
-                    return WayBack { state: f64::NAN, log_density_nats: f64::NAN };
+            for (i, (((there, draw), change), report)) in block.zip(rows) {
+                if samples.reports[i].status != RowStatus::Finished || report.status != RowStatus::Finished {
+                    found.push(WayBack { state: f64::NAN, log_density_nats: f64::NAN });
+                    continue;
                 }
                 let distance = there.iter().zip(draw).map(|(a, b)| (a - b).abs());
                 let up = prior.log_density(there) - change;
-                WayBack { state: distance.fold(0.0, f64::max), log_density_nats: (up - down[i]).abs() }
-            }));
+                let log_density_nats = (up - down[i]).abs();
+                found.push(WayBack { state: distance.fold(0.0, f64::max), log_density_nats });
+            }
         }
         Ok(found)
     }

@@ -1,6 +1,6 @@
 //! A Gaussian with a full covariance, kept in the covariance's eigenbasis.
 
-use crate::analytic::row;
+use crate::analytic::{dot, row};
 use crate::error::{Error, Result};
 use crate::level::Level;
 use nalgebra::{DMatrix, DVector};
@@ -134,7 +134,7 @@ impl Gaussian {
         let centred = self.axes.tr_mul(&(x - &self.mean));
         let whitened = centred.component_div(&self.variances);
         let log_det = self.variances.map(|v| (TAU * v).ln()).sum();
-        (-0.5 * (centred.dot(&whitened) + log_det), -(&self.axes * whitened))
+        (-0.5 * (dot(&centred, &whitened) + log_det), -(&self.axes * whitened))
     }
 }
 

@@ -186,8 +186,10 @@ impl MixtureTable {
         }
         let Draws { rows, conditions } = self.draw(draws, seed);
         let (d, c) = (self.dim(), self.conditions());
-        let one = |i: usize| self.log_density(&rows[i * d..(i + 1) * d], &conditions[i * c..(i + 1) * c]);
-        let nats = (0..draws).map(|i| Ok(-one(i)?)).collect::<Result<Vec<f64>>>()?;
+        let mut nats = Vec::with_capacity(draws);
+        for i in 0..draws {
+            nats.push(-self.log_density(&rows[i * d..(i + 1) * d], &conditions[i * c..(i + 1) * c])?);
+        }
         let n = draws as f64;
         let mean = nats.iter().sum::<f64>() / n;
         let squares: f64 = nats.iter().map(|value| (value - mean).powi(2)).sum();

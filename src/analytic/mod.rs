@@ -57,6 +57,11 @@ pub use rademacher::Rademacher;
 use crate::error::{Error, Result};
 use nalgebra::DVector;
 
+/// The scalar product: of views, as products of matrices take it.
+fn dot(a: &DVector<f64>, b: &DVector<f64>) -> f64 {
+    a.column(0).dot(&b.column(0))
+}
+
 /// The row `values` as a vector of `dim` finite numbers.
 fn row(name: &str, values: &[f64], dim: usize) -> Result<DVector<f64>> {
     if values.len() != dim {

@@ -54,7 +54,12 @@ impl Model {
     /// Unless `z` is a whole number of rows of `d` finite entries.
     pub fn jets(&self, level: &Level, target: Affine, z: &[f64]) -> Result<Vec<Jet>> {
         let marginal = self.data.at(level);
-        self.rows(z)?.map(|z| Ok(marginal.point(z)?.target(target) - self.perturbation.at(z)?)).collect()
+        let rows = self.rows(z)?;
+        let mut jets = Vec::with_capacity(rows.len());
+        for z in rows {
+            jets.push(marginal.point(z)?.target(target) - self.perturbation.at(z)?);
+        }
+        Ok(jets)
     }
 
     /// `F1` at `z`, and its derivative along `v`.

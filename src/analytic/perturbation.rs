@@ -31,9 +31,11 @@ impl Perturbation {
                 format!("{dim} x {dim}, not empty"),
             ));
         }
-        let numbers = [("size", size)].into_iter().chain(frequencies.iter().map(|f| ("frequency", *f)));
-        if let Some((name, found)) = numbers.into_iter().find(|(_, number)| !number.is_finite()) {
-            return Err(Error::value(name, found, "a finite number"));
+        if !size.is_finite() {
+            return Err(Error::value("size", size, "a finite number"));
+        }
+        if let Some(found) = frequencies.iter().find(|number| !number.is_finite()) {
+            return Err(Error::value("frequency", *found, "a finite number"));
         }
         Ok(Self { size, frequencies, phases })
     }

@@ -5,7 +5,7 @@
 //! `u_k = (score of component k) - (score)`. The conditional moments of F do not enter, so that
 //! the laws that tie them to these derivatives can be tested.
 
-use crate::analytic::{Jet, Point, row};
+use crate::analytic::{Jet, Point, dot, row};
 use crate::error::Result;
 use crate::parameterization::Affine;
 use nalgebra::{DMatrix, DVector};
@@ -32,7 +32,7 @@ impl Point<'_> {
         let mut trace_gradient = DVector::zeros(dim);
         for Term { weight, offset, score, slope, hessian } in &terms {
             jacobian += (slope + offset * score.transpose()) * *weight;
-            let along = score * (slope.trace() + offset.dot(score)) + slope * score + hessian * offset;
+            let along = score * (slope.trace() + dot(offset, score)) + slope * score + hessian * offset;
             trace_gradient += along * *weight;
         }
         Jet { value, jacobian, trace_gradient }
@@ -48,8 +48,8 @@ impl Point<'_> {
         let (v, w) = (row("v", v, dim)?, row("w", w, dim)?);
         let mut second = DVector::zeros(dim);
         for Term { weight, offset, score, slope, hessian } in &self.terms(target).1 {
-            let (along_v, along_w) = (score.dot(&v), score.dot(&w));
-            let curvature = along_v * along_w + v.dot(&(hessian * &w));
+            let (along_v, along_w) = (dot(score, &v), dot(score, &w));
+            let curvature = along_v * along_w + dot(&v, &(hessian * &w));
             second += (slope * (&v * along_w + &w * along_v) + offset * curvature) * *weight;
         }
         Ok(second)

@@ -4,6 +4,7 @@ use crate::data::checked_read::{fill, require_end};
 use crate::data::columns::Rows;
 use crate::data::element::Element;
 use crate::data::shape::ImageShape;
+use crate::data::unpack::unbounded;
 use crate::error::{Error, Result};
 use std::io::Read;
 use std::path::Path;
@@ -83,7 +84,7 @@ impl Array {
             false => reader,
             true => {
                 let (what, size) = (what(entry, "values"), self.element.bytes());
-                turned = Rows::of_columns(path, &what, reader, size, &self.shape)?;
+                turned = unbounded(Box::new(Rows::of_columns(path, &what, reader, size, &self.shape)?));
                 &mut turned
             }
         };

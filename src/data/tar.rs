@@ -2,7 +2,7 @@
 
 use crate::data::checked_read::{is_corrupt, read_at_most, read_error};
 use crate::data::entry::{Exact, Visitor, inside, name_of, refuse_link};
-use crate::data::unpack::bounded;
+use crate::data::unpack::unbounded;
 use crate::error::{Error, Result};
 use std::io::{self, Read};
 use std::path::Path;
@@ -29,8 +29,7 @@ pub(crate) fn for_each_in_tar(path: &Path, reader: Box<dyn Read>, visitor: &mut 
     for entry in archive.entries().map_err(|e| read_error(path, "tar", e))?.raw(true) {
         let mut entry = entry.map_err(|e| read_error(path, "tar entry", e))?;
         let kind = entry.header().entry_type();
-        // Bounded by nothing but what is read of it: for its one way of reading.
-        if next.take_in(path, kind, &mut bounded(Box::new(&mut entry), u64::MAX))? {
+        if next.take_in(path, kind, &mut unbounded(Box::new(&mut entry)))? {
             continue;
         }
         let Announced { name, size, sparse } = std::mem::take(&mut next);

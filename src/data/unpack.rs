@@ -52,7 +52,7 @@ pub(crate) fn open(path: &Path) -> Result<Unpacked> {
 
 /// What the gzip file of these bytes holds.
 pub(crate) fn gunzip(bytes: &[u8]) -> impl Read {
-    MultiGzDecoder::new(after(bytes.to_vec(), Box::new(io::empty())))
+    unbounded(Box::new(MultiGzDecoder::new(after(bytes.to_vec(), Box::new(io::empty())))))
 }
 
 /// What is read once `start` has been, from it on: one type for all sources, as decoders are compiled for each.
@@ -80,6 +80,11 @@ impl<R: Read> Source for R {
 /// What `packed` bytes unpack to, which is an error once it is more than they can be meant for.
 pub(crate) fn bounded<'a>(inner: Box<dyn Source + 'a>, packed: u64) -> Bounded<'a> {
     Bounded { inner, packed, unpacked: 0 }
+}
+
+/// What a source has, however much: [`Bounded`] is the one type that readers of other kinds are read by.
+pub(crate) fn unbounded<'a>(inner: Box<dyn Source + 'a>) -> Bounded<'a> {
+    bounded(inner, u64::MAX)
 }
 
 /// A reader with a bound: see [`bounded`].

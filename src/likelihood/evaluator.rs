@@ -163,6 +163,10 @@ impl<E: Real, D: Kernels<E>, N: Network<E, D>, S: NoiseSchedule, P: Parameteriza
             solved.iter().for_each(|(row, draws)| found[*row] = Some(draws[0].density));
             Ok(())
         })?;
-        Ok(found.into_iter().flatten().collect())
+        let mut densities = Vec::with_capacity(count);
+        for density in found {
+            densities.extend(density);
+        }
+        Ok(densities)
     }
 }

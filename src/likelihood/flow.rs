@@ -265,7 +265,11 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         let solution = self.transport_density(start, from, end, divergence, seeds, conditioning)?;
         let change = solution.y.log_density().unwrap_or_default();
         let rows = solution.rows.iter().zip(solution.y.iter()).zip(change);
-        Ok(rows.map(|((report, z), change)| self.density(z, *change, report)).collect())
+        let mut found = Vec::with_capacity(solution.rows.len());
+        for ((report, z), change) in rows {
+            found.push(self.density(z, *change, report));
+        }
+        Ok(found)
     }
 
     /// The log-density of a row that ended at `z`, after it changed by so much.

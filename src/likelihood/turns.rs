@@ -124,9 +124,10 @@ where
     fn leave(&mut self, seats: &[usize], y: &AnyState, reports: &[RowReport]) -> Result<()> {
         let y = ProbabilityFlow::<E, D, N, S, P>::download(y)?;
         let rows = seats.iter().zip(y.iter()).zip(y.log_density().unwrap_or_default()).zip(reports);
-        let found: Vec<(usize, RowDensity)> = rows
-            .map(|(((&seat, z), change), report)| (self.tickets[seat], self.flow.density(z, *change, report)))
-            .collect();
+        let mut found = Vec::with_capacity(seats.len());
+        for (((&seat, z), change), report) in rows {
+            found.push((self.tickets[seat], self.flow.density(z, *change, report)));
+        }
         self.queue.done(&found)
     }
 }

@@ -33,8 +33,11 @@ pub fn integrate<Y: OdeState>(
     let mut turns = AtOnce::new(field, start);
     integrate_in_turns(solver, &mut turns, seats, from, to, stepping)?;
     let AtOnce { end, reports, .. } = turns;
-    let row = |report: Option<_>| report.unwrap_or_else(|| Row::at(from).report());
-    Ok(Solution { y: end, rows: reports.into_iter().map(row).collect() })
+    let mut rows = Vec::with_capacity(seats);
+    for report in reports {
+        rows.push(report.unwrap_or_else(|| Row::at(from).report()));
+    }
+    Ok(Solution { y: end, rows })
 }
 
 /// Solves `dy/dt = f(t, y)` for every row that `turns` has, at most `seats` of them at once: a row that is done gives its seat to the next

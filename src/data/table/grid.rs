@@ -34,7 +34,7 @@ impl GridColumn {
     ///
     /// # Errors
     /// Unless the step is finite and above 0.
-    pub(super) fn of(column: usize, step: f64, values: impl Iterator<Item = f64> + Clone) -> Result<Self> {
+    pub(super) fn of(column: usize, step: f64, values: &[f64]) -> Result<Self> {
         if !(step.is_finite() && step > 0.0) {
             return Err(Error::value(
                 format!("grid step of column {column}"),
@@ -43,16 +43,16 @@ impl GridColumn {
             ));
         }
         let zero = Self { column, step, origin: 0.0 };
-        let origin = match zero.first_off(values.clone()) {
+        let origin = match zero.first_off(values) {
             None => 0.0,
-            Some(_) => values.clone().next().unwrap_or(0.0),
+            Some(_) => values.first().copied().unwrap_or(0.0),
         };
         Ok(Self { origin, ..zero })
     }
 
     /// The index of the first value that does not lie on the grid.
-    pub(super) fn first_off(&self, mut values: impl Iterator<Item = f64>) -> Option<usize> {
-        values.position(|x| {
+    pub(super) fn first_off(&self, values: &[f64]) -> Option<usize> {
+        values.iter().position(|x| {
             let k = (x - self.origin) / self.step;
             (k - k.round()).abs() > TOLERANCE
         })
@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn values_on_and_off() {
-        let grid = |step, values: &[f64]| GridColumn::of(0, step, values.iter().copied()).unwrap();
-        let off = |step, values: &[f64]| grid(step, values).first_off(values.iter().copied());
+        let grid = |step, values: &[f64]| GridColumn::of(0, step, values).unwrap();
+        let off = |step, values: &[f64]| grid(step, values).first_off(values);
         assert_eq!(off(0.1, &[0.1, 0.3, -7.2, 1e4]), None);
         assert_eq!(off(0.1, &[0.1, 0.3, 0.35]), Some(2));
         assert_eq!(grid(1.0, &[3.0, -2.0]).origin, 0.0);
@@ -95,7 +95,7 @@ mod tests {
         // Tenths as 32 bits hold them.
         let single: Vec<f64> = (0..5000).map(|k| f64::from(k as f32 * 0.1)).collect();
         assert_eq!(off(0.1, &single), None);
-        assert!(GridColumn::of(0, 0.0, [1.0].into_iter()).is_err());
+        assert!(GridColumn::of(0, 0.0, &[1.0]).is_err());
     }
 
     #[test]

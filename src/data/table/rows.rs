@@ -110,13 +110,13 @@ impl Table {
     }
 
     /// The values of column `j`.
-    pub(super) fn column(&self, j: usize) -> impl Iterator<Item = f64> + Clone {
-        self.values.iter().skip(j).step_by(self.columns.len()).copied()
+    pub(super) fn column(&self, j: usize) -> Vec<f64> {
+        column_of(&self.values, self.columns.len(), j)
     }
 
     /// The values of condition `j`.
-    pub(super) fn condition(&self, j: usize) -> impl Iterator<Item = f64> + Clone {
-        self.condition_values.iter().skip(j).step_by(self.conditions.len()).copied()
+    pub(super) fn condition(&self, j: usize) -> Vec<f64> {
+        column_of(&self.condition_values, self.conditions.len(), j)
     }
 
     /// The error that `what`, a part of this table, is `found` where `expected` is needed.
@@ -151,6 +151,15 @@ impl Table {
         }
         Ok(self)
     }
+}
+
+/// Column `j` of rows of `columns` values.
+pub(super) fn column_of(values: &[f64], columns: usize, j: usize) -> Vec<f64> {
+    let mut column = Vec::with_capacity(values.len() / columns);
+    for from in values.get(j..).unwrap_or_default().chunks(columns) {
+        column.push(from[0]);
+    }
+    column
 }
 
 /// A table in the making, of what `picked` says of each row of a file.

@@ -1,5 +1,6 @@
 //! From the user's units to numbers of the size of 1, and back.
 
+use super::rows::column_of;
 use crate::error::{Error, Result};
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -76,7 +77,7 @@ impl Scaling {
     /// # Errors
     /// If a column is constant or its standard deviation is too large for a number.
     pub fn standard(columns: usize, values: &[f64]) -> Result<Self> {
-        let of = |j: usize| moments(values.iter().skip(j).step_by(columns).copied());
+        let of = |j: usize| moments(&column_of(values, columns, j));
         let (shift, scale) = (0..columns).map(of).unzip();
         Self::new(shift, scale)
     }
@@ -127,14 +128,14 @@ impl Scaling {
 ///
 /// # Reference
 /// Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (1983), the corrected two-pass algorithm.
-fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let first = values.clone().next().unwrap_or(0.0);
-    let n = values.clone().count() as f64;
-    let size = values.clone().map(|x| (x - first).abs()).fold(0.0, f64::max);
+fn moments(values: &[f64]) -> (f64, f64) {
+    let first = values.first().copied().unwrap_or(0.0);
+    let n = values.len() as f64;
+    let size = values.iter().map(|x| (x - first).abs()).fold(0.0, f64::max);
     if size == 0.0 {
         return (first, 0.0);
     }
-    let deviations = values.map(|x| (x - first) / size);
+    let deviations = values.iter().map(|x| (x - first) / size);
     let mean = deviations.clone().sum::<f64>() / n;
     let (sum, squares) = deviations.fold((0.0, 0.0), |(sum, squares), u| {
         let d = u - mean;

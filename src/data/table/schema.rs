@@ -35,10 +35,10 @@ impl Schema {
     pub fn of(train: &Table, scale: &Scale, grid: &BTreeMap<String, f64>) -> Result<Self> {
         let (columns, conditions) = (train.columns(), train.conditions());
         for (j, name) in columns.iter().enumerate() {
-            require_varying(train, name, train.column(j))?;
+            require_varying(train, name, &train.column(j))?;
         }
         for (j, name) in conditions.iter().enumerate() {
-            require_varying(train, name, train.condition(j))?;
+            require_varying(train, name, &train.condition(j))?;
         }
         let standard = Scaling::standard(columns.len(), train.values())?;
         let scaling = match scale {
@@ -52,7 +52,7 @@ impl Schema {
                 let expected = format!("a modelled column, one of {}", columns.join(", "));
                 return Err(Error::value("grid", format!("\"{name}\""), expected));
             };
-            on_grid.push(GridColumn::of(j, step, train.column(j))?);
+            on_grid.push(GridColumn::of(j, step, &train.column(j))?);
         }
         let order = ordered(on_grid.len(), &|a, b| on_grid[a].column.cmp(&on_grid[b].column));
         let grid = order.into_iter().map(|at| on_grid[at]).collect();
@@ -81,9 +81,10 @@ impl Schema {
             }
         }
         for grid in &self.grid {
-            if let Some(row) = grid.first_off(table.column(grid.column)) {
+            let values = table.column(grid.column);
+            if let Some(row) = grid.first_off(&values) {
                 let cell = table.cell(row, &self.columns[grid.column]);
-                let found = table.column(grid.column).nth(row).unwrap_or(f64::NAN);
+                let found = values[row];
                 let near = grid.nearest(found);
                 let expected = format!("a value on its grid of step {}, such as {near}", grid.step);
                 return Err(table.error(cell, found, expected));
@@ -144,9 +145,9 @@ impl Schema {
     }
 }
 
-fn require_varying(table: &Table, name: &str, mut values: impl Iterator<Item = f64>) -> Result<()> {
-    let first = values.next().unwrap_or(0.0);
-    if values.all(|x| x == first) {
+fn require_varying(table: &Table, name: &str, values: &[f64]) -> Result<()> {
+    let first = values.first().copied().unwrap_or(0.0);
+    if values.iter().all(|&x| x == first) {
         let what = format!("column \"{name}\" of the training rows");
         return Err(table.error(what, format!("{first} in every row"), "different values"));
     }

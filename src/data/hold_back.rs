@@ -18,11 +18,18 @@ pub(crate) fn draw(rows: usize, count: u64, seed: u64) -> Result<(Vec<usize>, Ve
         let expected = format!("1 to {most}: of {rows} training rows, two at least are trained on");
         return Err(Error::value("validation.images", count, expected));
     };
-    let held: Vec<usize> =
-        Shuffle::new(rows, seed)?.next_batch(taken).iter().map(|visit| visit.index).collect();
-    let mut stays = vec![true; rows];
-    held.iter().for_each(|&index| stays[index] = false);
-    Ok(((0..rows).filter(|&index| stays[index]).collect(), held))
+    let (mut held, mut stays) = (Vec::with_capacity(taken), vec![true; rows]);
+    for visit in &Shuffle::new(rows, seed)?.next_batch(taken) {
+        held.push(visit.index);
+        stays[visit.index] = false;
+    }
+    let mut kept = Vec::with_capacity(rows - taken);
+    for (index, stays) in stays.iter().enumerate() {
+        if *stays {
+            kept.push(index);
+        }
+    }
+    Ok((kept, held))
 }
 
 impl Rows {

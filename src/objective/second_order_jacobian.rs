@@ -40,7 +40,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>> Objective<E, D, N> for SecondOrderJac
             let residual = passes.residual();
             let mut outer = host(&dot_rows(residual.clone(), &v));
             for (r, row) in outer.iter_mut().zip(&problem.rows) {
-                *r = row.second_order.outer * *r;
+                *r *= row.second_order.outer;
             }
             let target = identity.scale(v.clone()) + RowCoefficients::new(outer).scale(residual);
             let error = product - target;
@@ -52,7 +52,7 @@ impl<E: Real, D: Kernels<E>, N: Jvp<E, D>> Objective<E, D, N> for SecondOrderJac
         })?;
         let losses = RowCoefficients::new(coefficients.clone()).scale(sum);
         for (t, c) in trace.iter_mut().zip(&coefficients) {
-            *t = c.sqrt() * *t;
+            *t *= c.sqrt();
         }
         passes.report(Term { order: 2, name: "jacobian", losses: host(&losses), errors: Some(trace) });
         Ok(losses)

@@ -99,8 +99,10 @@ fn step<Y: OdeState>(
     batch: &mut Batch<Y>,
     h: &[f64],
 ) -> Step<Y> {
-    let known = batch.in_work().filter(|row| row.active()).map(|row| row.known);
-    let (some, all) = known.fold((false, true), |(some, all), known| (some || known, all && known));
+    let (mut some, mut all) = (false, true);
+    for row in batch.in_work().filter(|row| row.active()) {
+        (some, all) = (some || row.known, all && row.known);
+    }
     if some && !all {
         // Rows that came later know more, and cost what they would alone.
         batch.first = Some(field.eval(&batch.slots, &batch.times(), &batch.y));
@@ -124,7 +126,10 @@ fn fixed<Y: OdeState>(
 ) -> Result<()> {
     let mut pairs = times.clone().zip(times.skip(1)).peekable();
     while let Some((from, to)) = pairs.next() {
-        let h: Vec<f64> = batch.in_work().map(|row| if row.active() { to - from } else { 0.0 }).collect();
+        let mut h = Vec::with_capacity(batch.slots.len());
+        for row in batch.in_work() {
+            h.push(if row.active() { to - from } else { 0.0 });
+        }
         let step = step(solver, &mut *turns, &mut batch, &h);
         let mut accepted = step.y.finite();
         for (&slot, accepted) in batch.slots.iter().zip(&mut accepted) {
@@ -198,9 +203,12 @@ impl<Y: OdeState> Walk<'_, Y> {
             if turns.waiting() == 0 && !batch.compact(turns)? {
                 return batch.release(turns, &(0..batch.slots.len()).collect::<Vec<_>>());
             }
-            let ends: Vec<f64> =
-                batch.slots.iter().map(|&i| self.end(&batch.rows[i], &mut paces[i])).collect();
-            let h: Vec<f64> = batch.in_work().zip(&ends).map(|(row, end)| end - row.t).collect();
+            let (mut ends, mut h) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
+            for &i in &batch.slots {
+                let end = self.end(&batch.rows[i], &mut paces[i]);
+                ends.push(end);
+                h.push(end - batch.rows[i].t);
+            }
             let step = step(self.solver, &mut *turns, &mut batch, &h);
             let norms = match &step.error {
                 Some(error) => Y::error_norm(error, &batch.y, &step.y, &self.settings.tolerances),
@@ -230,11 +238,18 @@ impl<Y: OdeState> Walk<'_, Y> {
             }
             let slots = &idle[..count];
             batch.release(turns, slots)?;
-            let seats: Vec<usize> = slots.iter().map(|&slot| batch.slots[slot]).collect();
+            let mut seats = Vec::with_capacity(count);
+            for &slot in slots {
+                seats.push(batch.slots[slot]);
+            }
             let y = turns.seat(&seats)?;
-            seats.iter().for_each(|&seat| batch.rows[seat] = Row::at(self.from));
+            for &seat in &seats {
+                batch.rows[seat] = Row::at(self.from);
+            }
             let (first, new) = self.begin(&mut *turns, &mut batch.rows, &seats, &y);
-            seats.iter().zip(new).for_each(|(&seat, pace)| paces[seat] = pace);
+            for (&seat, pace) in seats.iter().zip(&new) {
+                paces[seat] = *pace;
+            }
             batch.y.scatter(slots, &y);
             batch.first.get_or_insert_with(|| batch.y.clone()).scatter(slots, &first);
         }
@@ -243,12 +258,11 @@ impl<Y: OdeState> Walk<'_, Y> {
     /// Evaluates the field at the start of the rows in these seats, and chooses their first steps.
     fn begin(&self, field: &mut dyn Field<Y>, rows: &mut [Row], seats: &[usize], y: &Y) -> (Y, Vec<Pace>) {
         let first = field.eval(seats, &vec![self.from; seats.len()], y);
-        let good = y.finite().into_iter().zip(first.finite()).map(|(y, f)| y && f);
-        for (&seat, good) in seats.iter().zip(good) {
+        for ((&seat, y), first) in seats.iter().zip(&y.finite()).zip(&first.finite()) {
             let row = &mut rows[seat];
             row.evaluations += 1;
             row.known = true;
-            if !good {
+            if !(*y && *first) {
                 row.fail(Failure::NonFinite);
             }
         }
@@ -263,8 +277,11 @@ impl<Y: OdeState> Walk<'_, Y> {
             }
             given => vec![given.unwrap_or(0.0); seats.len()],
         };
-        let pace = |h| Pace { h, previous: None, retry: false, non_finite: 0 };
-        (first, lengths.into_iter().map(pace).collect())
+        let mut paces = Vec::with_capacity(lengths.len());
+        for h in lengths {
+            paces.push(Pace { h, previous: None, retry: false, non_finite: 0 });
+        }
+        (first, paces)
     }
 
     /// Where the next step of a row ends: never beyond the end of the solve.

@@ -23,12 +23,12 @@ impl ExplicitRk {
 
 /// `base + h sum_j weights_j k_j` per row; zero weights cost nothing.
 pub(super) fn combine<Y: OdeState>(base: &Y, h: &[f64], weights: &[f64], k: &[Y]) -> Y {
-    let used: Vec<(Vec<f64>, &Y)> = weights
-        .iter()
-        .zip(k)
-        .filter(|(weight, _)| **weight != 0.0)
-        .map(|(weight, k)| (h.iter().map(|h| h * weight).collect(), k))
-        .collect();
+    let mut used: Vec<(Vec<f64>, &Y)> = Vec::with_capacity(k.len());
+    for (weight, k) in weights.iter().zip(k) {
+        if *weight != 0.0 {
+            used.push((h.iter().map(|h| h * weight).collect(), k));
+        }
+    }
     let terms: Vec<(&[f64], &Y)> = used.iter().map(|(c, k)| (c.as_slice(), *k)).collect();
     base.add_scaled(&terms)
 }

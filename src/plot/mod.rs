@@ -27,8 +27,8 @@ pub use scatter::scatter;
 
 use crate::error::{Error, Result};
 use crate::files::write_atomically;
-use image::{ImageFormat, RgbImage};
-use std::io::Cursor;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, ImageFormat, RgbImage};
 use std::path::Path;
 
 /// A plot, encoded as PNG.
@@ -62,12 +62,14 @@ impl Png {
     }
 
     fn encode(image: &RgbImage) -> Result<Self> {
-        let mut bytes = Cursor::new(Vec::new());
-        image.write_to(&mut bytes, ImageFormat::Png).map_err(|error| {
-            let (width, height) = image.dimensions();
+        let (width, height) = image.dimensions();
+        let mut bytes = Vec::new();
+        // `write_to` would have the encoders of other formats compiled too.
+        let encoder = PngEncoder::new(&mut bytes);
+        encoder.write_image(image.as_raw(), width, height, ExtendedColorType::Rgb8).map_err(|error| {
             Error::value("image", format!("{width}x{height} ({error})"), "one that PNG can hold")
         })?;
-        Ok(Self(bytes.into_inner()))
+        Ok(Self(bytes))
     }
 }
 

@@ -1,12 +1,12 @@
-//! A sheet of pixels and the few shapes that are drawn on it. Each shape goes to the drawing library's rasterizer in one colour, without what
-//! lies between: charts and elements, which would be compiled here for each kind of mark.
+//! A sheet of pixels and the few shapes that are drawn on it. Each shape goes to the drawing library's backend as it is, without
+//! the library's charts, which would be compiled here for each kind of mark and axis.
 
 use crate::error::{Error, Result};
 use image::{DynamicImage, RgbImage};
+use plotters::element::{DashedPathElement, Drawable};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
-use plotters_backend::{BackendColor, rasterizer};
 use std::sync::Once;
 
 /// Everything is drawn this many times too large and then averaged, which smooths edges and text.
@@ -39,22 +39,12 @@ impl<'a> Sheet<'a> {
 
     /// A line of some width through `points`.
     pub(super) fn path(&mut self, points: &[Pixel], width: u32, colour: RGBColor) -> Result<()> {
-        self.fill(&rasterizer::polygonize(points, width), colour)
+        self.0.draw_path(points.iter().copied(), &colour.stroke_width(width)).map_err(undrawable)
     }
 
     /// A straight line of some width that ends at `from` and `to`.
     pub(super) fn line(&mut self, from: Pixel, to: Pixel, width: u32, colour: RGBColor) -> Result<()> {
-        let (x, y) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
-        let length = (x * x + y * y).sqrt();
-        if length < 1e-5 {
-            return Ok(());
-        }
-        let half = f64::from(width) / 2.0;
-        let aside = (y / length * half, -(x / length) * half);
-        let corner = |(x, y): Pixel, side: f64| {
-            ((f64::from(x) + side * aside.0) as i32, (f64::from(y) + side * aside.1) as i32)
-        };
-        self.fill(&[corner(from, 1.0), corner(from, -1.0), corner(to, -1.0), corner(to, 1.0)], colour)
+        self.0.draw_line(from, to, &colour.stroke_width(width)).map_err(undrawable)
     }
 
     /// A line of dashes of a length, with as much `between` them, along the line through `points`.
@@ -65,62 +55,31 @@ impl<'a> Sheet<'a> {
         width: u32,
         colour: RGBColor,
     ) -> Result<()> {
-        for dash in dashes(points, [length as f32, between as f32]) {
-            self.path(&dash, width, colour)?;
-        }
-        Ok(())
+        let points = points.iter().copied();
+        let dashes = DashedPathElement::new(points.clone(), length, between, colour.stroke_width(width));
+        let size = self.0.get_size();
+        dashes.draw(points, &mut self.0, size).map_err(undrawable)
     }
 
     /// A filled polygon.
     pub(super) fn fill(&mut self, corners: &[Pixel], colour: RGBColor) -> Result<()> {
-        rasterizer::fill_polygon(&mut self.0, corners, &opaque(colour))
-            .map_err(|error| undrawable(&error.to_string()))
+        self.0.fill_polygon(corners.iter().copied(), &colour.to_backend_color()).map_err(undrawable)
     }
 
     /// The border of a box, of some width.
     pub(super) fn frame(&mut self, [from, to]: [Pixel; 2], width: u32, colour: RGBColor) -> Result<()> {
-        let (upper_right, lower_left) = ((to.0, from.1), (from.0, to.1));
-        self.line(from, lower_left, width, colour)?;
-        self.line(from, upper_right, width, colour)?;
-        self.line(to, lower_left, width, colour)?;
-        self.line(to, upper_right, width, colour)
+        self.0.draw_rect(from, to, &colour.stroke_width(width), false).map_err(undrawable)
     }
 
     /// A filled box, without its right and lower end.
     pub(super) fn filled_box(&mut self, [from, to]: [Pixel; 2], colour: RGBColor) -> Result<()> {
-        for y in from.1..to.1 {
-            self.run((from.0, y), (to.0 - 1, y), opaque(colour))?;
-        }
-        Ok(())
+        self.0.draw_rect(from, to, &colour.to_backend_color(), true).map_err(undrawable)
     }
 
-    /// A disc whose colour lets through what is under it, up to an opacity of 1. It has the pixels that the library's own circle has; with that
-    /// come rings, which nothing here draws.
-    pub(super) fn disc(&mut self, (x, y): Pixel, radius: u32, colour: RGBColor, opacity: f64) -> Result<()> {
-        let colour = BackendColor { alpha: opacity, ..opaque(colour) };
-        let radius = f64::from(radius);
-        // Rows of the middle part, and columns above and below it.
-        let most = (radius * (1.0 + 2_f64.sqrt() / 2.0)).floor() as i32 - radius as i32;
-        let least = (radius * (1.0 - 2_f64.sqrt() / 2.0)).ceil() as i32 - radius as i32;
-        for step in least..most + 1 {
-            let exact = (radius * radius - (f64::from(step) * f64::from(step)).max(1e-5)).sqrt();
-            let (reach, rest) = (exact.floor() as i32, exact - exact.floor());
-            self.run((x - reach, y + step), (x + reach, y + step), colour)?;
-            self.run((x + step, y - reach), (x + step, y + least - 1), colour)?;
-            self.run((x + step, y + most + 1), (x + step, y + reach), colour)?;
-            for (across, down) in
-                [(-reach - 1, step), (reach + 1, step), (step, -reach - 1), (step, reach + 1)]
-            {
-                let drawn = self.0.draw_pixel((x + across, y + down), colour.mix(rest));
-                drawn.map_err(|error| undrawable(&error.to_string()))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A row or a column of pixels.
-    fn run(&mut self, from: Pixel, to: Pixel, colour: BackendColor) -> Result<()> {
-        self.0.draw_line(from, to, &colour).map_err(|error| undrawable(&error.to_string()))
+    /// A disc whose colour lets through what is under it, up to an opacity of 1.
+    pub(super) fn disc(&mut self, middle: Pixel, radius: u32, colour: RGBColor, opacity: f64) -> Result<()> {
+        let colour = colour.mix(opacity).to_backend_color();
+        self.0.draw_circle(middle, radius, &colour, true).map_err(undrawable)
     }
 
     /// Text of a size in pixels of the finished image, with its anchor at a point.
@@ -140,14 +99,8 @@ impl<'a> Sheet<'a> {
     }
 
     fn written(&mut self, words: &str, at: Pixel, style: TextStyle<'_>, (h, v): (HPos, VPos)) -> Result<()> {
-        self.0
-            .draw_text(words, &style.pos(Pos::new(h, v)), at)
-            .map_err(|error| undrawable(&error.to_string()))
+        self.0.draw_text(words, &style.pos(Pos::new(h, v)), at).map_err(undrawable)
     }
-}
-
-fn opaque(colour: RGBColor) -> BackendColor {
-    BackendColor { alpha: 1.0, rgb: (colour.0, colour.1, colour.2) }
 }
 
 /// Text of a size in pixels of the finished image.
@@ -171,49 +124,6 @@ fn family() -> &'static str {
     NAME
 }
 
-fn undrawable(error: &str) -> Error {
+fn undrawable(error: impl std::fmt::Display) -> Error {
     Error::value("image", format!("backend error: {error}"), "one that can be drawn")
-}
-
-/// The dashes along the line through `points`; a dash goes on around a corner.
-fn dashes(points: &[Pixel], [length, between]: [f32; 2]) -> Vec<Vec<Pixel>> {
-    let place = |(x, y): Pixel| (x as f32, y as f32);
-    let pixel = |(x, y): (f32, f32)| (x.round() as i32, y.round() as i32);
-    let mut drawn = Vec::new();
-    let Some((&first, rest)) = points.split_first() else { return drawn };
-    let mut at = place(first);
-    let mut dash = vec![first];
-    let (mut solid, mut done) = (true, 0.0);
-    for &point in rest {
-        let end = place(point);
-        while at != end {
-            let (dx, dy) = (end.0 - at.0, end.1 - at.1);
-            let distance = dx.hypot(dy);
-            let whole = if solid { length } else { between };
-            let left = whole - done;
-            if left < distance {
-                let t = left / distance;
-                at = (at.0 + dx * t, at.1 + dy * t);
-                done += left;
-            } else {
-                at = end;
-                done += distance;
-            }
-            if solid {
-                dash.push(pixel(at));
-            }
-            if whole <= done {
-                if solid {
-                    drawn.push(std::mem::take(&mut dash));
-                } else {
-                    dash.push(pixel(at));
-                }
-                (solid, done) = (!solid, 0.0);
-            }
-        }
-    }
-    if dash.len() > 1 {
-        drawn.push(dash);
-    }
-    drawn
 }

@@ -1,7 +1,7 @@
 //! The weights of a 3x3 convolution as Winograd's products need them, and back.
 
 use super::micro::{PAD, padded};
-use super::points::{IN, TAPS, both_sides_of_taps, taps_map, taps_transpose};
+use super::points::{IN, TAPS, both_sides_of_inputs, both_sides_of_taps, taps_map, taps_transpose};
 use super::simd::{add, dispatched};
 use super::winograd::{load, store};
 use crate::tensor::parallel::each;
@@ -115,25 +115,17 @@ impl WithSimd for Gradient<'_> {
         for c in 0..channels {
             for o in (0..out).step_by(S::F32_LANES) {
                 let lanes = (out - o).min(S::F32_LANES);
-                // Column by column in loops, which compile faster than the passes over tiles; it runs once for each part of a batch.
-                let mut columns = [[simd.splat_f32s(0.0); TAPS]; IN];
-                for (j, column) in columns.iter_mut().enumerate() {
-                    let mut u = [simd.splat_f32s(0.0); IN];
-                    for (i, u) in u.iter_mut().enumerate() {
-                        *u = load(simd, &gu[(i * IN + j) * plane + c * line + o..][..S::F32_LANES]);
-                    }
-                    *column = taps_transpose(simd, u);
-                }
-                for a in 0..TAPS {
-                    let mut u = [simd.splat_f32s(0.0); IN];
-                    for (u, column) in u.iter_mut().zip(&columns) {
-                        *u = column[a];
-                    }
-                    for (b, g) in taps_transpose(simd, u).into_iter().enumerate() {
+                both_sides_of_inputs(
+                    #[inline(always)]
+                    |u| taps_transpose(simd, u),
+                    #[inline(always)]
+                    |i, j| load(simd, &gu[(i * IN + j) * plane + c * line + o..][..S::F32_LANES]),
+                    #[inline(always)]
+                    |a, b, g| {
                         let tap = a * TAPS + b;
                         store(simd, &mut gg[(tap * channels + c) * out + o..][..lanes], g);
-                    }
-                }
+                    },
+                );
             }
         }
     }

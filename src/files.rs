@@ -44,12 +44,13 @@ pub(crate) fn json(path: &Path, content: &impl Serialize) -> Result<String> {
     serde_json::to_string(content).map_err(|error| not_json(path, &error))
 }
 
-/// What a JSON file at `path` is to hold, indented, with an end of line. Of the one line, so that content is compiled for one form alone.
+/// What a JSON file at `path` is to hold, indented, with an end of line.
 ///
 /// # Errors
 /// If JSON cannot hold it.
 pub(crate) fn indented_json(path: &Path, content: &impl Serialize) -> Result<String> {
-    json(path, content).map(|line| indented(&line))
+    let text = serde_json::to_string_pretty(content).map_err(|error| not_json(path, &error))?;
+    Ok(text + "\n")
 }
 
 /// What a JSON file at `path` is to hold, as a part of it.
@@ -67,39 +68,6 @@ fn not_json(path: &Path, error: &serde_json::Error) -> Error {
 /// A line that is a JSON object with fields, with one more before them.
 pub(crate) fn with_first_field(name: &str, value: &str, line: &str) -> String {
     format!("{{\"{name}\":{},{}", Value::from(value), &line[1..])
-}
-
-/// A line of JSON as many, and their end: two spaces for each array and object around.
-fn indented(line: &str) -> String {
-    let (mut text, mut depth) = (String::with_capacity(2 * line.len()), 0);
-    let (mut is_text, mut is_escaped, mut is_opened) = (false, false, false);
-    let broken = |text: &mut String, depth| {
-        text.push('\n');
-        (0..depth).for_each(|_| text.push_str("  "));
-    };
-    for symbol in line.chars() {
-        let closes = !is_text && matches!(symbol, ']' | '}');
-        if closes {
-            depth -= 1;
-        }
-        if closes != is_opened {
-            broken(&mut text, depth);
-        }
-        text.push(symbol);
-        is_opened = !is_text && matches!(symbol, '[' | '{');
-        match symbol {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            '"' => is_text = !is_text,
-            _ if is_text => {}
-            '[' | '{' => depth += 1,
-            ',' => broken(&mut text, depth),
-            ':' => text.push(' '),
-            _ => {}
-        }
-    }
-    text.push('\n');
-    text
 }
 
 /// Content that is on the disk beside its place, under a temporary name: [`commit`](Self::commit) puts it there; dropped

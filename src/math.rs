@@ -43,10 +43,10 @@ pub(crate) struct Moments {
 
 impl Moments {
     /// In two passes: nothing cancels.
-    pub(crate) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let count = values.clone().count();
-        let mean = values.clone().sum::<f64>() / count as f64;
-        let squares: f64 = values.map(|value| (value - mean).powi(2)).sum();
+    pub(crate) fn of(values: &[f64]) -> Self {
+        let count = values.len();
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         Self { count, mean, variance: if count < 2 { f64::NAN } else { squares / (count as f64 - 1.0) } }
     }
 

@@ -79,7 +79,7 @@ impl Spread {
     pub(crate) fn of(values: &[f64], draws: usize) -> Self {
         let mut finite = values.to_vec();
         finite.retain(|value| value.is_finite());
-        let moments = Moments::of(finite.iter().copied());
+        let moments = Moments::of(&finite);
         Self { images: moments.count, variance: moments.variance, draws: draws.max(1) }
     }
 }
@@ -154,6 +154,6 @@ pub(super) fn change(earlier: &[f64], later: &[f64]) -> Option<f64> {
             differences.push(later - earlier);
         }
     }
-    let moments = Moments::of(differences.iter().copied());
+    let moments = Moments::of(&differences);
     (moments.count > 0).then_some(moments.mean)
 }

@@ -115,35 +115,35 @@ impl Command {
                 out: path(given, "out"),
                 resume: given.get_flag("resume"),
                 longer: path(given, "continue"),
-                max_time: parsed(given, "max-time", value::time),
-                rank_limit: parsed(given, "rank-limit", value::limit)?,
+                max_time: parsed(given, "max-time", value::time)?,
+                rank_limit: parsed(given, "rank-limit", value::limit)??,
                 dry_run: given.get_flag("dry-run"),
-                device: parsed(given, "device", value::device),
+                device: parsed(given, "device", value::device)?,
             },
             "eval" => Self::Eval {
                 subject: path(given, "subject")?,
                 by: path(given, "run"),
-                shard: parsed(given, "shard", value::shard),
+                shard: parsed(given, "shard", value::shard)?,
                 budget: given.get_flag("budget"),
-                target: parsed(given, "target", value::positive),
-                rank_limit: parsed(given, "rank-limit", value::limit)?,
-                device: parsed(given, "device", value::device),
+                target: parsed(given, "target", value::positive)?,
+                rank_limit: parsed(given, "rank-limit", value::limit)??,
+                device: parsed(given, "device", value::device)?,
             },
             "merge" => Self::Merge {
                 run: path(given, "run")?,
                 parts: paths(given, "parts"),
-                device: parsed(given, "device", value::device),
+                device: parsed(given, "device", value::device)?,
             },
             "ladder" => {
-                Self::Ladder { run: path(given, "run")?, device: parsed(given, "device", value::device) }
+                Self::Ladder { run: path(given, "run")?, device: parsed(given, "device", value::device)? }
             }
             "sample" => Self::Sample {
                 run: path(given, "run")?,
-                count: parsed(given, "count", value::count),
-                conditions: conditions(given),
+                count: parsed(given, "count", value::count)?,
+                conditions: conditions(given)?,
                 format: text(given, "format")?,
                 log_prob: given.get_flag("log-prob"),
-                device: parsed(given, "device", value::device),
+                device: parsed(given, "device", value::device)?,
             },
             "report" => Self::Report { run: path(given, "run")?, out: path(given, "out") },
             "compare" => Self::Compare {
@@ -162,14 +162,14 @@ impl Command {
             "export" => Self::Export { run: path(given, "run")?, checkpoint: path(given, "checkpoint")? },
             "bench" => Self::Bench {
                 case: text(given, "case")?,
-                batch: parsed(given, "batch", value::batch),
+                batch: parsed(given, "batch", value::batch)?,
                 json: given.get_flag("json"),
-                threads: parsed(given, "threads", value::threads),
-                precision: parsed(given, "precision", value::precision)?,
+                threads: parsed(given, "threads", value::threads)?,
+                precision: parsed(given, "precision", value::precision)??,
                 kernels: given.get_flag("kernels"),
                 ranks: given.get_flag("ranks"),
-                rank_limit: parsed(given, "rank-limit", value::limit)?,
-                device: parsed(given, "device", value::device)?,
+                rank_limit: parsed(given, "rank-limit", value::limit)??,
+                device: parsed(given, "device", value::device)??,
             },
             "list" => Self::List,
             "new-plugin" => {
@@ -213,19 +213,20 @@ fn text(given: &ArgMatches, id: &str) -> Option<String> {
 }
 
 /// Every condition of samples.
-fn conditions(given: &ArgMatches) -> Vec<(String, f64)> {
+fn conditions(given: &ArgMatches) -> Option<Vec<(String, f64)>> {
     let mut conditions = Vec::new();
     for text in texts(given, "condition") {
-        if let Ok(condition) = value::condition(&text) {
-            conditions.push(condition);
-        }
+        conditions.push(value::condition(&text).ok()?);
     }
-    conditions
+    Some(conditions)
 }
 
-/// What the last text of an argument means.
-fn parsed<T>(given: &ArgMatches, id: &str, parse: fn(&str) -> Result<T, String>) -> Option<T> {
-    text(given, id).and_then(|text| parse(&text).ok())
+/// What the last text of an argument means, if it was given; nothing at all of one that means nothing, which is never taken for not given.
+fn parsed<T>(given: &ArgMatches, id: &str, parse: fn(&str) -> Result<T, String>) -> Option<Option<T>> {
+    match text(given, id) {
+        Some(text) => parse(&text).ok().map(Some),
+        None => Some(None),
+    }
 }
 
 /// What to say instead of running a command.

@@ -161,7 +161,7 @@ impl PairedDifference {
             for pair in &pairs {
                 values.push(value(pair));
             }
-            Moments::of(values.iter().copied())
+            Moments::of(&values)
         };
         let (a, b, d) = (of(|pair| pair.0), of(|pair| pair.1), of(|pair| pair.1 - pair.0));
         Ok(Self {
@@ -191,7 +191,7 @@ impl ReferenceDifference {
     pub fn of(reference: &Reference, run: &Measured) -> Result<Self> {
         reference.require(run)?;
         let values = run.values();
-        let own = Moments::of(values.iter().copied());
+        let own = Moments::of(&values);
         let images = values.len();
         Ok(Self {
             estimate: run.bound.estimate.clone(),

@@ -4,7 +4,7 @@ use crate::data::dataset::ImageSet;
 use crate::data::source::ImageSource;
 use crate::error::{Error, Result};
 use crate::math::Moments;
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use std::f64::consts::TAU;
 
 /// A baseline's value on a test split.
@@ -49,7 +49,7 @@ pub(crate) fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Ba
         row.iter().enumerate().map(|(j, &k)| bits[j * levels + usize::from(k)]).sum::<f64>() / d as f64
     });
     let values: Vec<f64> = per_image.collect();
-    let moments = Moments::of(values.iter().copied());
+    let moments = Moments::of(&values);
     Ok(Baseline {
         bits_per_dim: moments.mean,
         standard_error: moments.standard_error(),
@@ -64,33 +64,26 @@ pub(crate) fn independent_pixels(train: &ImageSet, test: &ImageSet) -> Result<Ba
 /// Both `rows x dims`, row-major.
 pub(crate) fn normal(dims: usize, train: &[f64], test: &[f64]) -> Option<f64> {
     let rows = |values: &[f64]| DMatrix::from_row_slice(values.len() / dims, dims, values);
-    let (mut train, mut test) = (rows(train), rows(test));
-    let (n, mean) = (train.nrows() as f64, train.row_mean());
-    let centre = |rows: &mut DMatrix<f64>| {
-        for j in 0..dims {
-            (0..rows.nrows()).for_each(|i| rows[(i, j)] -= mean[j]);
-        }
+    let (train, test) = (rows(train), rows(test));
+    let mean = train.row_mean();
+    let centred = |mut rows: DMatrix<f64>| {
+        rows.row_iter_mut().for_each(|mut row| row -= &mean);
+        rows
     };
-    centre(&mut train);
+    let (n, train) = (train.nrows() as f64, centred(train));
     // Columns of different units: their correlations are what has to be positive definite.
     let scales: Vec<f64> = train.column_iter().map(|column| (column.norm_squared() / n).sqrt()).collect();
-    let scale = |rows: &mut DMatrix<f64>| {
-        for (j, scale) in scales.iter().enumerate() {
-            (0..rows.nrows()).for_each(|i| rows[(i, j)] /= scale);
-        }
+    let scaled = |mut rows: DMatrix<f64>| {
+        rows.column_iter_mut().zip(&scales).for_each(|(mut column, scale)| column /= *scale);
+        rows
     };
-    scale(&mut train);
+    let train = scaled(train);
     let cholesky = ((train.transpose() * &train) / n).cholesky()?;
     let log_det: f64 = cholesky.l().diagonal().iter().map(|x| 2.0 * x.ln()).sum();
     let units: f64 = scales.iter().map(|scale| scale.ln()).sum();
-    centre(&mut test);
-    scale(&mut test);
-    let square = |i: usize| {
-        let row = DVector::from_fn(dims, |j, _| test[(i, j)]);
-        let solved = cholesky.solve(&row);
-        (0..dims).fold(0.0, |sum, j| sum + row[j] * solved[j])
-    };
-    let squares: f64 = (0..test.nrows()).map(square).sum();
+    let test = scaled(centred(test));
+    let squares: f64 =
+        test.row_iter().map(|row| row.dot(&cholesky.solve(&row.transpose()).transpose())).sum();
     let nats = 0.5 * (squares / test.nrows() as f64 + log_det + dims as f64 * TAU.ln()) + units;
     nats.is_finite().then_some(nats)
 }

@@ -48,19 +48,23 @@ impl Directions {
         count: usize,
         jacobian: &mut dyn Jacobian,
     ) -> Vec<f64> {
-        let mut places = Vec::with_capacity(rows.len() * count);
-        let mut tangents = Vec::with_capacity(rows.len() * count * self.dims);
+        let (mut places, mut directions) = (Vec::new(), Vec::new());
         for &(at, row) in rows {
             for j in 0..count {
                 places.push(at);
-                tangents.extend_from_slice(self.direction(row * self.per_row + j));
+                directions.push(row * self.per_row + j);
             }
         }
-        let mut products = vec![0.0; tangents.len()];
+        let mut products = vec![0.0; places.len() * self.dims];
         let batch = jacobian.batch().max(1);
-        let size = batch * self.dims;
-        for (i, (at, products)) in places.chunks(batch).zip(products.chunks_mut(size)).enumerate() {
-            jacobian.products(at, &tangents[i * size..][..products.len()], products);
+        let own = places.chunks(batch).zip(directions.chunks(batch));
+        for ((at, directions), products) in own.zip(products.chunks_mut(batch * self.dims)) {
+            // Of one batch at a time: an exact trace has as many tangents as dimensions.
+            let mut tangents = Vec::with_capacity(products.len());
+            for &direction in directions {
+                tangents.extend_from_slice(self.direction(direction));
+            }
+            jacobian.products(at, &tangents, products);
         }
         products
     }

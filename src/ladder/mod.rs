@@ -80,7 +80,7 @@ impl Rung {
     pub fn new(name: &str, importance_samples: u64, values: Vec<f64>) -> Self {
         let mut finite = values.clone();
         finite.retain(|value| value.is_finite());
-        let moments = Moments::of(finite.iter().copied());
+        let moments = Moments::of(&finite);
         Self {
             name: name.to_owned(),
             importance_samples,
@@ -110,7 +110,7 @@ fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
             differences.push(a - b);
         }
     }
-    let moments = Moments::of(differences.iter().copied());
+    let moments = Moments::of(&differences);
     (moments.mean, moments.standard_error())
 }
 
@@ -118,15 +118,10 @@ fn difference(a: &[f64], b: &[f64]) -> (f64, f64) {
 pub fn violations(rungs: &[Rung], exact: Option<&[f64]>) -> Vec<String> {
     let mut lines = Vec::new();
     for (i, rung) in rungs.iter().enumerate() {
-        let mut looser: Option<&Rung> = None;
-        for other in &rungs[..i] {
-            let k = other.importance_samples;
-            let is_looser = other.name == rung.name && k < rung.importance_samples;
-            if is_looser && looser.is_none_or(|found| found.importance_samples <= k) {
-                looser = Some(other);
-            }
-        }
-        if let Some(looser) = looser {
+        let looser = rungs[..i]
+            .iter()
+            .filter(|other| other.name == rung.name && other.importance_samples < rung.importance_samples);
+        if let Some(looser) = looser.max_by_key(|other| other.importance_samples) {
             let (worse, error) = difference(&rung.values, &looser.values);
             if worse > SLACK * error {
                 lines.push(format!(

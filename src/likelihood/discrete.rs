@@ -101,8 +101,8 @@ impl<E: Real, D: Kernels<E> + Kernels<f64>, N: Jvp<E, D>, S: NoiseSchedule, P: P
         let nats = if status.finished() { -mean_of_draws(&bounds) } else { f64::NAN };
         let evaluations = own.iter().chain(again).map(|draw| u64::from(draw.density.report.evaluations));
         let bits = |nats| nats_to_bits_per_dim(nats, self.flow.dims());
-        let spread = (bounds.len() > 1 && status.finished())
-            .then(|| bits(Moments::of(bounds.iter().copied()).standard_error()));
+        let spread =
+            (bounds.len() > 1 && status.finished()).then(|| bits(Moments::of(&bounds).standard_error()));
         let probe_difference_nats = match again {
             [again] if again.density.finished() && own[0].density.finished() => {
                 Some(again.density.log_density - own[0].density.log_density)

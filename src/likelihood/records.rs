@@ -268,8 +268,8 @@ impl Summary {
     /// The summary of `(bits_per_dim, evaluations)` an image, `None` where it has no value.
     pub(super) fn of(records: impl Iterator<Item = (Option<f64>, u64)> + Clone) -> Self {
         let all = records.clone().count();
-        let values = records.clone().filter_map(|(value, _)| value);
-        let moments = Moments::of(values);
+        let values: Vec<f64> = records.clone().filter_map(|(value, _)| value).collect();
+        let moments = Moments::of(&values);
         Self {
             bits_per_dim: moments.mean,
             standard_error: moments.standard_error(),

@@ -79,15 +79,9 @@ pub(super) fn between(
 ) -> Option<(String, String, String)> {
     match (old, new) {
         (Some(Value::Table(a)), Some(Value::Table(b))) => {
-            let mut first: Option<(&String, _)> = None;
-            for name in a.keys().chain(b.keys()) {
-                if first.as_ref().is_none_or(|(earlier, _)| name < *earlier)
-                    && let Some(found) = between(&join(key, name), a.get(name), b.get(name))
-                {
-                    first = Some((name, found));
-                }
-            }
-            first.map(|(_, found)| found)
+            let mut names: Vec<&String> = a.keys().chain(b.keys()).collect();
+            names.sort_unstable();
+            names.into_iter().find_map(|name| between(&join(key, name), a.get(name), b.get(name)))
         }
         (Some(Value::Array(a)), Some(Value::Array(b))) => (0..a.len().max(b.len()))
             .find_map(|index| between(&join(key, &format!("[{index}]")), a.get(index), b.get(index))),

@@ -1,7 +1,7 @@
 //! Which of several ways computes an operation, and what was chosen on a device.
 
-use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A way to compute an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Candidate {
 #[serde(deny_unknown_fields)]
 pub struct Choices {
     pub(crate) device: String,
-    pub(crate) operations: LiteMap<String, Candidate>,
+    pub(crate) operations: BTreeMap<String, Candidate>,
 }
 
 impl Choices {

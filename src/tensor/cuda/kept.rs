@@ -5,13 +5,12 @@ use crate::tensor::Choices;
 use crate::tensor::choices::Candidate;
 use crate::tensor::operation::Operation;
 use dfdx::prelude::Cuda;
-use litemap::LiteMap;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 thread_local! {
     /// By device.
-    static KEPT: RefCell<HashMap<usize, LiteMap<String, Candidate>>> = RefCell::default();
+    static KEPT: RefCell<HashMap<usize, BTreeMap<String, Candidate>>> = RefCell::default();
 }
 
 /// Keeps choices for a device of their name, in place of those that were kept before; whether it has that name.
@@ -29,6 +28,6 @@ pub(super) fn of(ordinal: usize, operation: Operation) -> Option<Candidate> {
 }
 
 /// Everything that is kept for a device.
-pub(super) fn all(ordinal: usize) -> LiteMap<String, Candidate> {
+pub(super) fn all(ordinal: usize) -> BTreeMap<String, Candidate> {
     KEPT.with_borrow(|kept| kept.get(&ordinal).cloned().unwrap_or_default())
 }

@@ -96,3 +96,21 @@ pub(super) fn between(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::between;
+
+    #[test]
+    fn the_first_of_several_differences_is_the_one_named() {
+        let [old, new] = ["a = 1\nd = 1\n[c]\nx = [1, 2]", "a = 1\nb = 1\nd = 2\n[c]\nx = [1, 3]"]
+            .map(|text| toml::Value::Table(text.parse().unwrap()));
+        let first = |old, new| between("", Some(old), Some(new));
+        let words = |key: &str, old: &str, new: &str| Some((key.into(), old.into(), new.into()));
+        assert_eq!(first(&old, &new), words("b", "nothing", "1"));
+        assert_eq!(first(&new, &old), words("b", "1", "nothing"));
+        let mut fewer = new.clone();
+        fewer.as_table_mut().unwrap().remove("b");
+        assert_eq!(first(&old, &fewer), words("c.x[1]", "2", "3"));
+    }
+}

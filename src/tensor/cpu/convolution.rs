@@ -42,8 +42,10 @@ pub(super) fn convolution(
     let terms = terms(split, layer.bias.as_ref().map(numbers), shift.as_ref().map(numbers));
     lend(POINTS * taps::plane(channels, sizes.out), |u| {
         taps::transform(numbers(&layer.weight), channels, sizes.out, u);
-        let outputs =
-            by_group(split, ys.iter_mut().map(|y| pieces(split, sizes.out, numbers_mut(y))).collect());
+        let outputs = by_group(
+            split.groups(),
+            ys.iter_mut().map(|y| pieces(split, sizes.out, numbers_mut(y))).collect(),
+        );
         each(outputs, |group, ys| {
             forward(split, &layer, group, &xs, u, &terms, residual.as_deref(), ys);
         });

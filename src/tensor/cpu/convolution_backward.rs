@@ -64,14 +64,14 @@ pub(super) fn backward(
         let own = gxs.by_ref().take(x.len());
         of_inputs.extend(own.map(|g| pieces(split, x[0].shape().3, g)));
     }
-    let mut gxs = by_group(split, of_inputs).into_iter();
+    let mut gxs = by_group(split.groups(), of_inputs).into_iter();
     let of_residual = gresidual.iter_mut().map(|g| pieces(split, out, g)).collect();
-    let mut gresidual = by_group(split, of_residual).into_iter();
+    let mut gresidual = by_group(split.groups(), of_residual).into_iter();
     let mut of_norms = Vec::with_capacity(xs.len());
     for (p, x) in norm_parts.iter_mut().zip(xs) {
         of_norms.push(p.chunks_mut((split.group * 2 * x[0].shape().3).max(1)));
     }
-    let mut norm_parts = by_group(split, of_norms).into_iter();
+    let mut norm_parts = by_group(split.groups(), of_norms).into_iter();
     let mut sums = sums.chunks_mut(split.group * out);
     let taps = gweight.len();
     lend(len + turned_len + parts * taps, |buffer| {

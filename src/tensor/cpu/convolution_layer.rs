@@ -65,10 +65,10 @@ pub(super) fn pieces<'a>(
 
 /// For each group, its piece of every buffer.
 pub(super) fn by_group<'a>(
-    split: Split,
+    groups: usize,
     mut buffers: Vec<std::slice::ChunksMut<'a, f32>>,
 ) -> Vec<Vec<&'a mut [f32]>> {
-    (0..split.groups()).map(|_| buffers.iter_mut().filter_map(Iterator::next).collect()).collect()
+    (0..groups).map(|_| buffers.iter_mut().filter_map(Iterator::next).collect()).collect()
 }
 
 /// Cuts the first `len` numbers off a buffer.

@@ -29,11 +29,12 @@ mod storage;
 mod taps;
 mod unwritten;
 mod update;
+mod waves;
 mod winograd;
 
 use super::{
     Convolution, DropoutKey, Dual, Forward, GroupNorm, ImageBatch, Kernels, Moments, Plain, Preparation,
-    Updates, compose,
+    Updates, Waves, compose,
 };
 use dfdx::prelude::{Cpu, Dim, HasShape, PutTape, ReshapeTo, Shape, Tape, Tensor};
 
@@ -234,6 +235,37 @@ impl Kernels<f32> for Cpu {
         let (q, k, v) = (bare(q), bare(k), bare(v));
         let (y, backward) = attention_jvp::attention_jvp(q, k, v, Tapes::<T>::RECORD);
         Dual::new(y.value.put_tape(tapes.recorded(backward)), y.tangent.put_tape(T::default()))
+    }
+
+    fn waves<H: Dim, W: Dim, T: Tape<f32, Self> + 'static>(
+        x: Tensor<ImageBatch<H, W, usize>, f32, Self, T>,
+        of: &Waves<'_, f32, Self>,
+    ) -> [Tensor<ImageBatch<H, W, usize>, f32, Self, T>; 2] {
+        let shape = (x.shape().0, x.shape().1, x.shape().2, of.frequencies.shape().1);
+        let mut tapes = Tapes::new();
+        let x = tapes.bare(dynamic_image(x));
+        let (mut ys, backward) = waves::waves(vec![x], of, Tapes::<T>::RECORD);
+        let (cosines, sines) = (ys.swap_remove(1), ys.swap_remove(0));
+        [sines.put_tape(tapes.recorded(backward)), cosines.put_tape(T::default())]
+            .map(|y| y.reshape_like(&shape))
+    }
+
+    fn waves_jvp<H: Dim, W: Dim, T: Tape<f32, Self> + 'static>(
+        x: Dual<Tensor<ImageBatch<H, W, usize>, f32, Self, T>>,
+        of: &Waves<'_, f32, Self>,
+    ) -> [Dual<Tensor<ImageBatch<H, W, usize>, f32, Self, T>>; 2] {
+        let x_shape = *x.value.shape();
+        let shape = (x_shape.0, x_shape.1, x_shape.2, of.frequencies.shape().1);
+        let mut tapes = Tapes::new();
+        let x = bare_images(vec![x.value, x.tangent], &mut tapes);
+        let (mut ys, backward) = waves::waves(x, of, Tapes::<T>::RECORD);
+        let tangents = (ys.swap_remove(3), ys.swap_remove(2));
+        let (cosines, sines) = (ys.swap_remove(1), ys.swap_remove(0));
+        let sines = sines.put_tape(tapes.recorded(backward));
+        let [cosines, of_cosines, of_sines] =
+            [cosines, tangents.0, tangents.1].map(|y| y.put_tape(T::default()));
+        [Dual::new(sines, of_sines), Dual::new(cosines, of_cosines)]
+            .map(|y| y.map(|y| y.reshape_like(&shape)))
     }
 
     fn average_pool<H: Dim, W: Dim, C: Dim, T: Tape<f32, Self> + 'static>(

@@ -1,4 +1,7 @@
 //! Images as blocks of as many channels as a vector holds.
+//!
+//! Loops over a block work on copies of it, and write it back as a whole: written number by number, a place would have to be told from every
+//! place that is read, for each block anew, before a vector is.
 
 /// The sums over positions of `K` vectors of `L` channels, four positions at a time.
 #[inline(always)]

@@ -90,10 +90,12 @@ impl Plan<'_> {
                 t[i] = bias[b][i] - mean[b][i] * k[i];
             }
             for (y, x) in y[b..].iter_mut().step_by(blocks).zip(x[b..].iter().step_by(blocks)) {
+                let mut own = *x;
                 for i in 0..L {
-                    let u = x[i] * k[i] + t[i];
-                    y[i] = if self.swish { u * sigmoid(u) } else { u };
+                    let u = own[i] * k[i] + t[i];
+                    own[i] = if self.swish { u * sigmoid(u) } else { u };
                 }
+                *y = own;
             }
         }
     }
@@ -121,19 +123,18 @@ impl Plan<'_> {
             let (mean, rstd, scale, bias) = (mean[b], rstd[b], scale[b], bias[b]);
             let (mut sum, mut sum_n) = ([0.0; L], [0.0; L]);
             for (gy, x) in gy[b..].iter_mut().step_by(blocks).zip(x[b..].iter().step_by(blocks)) {
+                let (x, mut g) = (*x, *gy);
                 for i in 0..L {
                     let n = (x[i] - mean[i]) * rstd[i];
-                    let gu = if self.swish {
+                    if self.swish {
                         let u = n * scale[i] + bias[i];
                         let s = sigmoid(u);
-                        gy[i] * s * (1.0 + u * (1.0 - s))
-                    } else {
-                        gy[i]
-                    };
-                    gy[i] = gu;
-                    sum[i] += gu;
-                    sum_n[i] += gu * n;
+                        g[i] = g[i] * s * (1.0 + u * (1.0 - s));
+                    }
+                    sum[i] += g[i];
+                    sum_n[i] += g[i] * n;
                 }
+                *gy = g;
             }
             for i in 0..L {
                 g_bias[b][i] += sum[i];
@@ -149,10 +150,12 @@ impl Plan<'_> {
             let (mean_gn, mean_gn_n) = (mean_gn[b], mean_gn_n[b]);
             let inputs = gy[b..].iter().step_by(blocks).zip(x[b..].iter().step_by(blocks));
             for (gx, (gu, x)) in gx[b..].iter_mut().step_by(blocks).zip(inputs) {
+                let (gu, x, mut g) = (*gu, *x, *gx);
                 for i in 0..L {
                     let n = (x[i] - mean[i]) * rstd[i];
-                    gx[i] += rstd[i] * (gu[i] * scale[i] - mean_gn[i] - n * mean_gn_n[i]);
+                    g[i] += rstd[i] * (gu[i] * scale[i] - mean_gn[i] - n * mean_gn_n[i]);
                 }
+                *gx = g;
             }
         }
     }

@@ -107,12 +107,14 @@ pub(super) fn forward<const L: usize>(
         let inputs = x[b..].iter().step_by(blocks).zip(dx[b..].iter().step_by(blocks));
         let outputs = y[b..].iter_mut().step_by(blocks).zip(dy[b..].iter_mut().step_by(blocks));
         for ((y, dy), (x, dx)) in outputs.zip(inputs) {
+            let (mut own, mut along) = (*x, *dx);
             for i in 0..L {
-                let (n, dn) = block.normalized(i, x[i], dx[i]);
+                let (n, dn) = block.normalized(i, own[i], along[i]);
                 let (f, slope, _) = activation(n * block.scale[i] + block.bias[i], plan.swish);
-                y[i] = f;
-                dy[i] = slope * block.scale[i] * dn;
+                own[i] = f;
+                along[i] = slope * block.scale[i] * dn;
             }
+            (*y, *dy) = (own, along);
         }
     }
 }
@@ -148,20 +150,21 @@ pub(super) fn backward<const L: usize>(
         let block = means.block(plan, b);
         let mut sums = [[0.0; L]; 5];
         for p in (b..positions * blocks).step_by(blocks) {
-            let (x, dx, gy, gdy) = (&x[p], &dx[p], &mut gy[p], &mut gdy[p]);
+            let (x, dx, mut g, mut gd) = (x[p], dx[p], gy[p], gdy[p]);
             for i in 0..L {
                 let (n, dn) = block.normalized(i, x[i], dx[i]);
                 let (_, slope, curvature) = activation(n * block.scale[i] + block.bias[i], plan.swish);
-                let gu = gy[i] * slope + gdy[i] * curvature * block.scale[i] * dn;
-                let gdu = gdy[i] * slope;
+                let gu = g[i] * slope + gd[i] * curvature * block.scale[i] * dn;
+                let gdu = gd[i] * slope;
                 sums[0][i] += gu;
                 sums[1][i] += gu * n + gdu * dn;
-                gy[i] = gu * block.scale[i];
-                gdy[i] = gdu * block.scale[i];
-                sums[2][i] += gdy[i];
-                sums[3][i] += gdy[i] * n;
-                sums[4][i] += gdy[i] * dn;
+                g[i] = gu * block.scale[i];
+                gd[i] = gdu * block.scale[i];
+                sums[2][i] += gd[i];
+                sums[3][i] += gd[i] * n;
+                sums[4][i] += gd[i] * dn;
             }
+            (gy[p], gdy[p]) = (g, gd);
         }
         for i in 0..L {
             g_bias[b][i] += sums[0][i];
@@ -177,13 +180,14 @@ pub(super) fn backward<const L: usize>(
         let (block, t_n) = (means.block(plan, b), t_n[b]);
         let (mut sum, mut sum_n) = ([0.0; L], [0.0; L]);
         for p in (b..positions * blocks).step_by(blocks) {
-            let (x, dx, gn, gdn) = (&x[p], &dx[p], &mut gy[p], &gdy[p]);
+            let (x, dx, mut gn, gdn) = (x[p], dx[p], gy[p], gdy[p]);
             for i in 0..L {
                 let n = (x[i] - block.mean[i]) * block.rstd[i];
                 gn[i] -= block.rstd[i] * (block.tangent_n[i] * gdn[i] + t_n[i] * dx[i]);
                 sum[i] += gn[i];
                 sum_n[i] += gn[i] * n;
             }
+            gy[p] = gn;
         }
         (h[b], h_n[b]) = (sum, sum_n);
     }
@@ -192,13 +196,14 @@ pub(super) fn backward<const L: usize>(
     for b in 0..blocks {
         let (block, t, t_n, t_dn, h, h_n) = (means.block(plan, b), t[b], t_n[b], t_dn[b], h[b], h_n[b]);
         for p in (b..positions * blocks).step_by(blocks) {
-            let (x, bracket, gdn, gx, gdx) = (&x[p], &gy[p], &gdy[p], &mut gx[p], &mut gdx[p]);
+            let (x, bracket, gdn, mut g, mut gd) = (x[p], gy[p], gdy[p], gx[p], gdx[p]);
             for i in 0..L {
                 let r = block.rstd[i];
                 let n = (x[i] - block.mean[i]) * r;
-                gx[i] += r * (bracket[i] - h[i] - n * h_n[i] - t_dn[i] * n);
-                gdx[i] += r * (gdn[i] - t[i] - n * t_n[i]);
+                g[i] += r * (bracket[i] - h[i] - n * h_n[i] - t_dn[i] * n);
+                gd[i] += r * (gdn[i] - t[i] - n * t_n[i]);
             }
+            (gx[p], gdx[p]) = (g, gd);
         }
     }
 }

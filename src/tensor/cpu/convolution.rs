@@ -12,7 +12,7 @@ use super::simd::{add, dispatched};
 use super::storage::{claim, give, numbers, numbers_mut, take};
 use super::taps;
 use super::unwritten::unwritten;
-use super::winograd::{POINTS, Sizes, products, transform_inputs, transform_outputs};
+use super::winograd::{Inputs, POINTS, Sizes, products, transform_outputs};
 use crate::tensor::parallel::each;
 use dfdx::prelude::*;
 use pulp::{Simd, WithSimd};
@@ -176,7 +176,7 @@ impl WithSimd for Forward<'_> {
         let (c, o) = (padded(sizes.channels), padded(sizes.out));
         for first in (0..tiles).step_by(sizes.block()) {
             let block = first..(first + sizes.block()).min(tiles);
-            transform_inputs(simd, sizes, inputs, block.clone(), v);
+            simd.vectorize(Inputs { sizes, inputs, tiles: block.clone(), v });
             let product = (block.len(), sizes.channels, o);
             let [v_plane, m_plane] = [sizes.channels, sizes.out].map(|channels| sizes.plane(channels));
             products(

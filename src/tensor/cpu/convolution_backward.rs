@@ -8,7 +8,7 @@ use super::scratch::{lend, scratch};
 use super::simd::{add, clear, dispatched, vectorized};
 use super::storage::{Buffer, numbers};
 use super::taps;
-use super::winograd::{POINTS, Sizes, add_inputs, products, spread_outputs, transform_inputs};
+use super::winograd::{Inputs, POINTS, Sizes, add_inputs, products, spread_outputs};
 use crate::tensor::parallel::each;
 use dfdx::prelude::HasShape;
 use pulp::{Simd, WithSimd};
@@ -214,7 +214,7 @@ impl WithSimd for Backward<'_, '_> {
         for first in (0..tiles).step_by(sizes.block()) {
             let block = first..(first + sizes.block()).min(tiles);
             let (len, keep) = (block.len(), !fresh || first > 0);
-            transform_inputs(simd, sizes, inputs, block.clone(), v);
+            simd.vectorize(Inputs { sizes, inputs, tiles: block.clone(), v });
             spread_outputs(simd, sizes, gy, block.clone(), e);
             let product = (sizes.channels, len, o);
             products(

@@ -1,29 +1,44 @@
 //! Group norm of a few images on the caller's thread: of values, or of values and tangents.
 //!
-//! The four passes over one image are functions of their own, so that each is compiled once.
+//! Each pass over one image is a function of its own, so that it is compiled once.
 
 use super::lanes::{lanes, lanes_mut, with_lanes};
-use super::normalize::Kept;
+use super::normalize::{Kept, Plan};
 use super::normalize_jvp as jvp;
 
-/// One image: the numbers that its passes need beside it, for values and for values with tangents.
+/// One image: the numbers that its passes need beside it, for values and for values with tangents; the image's statistics are the first, as
+/// many as a forward pass needs.
 pub(super) const FORWARD: [usize; 2] = [2, 4];
 pub(super) const BACKWARD: [usize; 2] = [4, 9];
+
+/// The statistics of one image.
+fn statistics(plan: &Plan<'_>, x: &[f32], to: &mut [f32]) {
+    with_lanes!(plan.channels, L => plan.statistics::<L>(lanes(x), lanes_mut(to)));
+}
+
+/// The statistics of one image and its tangent.
+fn both_statistics(plan: &Plan<'_>, [x, dx]: [&[f32]; 2], to: &mut [f32]) {
+    let (own, means) = to.split_at_mut(FORWARD[0] * plan.channels);
+    statistics(plan, x, own);
+    with_lanes!(plan.channels, L => jvp::statistics::<L>(plan, (lanes(x), lanes(dx)), lanes(own), lanes_mut(means)));
+}
 
 /// The norm of one image.
 pub(super) fn value(norm: &Kept, x: &[f32], y: &mut [f32], scratch: &mut [f32]) {
     let plan = norm.plan();
-    with_lanes!(plan.channels, L => plan.forward::<L>(lanes(x), lanes_mut(y), lanes_mut(scratch)));
+    statistics(&plan, x, scratch);
+    with_lanes!(plan.channels, L => plan.forward::<L>(lanes(x), lanes_mut(y), lanes(scratch)));
 }
 
 /// The norm of one image, and its derivative along a tangent.
 pub(super) fn both(norm: &Kept, [x, dx]: [&[f32]; 2], [y, dy]: [&mut [f32]; 2], scratch: &mut [f32]) {
     let plan = norm.plan();
+    both_statistics(&plan, [x, dx], scratch);
     with_lanes!(plan.channels, L => jvp::forward::<L>(
         &plan,
         (lanes(x), lanes(dx)),
         (lanes_mut(y), lanes_mut(dy)),
-        lanes_mut(scratch),
+        lanes(scratch),
     ));
 }
 
@@ -36,12 +51,14 @@ pub(super) fn value_back(
     (part, scratch): (&mut [f32], &mut [f32]),
 ) {
     let plan = norm.plan();
+    let (own, scratch) = scratch.split_at_mut(FORWARD[0] * plan.channels);
+    statistics(&plan, x, own);
     with_lanes!(plan.channels, L => plan.backward::<L>(
         lanes(x),
         lanes_mut(gy),
         lanes_mut(gx),
         lanes_mut(part),
-        lanes_mut(scratch),
+        (lanes(own), lanes_mut(scratch)),
     ));
 }
 
@@ -54,12 +71,14 @@ pub(super) fn both_back(
     (part, scratch): (&mut [f32], &mut [f32]),
 ) {
     let plan = norm.plan();
+    let (own, scratch) = scratch.split_at_mut(FORWARD[1] * plan.channels);
+    both_statistics(&plan, [x, dx], own);
     with_lanes!(plan.channels, L => jvp::backward::<L>(
         &plan,
         jvp::Image { x: lanes(x), dx: lanes(dx), gy: lanes_mut(gy), gdy: lanes_mut(gdy) },
         (lanes_mut(gx), lanes_mut(gdx)),
         lanes_mut(part),
-        lanes_mut(scratch),
+        (lanes(own), lanes_mut(scratch)),
     ));
 }
 

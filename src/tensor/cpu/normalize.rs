@@ -38,15 +38,11 @@ impl Plan<'_> {
         }
     }
 
-    /// Per channel, its group's mean and `1 / sqrt(variance + epsilon)`, by two passes over the image.
+    /// Per channel, its group's mean, and after these `1 / sqrt(variance + epsilon)`, by two passes over the image.
     #[inline(always)]
-    pub(super) fn statistics<const L: usize>(
-        &self,
-        x: &[[f32; L]],
-        mean: Blocks<'_, L>,
-        rstd: Blocks<'_, L>,
-    ) {
+    pub(super) fn statistics<const L: usize>(&self, x: &[[f32; L]], statistics: Blocks<'_, L>) {
         let blocks = self.blocks::<L>();
+        let (mean, rstd) = statistics.split_at_mut(blocks);
         let positions = x.len() / blocks;
         for (b, mean) in mean.iter_mut().enumerate() {
             [*mean] = totals(
@@ -75,12 +71,16 @@ impl Plan<'_> {
         }
     }
 
+    /// The output of one image of these statistics.
     #[inline(always)]
-    pub(super) fn forward<const L: usize>(&self, x: &[[f32; L]], y: &mut [[f32; L]], scratch: Blocks<'_, L>) {
+    pub(super) fn forward<const L: usize>(
+        &self,
+        x: &[[f32; L]],
+        y: &mut [[f32; L]],
+        statistics: &[[f32; L]],
+    ) {
         let blocks = self.blocks::<L>();
-        let (mean, rest) = scratch.split_at_mut(blocks);
-        let (rstd, _) = rest.split_at_mut(blocks);
-        self.statistics(x, mean, rstd);
+        let (mean, rstd) = statistics.split_at(blocks);
         let (scale, bias) = (self.scale.as_chunks::<L>().0, self.bias.as_chunks::<L>().0);
         for b in 0..blocks {
             let (mut k, mut t) = ([0.0; L], [0.0; L]);
@@ -100,7 +100,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Adds the gradients of one image: `gx`, and this image's part of those of scale and bias in
+    /// Adds the gradients of one image of these statistics: `gx`, and this image's part of those of scale and bias in
     /// `own` (scale first). `gy` is used up.
     #[inline(always)]
     pub(super) fn backward<const L: usize>(
@@ -109,14 +109,12 @@ impl Plan<'_> {
         gy: &mut [[f32; L]],
         gx: &mut [[f32; L]],
         own: &mut [[f32; L]],
-        scratch: Blocks<'_, L>,
+        (statistics, scratch): (&[[f32; L]], Blocks<'_, L>),
     ) {
         let blocks = self.blocks::<L>();
         let positions = x.len() / blocks;
-        let (mean, rest) = scratch.split_at_mut(blocks);
-        let (rstd, rest) = rest.split_at_mut(blocks);
-        let (mean_gn, mean_gn_n) = rest.split_at_mut(blocks);
-        self.statistics(x, mean, rstd);
+        let (mean, rstd) = statistics.split_at(blocks);
+        let (mean_gn, mean_gn_n) = scratch.split_at_mut(blocks);
         let (scale, bias) = (self.scale.as_chunks::<L>().0, self.bias.as_chunks::<L>().0);
         let (g_scale, g_bias) = own.split_at_mut(blocks);
         for b in 0..blocks {

@@ -24,12 +24,12 @@ fn activation(u: f32, swish: bool) -> (f32, f32, f32) {
 
 /// Per-channel numbers of one image; each is the mean over the channel's group.
 struct Means<'a, const L: usize> {
-    mean: Blocks<'a, L>,
-    rstd: Blocks<'a, L>,
+    mean: &'a [[f32; L]],
+    rstd: &'a [[f32; L]],
     /// `m x'`
-    tangent: Blocks<'a, L>,
+    tangent: &'a [[f32; L]],
     /// `m (n x')`
-    tangent_n: Blocks<'a, L>,
+    tangent_n: &'a [[f32; L]],
 }
 
 /// Those numbers for one block of channels, with the block's parameters.
@@ -51,33 +51,46 @@ impl<const L: usize> Block<L> {
     }
 }
 
+/// The means of the tangent and of its product with the normalized value, by one pass over an image of these statistics (see
+/// [`Plan::statistics`]).
+#[inline(always)]
+pub(super) fn statistics<const L: usize>(
+    plan: &Plan<'_>,
+    (x, dx): (&[[f32; L]], &[[f32; L]]),
+    own: &[[f32; L]],
+    means: Blocks<'_, L>,
+) {
+    let blocks = plan.blocks::<L>();
+    let (mean, rstd) = own.split_at(blocks);
+    let (tangent, tangent_n) = means.split_at_mut(blocks);
+    for b in 0..blocks {
+        let (mean, rstd) = (mean[b], rstd[b]);
+        [tangent[b], tangent_n[b]] = totals(
+            x.len() / blocks,
+            #[inline(always)]
+            |p| {
+                let (x, dx) = (x[p * blocks + b], dx[p * blocks + b]);
+                let mut product = dx;
+                for i in 0..L {
+                    product[i] *= (x[i] - mean[i]) * rstd[i];
+                }
+                [dx, product]
+            },
+        );
+    }
+    plan.group_means(tangent, x.len() / blocks);
+    plan.group_means(tangent_n, x.len() / blocks);
+}
+
 impl<'a, const L: usize> Means<'a, L> {
+    /// Of the statistics of the value and then those of the tangent.
     #[inline(always)]
-    fn of(plan: &Plan<'_>, x: &[[f32; L]], dx: &[[f32; L]], scratch: Blocks<'a, L>) -> (Self, Blocks<'a, L>) {
+    fn of(plan: &Plan<'_>, statistics: &'a [[f32; L]]) -> Self {
         let blocks = plan.blocks::<L>();
-        let (mean, rest) = scratch.split_at_mut(blocks);
-        let (rstd, rest) = rest.split_at_mut(blocks);
-        let (tangent, rest) = rest.split_at_mut(blocks);
-        let (tangent_n, rest) = rest.split_at_mut(blocks);
-        plan.statistics(x, mean, rstd);
-        for b in 0..blocks {
-            let (mean, rstd) = (mean[b], rstd[b]);
-            [tangent[b], tangent_n[b]] = totals(
-                x.len() / blocks,
-                #[inline(always)]
-                |p| {
-                    let (x, dx) = (x[p * blocks + b], dx[p * blocks + b]);
-                    let mut product = dx;
-                    for i in 0..L {
-                        product[i] *= (x[i] - mean[i]) * rstd[i];
-                    }
-                    [dx, product]
-                },
-            );
-        }
-        plan.group_means(tangent, x.len() / blocks);
-        plan.group_means(tangent_n, x.len() / blocks);
-        (Self { mean, rstd, tangent, tangent_n }, rest)
+        let (mean, rest) = statistics.split_at(blocks);
+        let (rstd, rest) = rest.split_at(blocks);
+        let (tangent, tangent_n) = rest.split_at(blocks);
+        Self { mean, rstd, tangent, tangent_n }
     }
 
     #[inline(always)]
@@ -98,9 +111,9 @@ pub(super) fn forward<const L: usize>(
     plan: &Plan<'_>,
     (x, dx): (&[[f32; L]], &[[f32; L]]),
     (y, dy): (&mut [[f32; L]], &mut [[f32; L]]),
-    scratch: Blocks<'_, L>,
+    statistics: &[[f32; L]],
 ) {
-    let (means, _) = Means::of(plan, x, dx, scratch);
+    let means = Means::of(plan, statistics);
     let blocks = plan.blocks::<L>();
     for b in 0..blocks {
         let block = means.block(plan, b);
@@ -133,13 +146,13 @@ pub(super) fn backward<const L: usize>(
     image: Image<'_, L>,
     (gx, gdx): (&mut [[f32; L]], &mut [[f32; L]]),
     part: &mut [[f32; L]],
-    scratch: Blocks<'_, L>,
+    (statistics, scratch): (&[[f32; L]], Blocks<'_, L>),
 ) {
     let Image { x, dx, gy, gdy } = image;
     let blocks = plan.blocks::<L>();
     let positions = x.len() / blocks;
-    let (means, rest) = Means::of(plan, x, dx, scratch);
-    let (t, rest) = rest.split_at_mut(blocks); // m gn'
+    let means = Means::of(plan, statistics);
+    let (t, rest) = scratch.split_at_mut(blocks); // m gn'
     let (t_n, rest) = rest.split_at_mut(blocks); // m (gn' n)
     let (t_dn, rest) = rest.split_at_mut(blocks); // m (gn' n')
     let (h, rest) = rest.split_at_mut(blocks); // m of the bracket

@@ -18,7 +18,7 @@ use super::points::{
     IN, OUT, both_sides_of_inputs, both_sides_of_outputs, input_map, input_transpose, output_map,
     output_transpose,
 };
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 /// The products of a tile and a pair of channels.
 pub(super) const POINTS: usize = IN * IN;
@@ -105,9 +105,26 @@ pub(super) fn store<S: Simd>(simd: S, x: &mut [f32], value: S::f32s) {
     }
 }
 
-/// `V = B^T d B` of the tiles from `first` on, as many as fit `block`, which has `POINTS` matrices `tiles x padded channels`.
+/// `V = B^T d B` of these tiles, no more than a block has, to `v`, which has `POINTS` matrices `tiles x padded channels`.
+pub(super) struct Inputs<'a> {
+    pub(super) sizes: Sizes,
+    pub(super) inputs: &'a [Images<'a>],
+    pub(super) tiles: std::ops::Range<usize>,
+    pub(super) v: &'a mut [f32],
+}
+
+impl WithSimd for Inputs<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { sizes, inputs, tiles, v } = self;
+        transform_inputs(simd, sizes, inputs, tiles, v);
+    }
+}
+
 #[inline(always)]
-pub(super) fn transform_inputs<S: Simd>(
+fn transform_inputs<S: Simd>(
     simd: S,
     sizes: Sizes,
     inputs: &[Images<'_>],
@@ -140,7 +157,7 @@ pub(super) fn transform_inputs<S: Simd>(
     }
 }
 
-/// `gd += B V B^T`, the transpose of [`transform_inputs`].
+/// `gd += B V B^T`, the transpose of [`Inputs`].
 #[inline(always)]
 pub(super) fn add_inputs<S: Simd>(
     simd: S,
@@ -178,7 +195,7 @@ pub(super) fn add_inputs<S: Simd>(
     }
 }
 
-/// `Y = A^T M A` plus a term per image and channel and, perhaps, a residual. The tiles are those of [`transform_inputs`].
+/// `Y = A^T M A` plus a term per image and channel and, perhaps, a residual. The tiles are those of [`Inputs`].
 #[inline(always)]
 pub(super) fn transform_outputs<S: Simd>(
     simd: S,

@@ -119,40 +119,29 @@ impl WithSimd for Inputs<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { sizes, inputs, tiles, v } = self;
-        transform_inputs(simd, sizes, inputs, tiles, v);
-    }
-}
-
-#[inline(always)]
-fn transform_inputs<S: Simd>(
-    simd: S,
-    sizes: Sizes,
-    inputs: &[Images<'_>],
-    tiles: std::ops::Range<usize>,
-    v: &mut [f32],
-) {
-    let (line, plane) = (padded(sizes.channels), sizes.plane(sizes.channels));
-    assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
-    for (t, tile) in tiles.enumerate() {
-        let mut before = 0;
-        for (x, channels) in inputs {
-            let offsets = sizes.square::<IN>(tile, 1, *channels);
-            for c in (0..*channels).step_by(S::F32_LANES) {
-                let lanes = (channels - c).min(S::F32_LANES);
-                let start = t * line + before + c;
-                both_sides_of_inputs(
-                    #[inline(always)]
-                    |d| input_map(simd, d),
-                    #[inline(always)]
-                    |i, j| match offsets[i][j] {
-                        OUTSIDE => simd.splat_f32s(0.0),
-                        offset => load(simd, &x[offset + c..][..lanes]),
-                    },
-                    #[inline(always)]
-                    |i, j, d| store(simd, &mut v[(i * IN + j) * plane + start..][..lanes], d),
-                );
+        let (line, plane) = (padded(sizes.channels), sizes.plane(sizes.channels));
+        assert!(v.len() >= POINTS * plane && tiles.len() <= sizes.block());
+        for (t, tile) in tiles.enumerate() {
+            let mut before = 0;
+            for (x, channels) in inputs {
+                let offsets = sizes.square::<IN>(tile, 1, *channels);
+                for c in (0..*channels).step_by(S::F32_LANES) {
+                    let lanes = (channels - c).min(S::F32_LANES);
+                    let start = t * line + before + c;
+                    both_sides_of_inputs(
+                        #[inline(always)]
+                        |d| input_map(simd, d),
+                        #[inline(always)]
+                        |i, j| match offsets[i][j] {
+                            OUTSIDE => simd.splat_f32s(0.0),
+                            offset => load(simd, &x[offset + c..][..lanes]),
+                        },
+                        #[inline(always)]
+                        |i, j, d| store(simd, &mut v[(i * IN + j) * plane + start..][..lanes], d),
+                    );
+                }
+                before += channels;
             }
-            before += channels;
         }
     }
 }

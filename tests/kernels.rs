@@ -52,13 +52,6 @@ proptest! {
     }
 
     #[test]
-    fn waves_agree(s in sizes(), side in side(), fading: bool, jvp: bool) {
-        agree!(features(s, side, fading, jvp));
-        agree!(features(s, [8, 8], fading, jvp));
-        agree!(features(s, [3, 5], fading, jvp));
-    }
-
-    #[test]
     fn group_norm_jvps_agree(s in sizes(), side in side(), swish: bool) {
         agree!(norm(s, side, swish, true));
         agree!(norm(s, [8, 8], swish, true));
